@@ -1,0 +1,3 @@
+//! The `otter-server` binary.
+
+fn main() {}
