@@ -1,0 +1,58 @@
+# shellcheck shell=bash
+# Rust: the one on the PATH if it is new enough, else that of Debian unstable in
+# the cache (Debian 12 has 1.63), linked by this machine's own C compiler.
+# Sourced, never run; needs common.sh and debian.sh.
+
+rust_folder=$otter_cache/rust
+
+# Prints the oldest Rust that builds the workspace, as "major.minor".
+rust_wanted() {
+    sed -n 's/^rust-version = "\(.*\)"/\1/p' "$otter_root/Cargo.toml"
+}
+
+rust_on_path() {
+    local wanted=$1 found
+    have cargo || return 1
+    found=$(rustc --version 2>/dev/null) || return 1
+    found=${found#rustc }
+    [ "$(printf '%s\n' "$wanted" "${found%% *}" | sort -V | head -n 1)" = "$wanted" ]
+}
+
+# Puts a Rust that builds the workspace on the PATH of the calling script.
+ensure_rust() {
+    local wanted
+    wanted=$(rust_wanted)
+    rust_on_path "$wanted" && return
+    # A login shell that has not read rustup's settings yet.
+    if [ -x "$HOME/.cargo/bin/cargo" ]; then
+        PATH=$HOME/.cargo/bin:$PATH
+        rust_on_path "$wanted" && return
+    fi
+    if ! [ -x "$rust_folder/bin/cargo" ]; then
+        have apt-get || die "Rust $wanted or newer is needed: https://rustup.rs"
+        locked install_rust
+    fi
+    PATH=$rust_folder/bin:$PATH
+    rust_on_path "$wanted" || die "Rust $wanted or newer is needed, and $rust_folder has an older one: delete that folder, or see https://rustup.rs"
+}
+
+install_rust() {
+    [ -x "$rust_folder/bin/cargo" ] && return
+    local fresh=$otter_cache/rust.new
+    rm -rf "$fresh" "$rust_folder"
+    say "unpacking Rust of Debian unstable into $rust_folder"
+    unstable_unpack "$fresh" gcc,libc6-dev,binutils rustc cargo rust-clippy rustfmt
+    # Under a foreign loader a program cannot find itself by /proc/self/exe, so
+    # the compilers are told their sysroot and cargo is told its own name.
+    local program
+    for program in rustc rustdoc clippy-driver; do
+        # shellcheck disable=SC2016 # $root and $@ belong to the wrapper
+        loader_wrapper "$fresh" "$program" "usr/bin/$program" "" '--sysroot "$root/usr" "$@"'
+    done
+    for program in cargo rustfmt cargo-fmt cargo-clippy; do
+        # shellcheck disable=SC2016
+        loader_wrapper "$fresh" "$program" "usr/bin/$program" 'export CARGO="$root/../bin/cargo"' '"$@"'
+    done
+    "$fresh/bin/rustc" --version >"$fresh/version"
+    mv -T "$fresh" "$rust_folder"
+}
