@@ -97,11 +97,14 @@ loader_wrapper() {
     local folder=$1 name=$2 program=$3 prelude=$4 arguments=$5 loader
     loader=$(cd "$folder/root" && ls usr/lib/*/ld-linux*.so.*)
     mkdir -p "$folder/bin"
+    # A program that looks for its companions beside /proc/self/exe finds the
+    # loader there: a copy among the wrappers makes it find the wrappers.
+    cp "$folder/root/$loader" "$folder/bin/loader"
     cat >"$folder/bin/$name" <<EOF
 #!/bin/sh
 root=\$(cd "\${0%/*}/../root" && pwd) || exit 127
 $prelude
-exec "\$root/$loader" --library-path "\$root/${loader%/*}" "\$root/$program" $arguments
+exec "\$root/../bin/loader" --argv0 "\$0" --library-path "\$root/${loader%/*}" "\$root/$program" $arguments
 EOF
     chmod +x "$folder/bin/$name"
 }

@@ -41,17 +41,15 @@ install_rust() {
     local fresh=$otter_cache/rust.new
     rm -rf "$fresh" "$rust_folder"
     say "unpacking Rust of Debian unstable into $rust_folder"
-    unstable_unpack "$fresh" gcc,libc6-dev,binutils rustc cargo rust-clippy rustfmt
-    # Under a foreign loader a program cannot find itself by /proc/self/exe, so
-    # the compilers are told their sysroot and cargo is told its own name.
-    local program
-    for program in rustc rustdoc clippy-driver; do
+    unstable_unpack "$fresh" gcc,libc-dev,binutils rustc cargo rust-clippy rustfmt
+    # Under a foreign loader a program cannot find its sysroot by its own path.
+    local program sysroot
+    for program in rustc rustdoc clippy-driver cargo rustfmt cargo-fmt cargo-clippy; do
+        sysroot=
         # shellcheck disable=SC2016 # $root and $@ belong to the wrapper
-        loader_wrapper "$fresh" "$program" "usr/bin/$program" "" '--sysroot "$root/usr" "$@"'
-    done
-    for program in cargo rustfmt cargo-fmt cargo-clippy; do
+        case $program in rustc | rustdoc | clippy-driver) sysroot='--sysroot "$root/usr"' ;; esac
         # shellcheck disable=SC2016
-        loader_wrapper "$fresh" "$program" "usr/bin/$program" 'export CARGO="$root/../bin/cargo"' '"$@"'
+        loader_wrapper "$fresh" "$program" "usr/bin/$program" "" "\"\$@\" $sysroot"
     done
     "$fresh/bin/rustc" --version >"$fresh/version"
     mv -T "$fresh" "$rust_folder"
