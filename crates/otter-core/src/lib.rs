@@ -1,1 +1,41 @@
-//! (see Cargo.toml)
+//! The words of Otter as types, the traits of its stages, and the pipeline that runs them.
+//!
+//! A pipeline reads a source's history (`Select`), enriches it (`Extract`), changes it
+//! (`Transform`) and writes it to a target (`Load`), while an [`Arbiter`] decides who may do so.
+//!
+//! | Feature | Default | Adds |
+//! |---|---|---|
+//! | `testkit` | no | conformance suites, in-memory parts and the seeded simulation |
+//!
+//! This crate never speaks a database's protocol, opens a socket, or knows serde.
+
+pub mod arbiter;
+pub mod batch;
+pub mod budget;
+pub mod database_url;
+pub mod event;
+pub mod fault;
+pub mod finding;
+pub mod pipeline;
+pub mod position;
+pub mod rows;
+pub mod stage;
+pub mod stop;
+pub mod table;
+pub mod temporal;
+pub mod value;
+
+pub use arbiter::{Arbiter, ArbiterId, Campaign, Holder, Lease, PipelineId, Role, Side, Term};
+pub use batch::{Batch, Origin, Part, SourceTime, Transaction, TransactionEnd};
+pub use budget::{Budget, Permit};
+pub use database_url::DatabaseUrl;
+pub use event::{Change, Ddl, Event, Row, RowFlags, RowKind, RowsEvent};
+pub use fault::{Classify, Error, Fault, Result};
+pub use finding::{Finding, Verdict};
+pub use position::{FilePlace, Fingerprint, Gtid, GtidSet, Place, Position};
+pub use rows::{Cell, RowArena, RowArenaBuilder};
+pub use stage::{Extract, Load, Loaded, Select, Start, Transform};
+pub use stop::{Stop, StopHandle};
+pub use table::{Column, ColumnType, Table, TableName};
+pub use temporal::{Date, DateTime, Time, Timestamp};
+pub use value::Value;

@@ -1,0 +1,146 @@
+//! Transactions, and batches of them on their way through the stages.
+//!
+//! A batch covers `(after, through]` of the source's history; the next one begins where this one
+//! ended. It holds whole consecutive transactions, or one fragment of a transaction that is larger
+//! than the budget allows at once.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::budget::Permit;
+use crate::event::Event;
+use crate::position::{FilePlace, Gtid, Position};
+
+/// Microseconds since 1970 by the source's clock. For display only (CLOCK-1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceTime(pub u64);
+
+/// The site where an application wrote a transaction, read from the mark that a pipeline left.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Origin(pub Arc<str>);
+
+/// Where a transaction ends in the source's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransactionEnd {
+    /// Its GTID, where the source has GTIDs.
+    pub gtid: Option<Gtid>,
+    /// Where its first event begins.
+    pub start: FilePlace,
+    /// Where the next transaction begins.
+    pub end: FilePlace,
+    /// The time in its last event's header: seconds since 1970.
+    pub timestamp: u32,
+    /// The id of the server that wrote it first.
+    pub server_id: u32,
+    /// The CRC-32 of its last event without the checksum bytes.
+    pub checksum: u32,
+}
+
+/// Whether a transaction is whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// A piece of a transaction that is too large to hold; pieces follow each other in order.
+    Fragment {
+        /// 0 for the first piece.
+        index: u32,
+        /// Whether this piece ends the transaction.
+        last: bool,
+    },
+}
+
+/// A transaction of the source, or a fragment of one.
+#[derive(Debug, Clone)]
+pub struct Transaction {
+    /// Its GTID, where the source has GTIDs.
+    pub gtid: Option<Gtid>,
+    /// Where its first event begins: what a finding names.
+    pub start: FilePlace,
+    /// When it was committed.
+    pub committed_at: SourceTime,
+    /// The site that wrote it first, where a mark tells.
+    pub origin: Option<Origin>,
+    /// Whether this is all of it.
+    pub part: Part,
+    /// How many rows of this transaction came before this fragment; 0 where it is whole.
+    pub rows_before: u64,
+    /// Its changes in source order.
+    pub events: Vec<Event>,
+    /// Where it ends; `None` for a fragment that is not the last.
+    pub end: Option<TransactionEnd>,
+}
+
+/// Consecutive transactions, or one fragment, or just progress.
+#[derive(Debug)]
+#[must_use = "a batch that is dropped is read again only after the pipeline resumes"]
+pub struct Batch {
+    /// Where the batch begins: what every earlier batch has covered.
+    pub after: Position,
+    /// Where the batch ends; `None` for a fragment that is not the last.
+    pub through: Option<Position>,
+    /// The transactions; none where only the position moved.
+    pub transactions: Vec<Transaction>,
+    /// The room that the rows take in the byte budget.
+    pub permit: Permit,
+}
+
+/// Two batches that cannot be one, given back.
+#[derive(Debug)]
+pub struct Unjoined {
+    /// The first batch, unchanged.
+    pub first: Batch,
+    /// The second batch, unchanged.
+    pub second: Batch,
+}
+
+impl Transaction {
+    /// The number of changed rows.
+    #[must_use]
+    pub fn row_count(&self) -> usize {
+        self.events
+            .iter()
+            .map(|event| match event {
+                Event::Rows(rows) => rows.row_count(),
+                Event::Ddl(_) => 0,
+            })
+            .sum()
+    }
+}
+
+impl Batch {
+    /// The number of changed rows.
+    #[must_use]
+    pub fn row_count(&self) -> usize {
+        self.transactions.iter().map(Transaction::row_count).sum()
+    }
+
+    /// Whether this batch is a piece of a transaction.
+    #[must_use]
+    pub fn is_fragment(&self) -> bool {
+        self.transactions.iter().any(|transaction| transaction.part != Part::Whole)
+    }
+
+    /// Joins the batch that follows to this one. Fragments stay alone.
+    ///
+    /// # Errors
+    /// Both batches, unchanged, where one is a fragment or the second does not begin where the
+    /// first ends.
+    #[allow(clippy::result_large_err, reason = "both batches go back to the caller")]
+    pub fn join(mut self, next: Self) -> Result<Self, Unjoined> {
+        let follows = self.through.as_ref() == Some(&next.after);
+        if !follows || self.is_fragment() || next.is_fragment() {
+            return Err(Unjoined { first: self, second: next });
+        }
+        self.through = next.through;
+        self.transactions.extend(next.transactions);
+        self.permit.merge(next.permit);
+        Ok(self)
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,113 @@
+//! The byte budget that bounds a pipeline's memory (MEM-1).
+//!
+//! A permit is taken before bytes are read and travels inside the batch that holds them; when
+//! the batch is dropped, whoever waits for room goes on. Nothing else bounds memory, so nothing
+//! may hold row data without a permit.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Permits are counted in units of this size, since a semaphore counts in `u32`.
+const UNIT_BYTES: usize = 1024;
+
+/// How many bytes of row data may be in flight.
+#[derive(Debug, Clone)]
+pub struct Budget {
+    units: Arc<Semaphore>,
+    total: u32,
+}
+
+/// Room for some bytes; given back when dropped.
+#[derive(Debug)]
+#[must_use = "dropping a permit gives its room back while the bytes may still be there"]
+pub struct Permit {
+    held: Option<OwnedSemaphorePermit>,
+}
+
+impl Budget {
+    /// A budget of `bytes`, rounded up to whole KiB and at least one.
+    #[must_use]
+    pub fn new(bytes: usize) -> Self {
+        let total = u32::try_from(bytes.div_ceil(UNIT_BYTES).max(1))
+            .unwrap_or(u32::MAX)
+            .min(u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX));
+        Self { units: Arc::new(Semaphore::new(usize::try_from(total).unwrap_or(1))), total }
+    }
+
+    /// The whole budget in bytes.
+    #[must_use]
+    pub fn total_bytes(&self) -> usize {
+        usize::try_from(self.total).unwrap_or(usize::MAX).saturating_mul(UNIT_BYTES)
+    }
+
+    /// The bytes that nobody holds.
+    #[must_use]
+    pub fn free_bytes(&self) -> usize {
+        self.units.available_permits().saturating_mul(UNIT_BYTES)
+    }
+
+    /// Waits for room for `bytes`; more than the whole budget takes the whole budget, so that
+    /// one large event can pass alone.
+    ///
+    /// # Cancel safety
+    /// Cancel safe; a dropped wait loses its place in the queue.
+    pub async fn acquire(&self, bytes: usize) -> Permit {
+        let units = self.units_for(bytes);
+        // The semaphore is never closed, so that an error cannot happen; without a permit the
+        // bytes would merely go uncounted.
+        Permit { held: Arc::clone(&self.units).acquire_many_owned(units).await.ok() }
+    }
+
+    /// Takes room for `bytes` if it is free now.
+    pub fn try_acquire(&self, bytes: usize) -> Option<Permit> {
+        let units = self.units_for(bytes);
+        let held = Arc::clone(&self.units).try_acquire_many_owned(units).ok()?;
+        Some(Permit { held: Some(held) })
+    }
+
+    fn units_for(&self, bytes: usize) -> u32 {
+        u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX).min(self.total)
+    }
+}
+
+impl Permit {
+    /// A permit for nothing, for batches made outside a pipeline.
+    pub fn none() -> Self {
+        Self { held: None }
+    }
+
+    /// Joins another permit of the same budget to this one.
+    pub fn merge(&mut self, other: Self) {
+        match (&mut self.held, other.held) {
+            (Some(held), Some(other)) => held.merge(other),
+            (held @ None, other) => *held = other,
+            (Some(_), None) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_dropped_permit_gives_its_room_back() {
+        let budget = Budget::new(4096);
+        let permit = budget.acquire(3000).await;
+        assert_eq!(budget.free_bytes(), 1024);
+        assert!(budget.try_acquire(2048).is_none());
+        drop(permit);
+        assert!(budget.try_acquire(4096).is_some());
+    }
+
+    #[tokio::test]
+    async fn an_event_larger_than_the_budget_passes_alone() {
+        let budget = Budget::new(4096);
+        let mut permit = budget.acquire(1 << 20).await;
+        assert_eq!(budget.free_bytes(), 0);
+        permit.merge(Permit::none());
+        drop(permit);
+        assert_eq!(budget.free_bytes(), 4096);
+    }
+}

@@ -1,0 +1,229 @@
+//! What a transaction holds: row changes and schema changes.
+
+use std::sync::Arc;
+
+use crate::rows::RowArena;
+use crate::table::{Table, TableName};
+use crate::value::Value;
+
+/// One event of a transaction, in source order.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Event {
+    /// Changes of one kind to rows of one table.
+    Rows(RowsEvent),
+    /// A schema change.
+    Ddl(Ddl),
+}
+
+/// What kind of change a [`RowsEvent`] holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RowKind {
+    /// New rows.
+    Insert,
+    /// Changed rows; each has an image before and one after.
+    Update,
+    /// Removed rows.
+    Delete,
+}
+
+/// How the source wrote the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RowFlags {
+    /// The session did not check foreign keys, or the server logged the cascade itself.
+    pub no_foreign_key_checks: bool,
+    /// The session did not check unique keys.
+    pub no_unique_checks: bool,
+}
+
+/// Changes of one kind to rows of one table; the values are in a shared arena.
+#[derive(Debug, Clone)]
+pub struct RowsEvent {
+    table: Arc<Table>,
+    kind: RowKind,
+    flags: RowFlags,
+    arena: Arc<RowArena>,
+    first_cell: usize,
+    row_count: usize,
+}
+
+/// One row image: a view into the arena.
+#[derive(Clone, Copy)]
+pub struct Row<'a> {
+    table: &'a Table,
+    arena: &'a RowArena,
+    first_cell: usize,
+}
+
+/// One changed row.
+#[derive(Debug, Clone, Copy)]
+pub enum Change<'a> {
+    /// A new row.
+    Insert {
+        /// The new row.
+        after: Row<'a>,
+    },
+    /// A changed row.
+    Update {
+        /// The row as it was.
+        before: Row<'a>,
+        /// The row as it is.
+        after: Row<'a>,
+    },
+    /// A removed row.
+    Delete {
+        /// The row as it was.
+        before: Row<'a>,
+    },
+}
+
+/// A schema change, as the source logged it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ddl {
+    /// The session's default database; empty where it had none.
+    pub database: Arc<str>,
+    /// The statement's text.
+    pub statement: Arc<str>,
+    /// What it does, in the statement's own first words: `ALTER TABLE`.
+    pub kind: Arc<str>,
+    /// The tables it names; empty where it concerns a whole database.
+    pub tables: Vec<TableName>,
+}
+
+impl RowsEvent {
+    /// Makes an event of `row_count` rows whose images begin at `first_cell` of the arena.
+    ///
+    /// Each image has one cell per column of the table; an update has two images per row, before
+    /// and after. Returns `None` where the arena does not hold that many cells.
+    #[must_use]
+    pub fn new(
+        table: Arc<Table>,
+        kind: RowKind,
+        arena: Arc<RowArena>,
+        first_cell: usize,
+        row_count: usize,
+    ) -> Option<Self> {
+        let images = if kind == RowKind::Update { 2 } else { 1 };
+        let cells = row_count.checked_mul(images)?.checked_mul(table.columns.len())?;
+        if first_cell.checked_add(cells)? > arena.len() {
+            return None;
+        }
+        Some(Self { table, kind, flags: RowFlags::default(), arena, first_cell, row_count })
+    }
+
+    /// The same event with these flags.
+    #[must_use]
+    pub fn with_flags(mut self, flags: RowFlags) -> Self {
+        self.flags = flags;
+        self
+    }
+
+    /// The same rows under another definition with the same number of columns: how a mapping
+    /// renames. Returns `None` where the number differs.
+    #[must_use]
+    pub fn with_table(mut self, table: Arc<Table>) -> Option<Self> {
+        (table.columns.len() == self.table.columns.len()).then(|| {
+            self.table = table;
+            self
+        })
+    }
+
+    /// The definition that the rows follow.
+    #[must_use]
+    pub fn table(&self) -> &Arc<Table> {
+        &self.table
+    }
+
+    /// The kind of change.
+    #[must_use]
+    pub fn kind(&self) -> RowKind {
+        self.kind
+    }
+
+    /// How the source wrote the rows.
+    #[must_use]
+    pub fn flags(&self) -> RowFlags {
+        self.flags
+    }
+
+    /// The number of changed rows.
+    #[must_use]
+    pub fn row_count(&self) -> usize {
+        self.row_count
+    }
+
+    /// The changed rows in source order.
+    pub fn changes(&self) -> impl ExactSizeIterator<Item = Change<'_>> {
+        (0..self.row_count).map(|index| self.change_at(index))
+    }
+
+    fn change_at(&self, index: usize) -> Change<'_> {
+        let width = self.table.columns.len();
+        let row = |image: usize| Row {
+            table: &self.table,
+            arena: &self.arena,
+            first_cell: self.first_cell + image * width,
+        };
+        match self.kind {
+            RowKind::Insert => Change::Insert { after: row(index) },
+            RowKind::Update => Change::Update { before: row(2 * index), after: row(2 * index + 1) },
+            RowKind::Delete => Change::Delete { before: row(index) },
+        }
+    }
+}
+
+impl<'a> Row<'a> {
+    /// The definition that the row follows.
+    #[must_use]
+    pub fn table(&self) -> &'a Table {
+        self.table
+    }
+
+    /// The value of the column at `index`; `None` where the row image does not hold it.
+    #[must_use]
+    pub fn value(&self, index: usize) -> Option<Value<'a>> {
+        if index >= self.table.columns.len() {
+            return None;
+        }
+        self.arena.value(self.first_cell + index)
+    }
+
+    /// The value of the column with this name; `None` where there is no such column or the row
+    /// image does not hold it.
+    #[must_use]
+    pub fn by_name(&self, column: &str) -> Option<Value<'a>> {
+        self.value(self.table.column_index(column)?)
+    }
+
+    /// All values in column order; `None` where absent.
+    pub fn values(&self) -> impl ExactSizeIterator<Item = Option<Value<'a>>> + use<'a> {
+        let row = *self;
+        (0..self.table.columns.len()).map(move |index| row.value(index))
+    }
+}
+
+impl std::fmt::Debug for Row<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Row({})", self.table.name)
+    }
+}
+
+impl<'a> Change<'a> {
+    /// The row as it is afterwards; `None` for a removed one.
+    #[must_use]
+    pub fn after(&self) -> Option<Row<'a>> {
+        match self {
+            Self::Insert { after } | Self::Update { after, .. } => Some(*after),
+            Self::Delete { .. } => None,
+        }
+    }
+
+    /// The row as it was; `None` for a new one.
+    #[must_use]
+    pub fn before(&self) -> Option<Row<'a>> {
+        match self {
+            Self::Update { before, .. } | Self::Delete { before } => Some(*before),
+            Self::Insert { .. } => None,
+        }
+    }
+}

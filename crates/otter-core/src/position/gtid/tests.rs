@@ -1,0 +1,68 @@
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const UUID: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+
+#[test]
+fn sets_are_read_as_servers_print_them() {
+    let text = format!("{UUID}:1-5:7:blue:1-3,\n00000000-0000-0000-0000-000000000001:9");
+    let set = GtidSet::parse_mysql(&text).unwrap();
+    assert_eq!(
+        set.to_string(),
+        format!("00000000-0000-0000-0000-000000000001:9,{UUID}:1-5:7:blue:1-3")
+    );
+    assert!(set.contains(&format!("{UUID}:blue:2").parse().unwrap()));
+    assert!(!set.contains(&format!("{UUID}:6").parse().unwrap()));
+
+    let set = GtidSet::parse_mariadb("1-2-30, 0-1-100").unwrap();
+    assert_eq!(set.to_string(), "0-1-100,1-2-30");
+    assert!(set.contains(&"0-9-99".parse().unwrap()));
+}
+
+#[test]
+fn what_is_no_gtid_set_is_refused() {
+    for text in ["x", "0-1", "3e11fa47:1", &format!("{UUID}:0"), &format!("{UUID}:5-4"), "0-1-x"] {
+        assert!(text.parse::<GtidSet>().is_err(), "{text}");
+    }
+    assert!(GtidSet::parse_mariadb(&format!("{UUID}:1")).is_err());
+}
+
+#[test]
+fn sets_of_different_kinds_cannot_be_compared() {
+    let mysql = GtidSet::parse_mysql(&format!("{UUID}:1")).unwrap();
+    let mariadb = GtidSet::parse_mariadb("0-1-1").unwrap();
+    assert_eq!(mysql.covers(&mariadb), None);
+}
+
+proptest! {
+    /// The model is a plain set of numbers.
+    #[test]
+    fn intervals_behave_like_a_set_of_numbers(
+        steps in prop::collection::vec((any::<bool>(), 1_u64..40, 0_u64..5), 0..40),
+        probe in 1_u64..50,
+    ) {
+        let uuid = [7; 16];
+        let mut set = MySqlGtids::default();
+        let mut model = BTreeSet::new();
+        for (add, first, length) in steps {
+            if add {
+                set.insert(uuid, "", first, first + length);
+                model.extend(first..=first + length);
+            } else {
+                set.remove(uuid, "", first);
+                model.remove(&first);
+            }
+            for (_, _, list) in set.intervals() {
+                prop_assert!(!list.is_empty());
+                prop_assert!(list.windows(2).all(|pair| pair[0].1 + 1 < pair[1].0));
+            }
+        }
+        let wrapped = GtidSet::MySql(set.clone());
+        let gtid = Gtid::MySql { uuid, tag: "".into(), number: probe };
+        prop_assert_eq!(wrapped.contains(&gtid), model.contains(&probe));
+        prop_assert_eq!(GtidSet::parse_mysql(&wrapped.to_string()).unwrap(), wrapped);
+    }
+}
