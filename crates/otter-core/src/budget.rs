@@ -77,6 +77,12 @@ impl Permit {
         Self { held: None }
     }
 
+    /// The room held, in bytes, rounded up to whole KiB.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.held.as_ref().map_or(0, |held| held.num_permits().saturating_mul(UNIT_BYTES))
+    }
+
     /// Joins another permit of the same budget to this one.
     pub fn merge(&mut self, other: Self) {
         match (&mut self.held, other.held) {

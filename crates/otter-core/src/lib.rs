@@ -32,6 +32,7 @@ pub use database_url::DatabaseUrl;
 pub use event::{Change, Ddl, Event, Row, RowFlags, RowKind, RowsEvent};
 pub use fault::{Classify, Error, Fault, Result};
 pub use finding::{Finding, Verdict};
+pub use pipeline::{AtStart, Pipeline, PipelineError, PipelineOptions, Progress, State};
 pub use position::{FilePlace, Fingerprint, Gtid, GtidSet, Place, Position};
 pub use rows::{Cell, RowArena, RowArenaBuilder};
 pub use stage::{Extract, Load, Loaded, Select, Start, Transform};

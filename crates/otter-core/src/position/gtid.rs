@@ -42,11 +42,14 @@ pub enum GtidSet {
     MariaDb(MariaDbGtids),
 }
 
+/// A server's uuid and a tag, empty for none.
+type Tsid = ([u8; 16], Arc<str>);
+
 /// Intervals per server uuid and tag.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MySqlGtids {
     /// Sorted, disjoint, not adjacent; both ends inclusive. Invariant: no empty list.
-    intervals: BTreeMap<([u8; 16], Arc<str>), Vec<(u64, u64)>>,
+    intervals: BTreeMap<Tsid, Vec<(u64, u64)>>,
 }
 
 /// The last GTID of each domain: all earlier ones are in the set too.
