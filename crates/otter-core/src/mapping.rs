@@ -1,0 +1,192 @@
+//! Which tables go where: patterns of source tables, and the names they have in the target.
+//!
+//! Pure: mappings are asked by name and never look at a database. Where several patterns match a
+//! table, the most specific one decides: an exact part counts more than a glob, then more
+//! literal characters, then more `?`, then fewer `*`.
+
+mod error;
+mod glob;
+mod pattern;
+mod route;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+pub use error::MappingError;
+pub use pattern::TablePattern;
+pub use route::Route;
+
+use crate::table::TableName;
+
+/// A test of a table's name.
+pub type TableFilter = Arc<dyn Fn(&TableName) -> bool + Send + Sync>;
+
+/// Which source tables, and which target table each becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mapping {
+    from: TablePattern,
+    to: TablePattern,
+}
+
+/// All mappings of a pipeline, ready to be asked.
+///
+/// ```
+/// use otter_core::mapping::{Mapping, Mappings};
+/// use otter_core::TableName;
+///
+/// let mappings = Mappings::new(vec![
+///     Mapping::parse("shop.*", Some("copy.*")).unwrap(),
+///     Mapping::parse("shop.orders", Some("sales.orders")).unwrap(),
+/// ])
+/// .unwrap();
+/// let route = |table| mappings.route(&TableName::new("shop", table)).unwrap().to_string();
+/// assert_eq!(route("customers"), "copy.customers");
+/// assert_eq!(route("orders"), "sales.orders");
+/// assert_eq!(mappings.route(&TableName::new("mysql", "user")), None);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Mappings(Arc<Ordered>);
+
+#[derive(Debug)]
+struct Ordered {
+    exact: HashMap<TableName, Mapping>,
+    /// The most specific first.
+    globs: Vec<Mapping>,
+}
+
+impl Mapping {
+    /// Reads a mapping; without `to` the tables keep their names.
+    ///
+    /// # Errors
+    /// A [`MappingError`] that quotes the pattern at fault.
+    pub fn parse(from: &str, to: Option<&str>) -> Result<Self, MappingError> {
+        let from: TablePattern = from.parse()?;
+        let to = match to {
+            Some(to) => to.parse()?,
+            None => from.clone(),
+        };
+        let fits =
+            |from: &glob::Glob, to: &glob::Glob| to.exact().is_some() || to.has_wildcards_of(from);
+        if fits(&from.database, &to.database) && fits(&from.table, &to.table) {
+            return Ok(Self { from, to });
+        }
+        Err(MappingError::Shape { from: from.to_string(), to: to.to_string() })
+    }
+
+    /// The pattern of the source's tables.
+    #[must_use]
+    pub fn from(&self) -> &TablePattern {
+        &self.from
+    }
+
+    /// The pattern of the target's tables.
+    #[must_use]
+    pub fn to(&self) -> &TablePattern {
+        &self.to
+    }
+
+    fn route(&self, name: &TableName) -> Option<TableName> {
+        let database = self.from.database.captures(&name.database)?;
+        let table = self.from.table.captures(&name.table)?;
+        Some(TableName::new(self.to.database.fill(&database), self.to.table.fill(&table)))
+    }
+}
+
+impl Mappings {
+    /// Orders the mappings by how specific they are.
+    ///
+    /// # Errors
+    /// [`MappingError::Empty`], [`MappingError::Twice`] or [`MappingError::Ambiguous`].
+    pub fn new(mappings: Vec<Mapping>) -> Result<Self, MappingError> {
+        if mappings.is_empty() {
+            return Err(MappingError::Empty);
+        }
+        let mut exact = HashMap::new();
+        let mut globs: Vec<Mapping> = Vec::new();
+        for mapping in mappings {
+            if let Some(name) = mapping.from.exact() {
+                if exact.insert(name, mapping.clone()).is_some() {
+                    return Err(MappingError::Twice(mapping.from.to_string()));
+                }
+                continue;
+            }
+            for other in &globs {
+                other.refuse_ambiguity(&mapping)?;
+            }
+            globs.push(mapping);
+        }
+        globs.sort_by_key(|mapping| std::cmp::Reverse(mapping.from.specificity()));
+        Ok(Self(Arc::new(Ordered { exact, globs })))
+    }
+
+    /// The target's name for a source table; `None` where the table is not mapped.
+    #[must_use]
+    pub fn route(&self, name: &TableName) -> Option<TableName> {
+        match self.0.exact.get(name) {
+            Some(mapping) => mapping.route(name),
+            None => self.0.globs.iter().find_map(|mapping| mapping.route(name)),
+        }
+    }
+
+    /// Whether the table is mapped, as a function that a selector can keep.
+    #[must_use]
+    pub fn filter(&self) -> TableFilter {
+        let mappings = self.clone();
+        Arc::new(move |name| {
+            mappings.0.exact.contains_key(name)
+                || mappings.0.globs.iter().any(|mapping| mapping.from.matches(name))
+        })
+    }
+
+    /// Whether tables of this source database can be mapped.
+    #[must_use]
+    pub fn touches_database(&self, database: &str) -> bool {
+        self.iter().any(|mapping| mapping.from.matches_database(database))
+    }
+
+    /// All mappings, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = &Mapping> {
+        self.0.exact.values().chain(&self.0.globs)
+    }
+
+    /// A mapping of each, where both can take the same source table.
+    #[must_use]
+    pub fn shares_source<'a>(&'a self, other: &'a Self) -> Option<(&'a Mapping, &'a Mapping)> {
+        self.pair(other, |ours, theirs| ours.from.overlaps(&theirs.from))
+    }
+
+    /// A mapping of each, where the first can write a table that the second takes.
+    #[must_use]
+    pub fn feeds<'a>(&'a self, next: &'a Self) -> Option<(&'a Mapping, &'a Mapping)> {
+        self.pair(next, |ours, theirs| ours.to.overlaps(&theirs.from))
+    }
+
+    fn pair<'a>(
+        &'a self,
+        other: &'a Self,
+        meet: impl Fn(&Mapping, &Mapping) -> bool,
+    ) -> Option<(&'a Mapping, &'a Mapping)> {
+        self.iter().find_map(|ours| {
+            let theirs = other.iter().find(|theirs| meet(ours, theirs))?;
+            Some((ours, theirs))
+        })
+    }
+}
+
+impl Mapping {
+    fn refuse_ambiguity(&self, later: &Self) -> Result<(), MappingError> {
+        if self.from == later.from {
+            return Err(MappingError::Twice(self.from.to_string()));
+        }
+        let equally = self.from.specificity() == later.from.specificity();
+        if equally && self.from.overlaps(&later.from) {
+            return Err(MappingError::Ambiguous {
+                first: self.from.to_string(),
+                second: later.from.to_string(),
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,101 @@
+//! `database.table` with wildcards in either part, as an operator writes it.
+//!
+//! Names that hold a point or a wildcard character stand in backticks.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::error::MappingError;
+use super::glob::{Glob, Piece, Specificity};
+use crate::table::TableName;
+
+/// Which tables: `shop.orders`, `shop.*`, `tenant_??.orders`, `` `my.shop`.* ``.
+///
+/// ```
+/// use otter_core::mapping::TablePattern;
+/// use otter_core::TableName;
+///
+/// let pattern: TablePattern = "shop.order_*".parse().unwrap();
+/// assert!(pattern.matches(&TableName::new("shop", "order_items")));
+/// assert!(!pattern.matches(&TableName::new("shop", "customers")));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TablePattern {
+    pub(super) database: Glob,
+    pub(super) table: Glob,
+}
+
+impl TablePattern {
+    /// Whether the table is one of these.
+    #[must_use]
+    pub fn matches(&self, name: &TableName) -> bool {
+        self.matches_database(&name.database) && self.table.captures(&name.table).is_some()
+    }
+
+    /// Whether tables of this database can be among these.
+    #[must_use]
+    pub fn matches_database(&self, database: &str) -> bool {
+        self.database.captures(database).is_some()
+    }
+
+    /// Whether some table can be among both.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.database.overlaps(&other.database) && self.table.overlaps(&other.table)
+    }
+
+    /// The one table that is meant, where there is no wildcard.
+    #[must_use]
+    pub fn exact(&self) -> Option<TableName> {
+        Some(TableName::new(self.database.exact()?, self.table.exact()?))
+    }
+
+    pub(super) fn specificity(&self) -> Specificity {
+        self.database.specificity().and(self.table.specificity())
+    }
+}
+
+impl FromStr for TablePattern {
+    type Err = MappingError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.len() > 1 && text.starts_with('/') && text.ends_with('/') {
+            return Err(MappingError::Regex(text.to_owned()));
+        }
+        let invalid = || MappingError::Pattern(text.to_owned());
+        let mut parts: Vec<Vec<Piece>> = vec![Vec::new()];
+        let mut letters = text.chars().peekable();
+        let mut quoted = false;
+        while let Some(letter) = letters.next() {
+            let piece = match letter {
+                '`' if quoted && letters.next_if_eq(&'`').is_some() => Piece::Literal('`'),
+                '`' => {
+                    quoted = !quoted;
+                    continue;
+                }
+                '.' if !quoted => {
+                    parts.push(Vec::new());
+                    continue;
+                }
+                '[' | ']' if !quoted => return Err(MappingError::Range(text.to_owned())),
+                '*' if !quoted => Piece::Any,
+                '?' if !quoted => Piece::One,
+                letter if !quoted && letter.is_whitespace() => return Err(invalid()),
+                letter => Piece::Literal(letter),
+            };
+            parts.last_mut().ok_or_else(invalid)?.push(piece);
+        }
+        match <[_; 2]>::try_from(parts) {
+            Ok([database, table]) if !quoted && !database.is_empty() && !table.is_empty() => {
+                Ok(Self { database: Glob::new(database), table: Glob::new(table) })
+            }
+            Ok(_) | Err(_) => Err(invalid()),
+        }
+    }
+}
+
+impl fmt::Display for TablePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.database, self.table)
+    }
+}

@@ -1,0 +1,325 @@
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::batch::{Batch, Part, SourceTime, Transaction};
+use crate::budget::Permit;
+use crate::event::{Ddl, Event, RowKind, RowsEvent};
+use crate::position::{FilePlace, Position};
+use crate::rows::RowArenaBuilder;
+use crate::stage::Transform;
+use crate::table::{Column, ColumnType, Table};
+use crate::value::Value;
+
+fn mapping(from: &str, to: &str) -> Mapping {
+    Mapping::parse(from, (!to.is_empty()).then_some(to)).unwrap()
+}
+
+fn mappings(pairs: &[(&str, &str)]) -> Mappings {
+    Mappings::new(pairs.iter().map(|(from, to)| mapping(from, to)).collect()).unwrap()
+}
+
+fn name(text: &str) -> TableName {
+    let (database, table) = text.split_once('.').unwrap();
+    TableName::new(database, table)
+}
+
+fn routed(mappings: &Mappings, from: &str) -> Option<String> {
+    mappings.route(&name(from)).map(|to| to.to_string())
+}
+
+#[test]
+fn names_keep_their_place_unless_told_otherwise() {
+    let mappings = mappings(&[("shop.*", ""), ("crm.people", "copy.persons")]);
+    assert_eq!(routed(&mappings, "shop.orders").as_deref(), Some("shop.orders"));
+    assert_eq!(routed(&mappings, "crm.people").as_deref(), Some("copy.persons"));
+    assert_eq!(routed(&mappings, "crm.companies"), None);
+    assert_eq!(routed(&mappings, "shop2.orders"), None);
+}
+
+#[test]
+fn wildcards_of_a_target_take_what_those_of_the_source_stood_for() {
+    let tenants = mappings(&[("tenant_*.order_??", "all_*.o_??_x")]);
+    assert_eq!(routed(&tenants, "tenant_7.order_42").as_deref(), Some("all_7.o_42_x"));
+    assert_eq!(routed(&tenants, "tenant_7.order_421"), None);
+    let two_stars = mappings(&[("a.*_*", "b.*-*")]);
+    assert_eq!(routed(&two_stars, "a.x_y_z").as_deref(), Some("b.x-y_z"));
+    let many_to_one = mappings(&[("legacy.item_*", "shop.item")]);
+    assert_eq!(routed(&many_to_one, "legacy.item_31").as_deref(), Some("shop.item"));
+}
+
+#[test]
+fn the_most_specific_mapping_wins() {
+    let mappings = mappings(&[
+        ("*.*", "all.t"),
+        ("shop.*", "database.t"),
+        ("shop.order*", "prefix.t"),
+        ("shop.order_?", "letter.t"),
+        ("shop.orders", "exact.t"),
+    ]);
+    for (table, target) in [
+        ("shop.orders", "exact.t"),
+        ("shop.order_a", "letter.t"),
+        ("shop.order_items", "prefix.t"),
+        ("shop.customers", "database.t"),
+        ("crm.people", "all.t"),
+    ] {
+        assert_eq!(routed(&mappings, table).as_deref(), Some(target), "{table}");
+    }
+}
+
+#[test]
+fn equally_specific_mappings_that_meet_are_refused() {
+    let both = |first, second| Mappings::new(vec![mapping(first, ""), mapping(second, "")]);
+    for (first, second) in [("a*.t", "*a.t"), ("shop.a*", "shop.*b"), ("x.?a", "x.a?")] {
+        let error = both(first, second).unwrap_err();
+        let expected =
+            MappingError::Ambiguous { first: first.to_owned(), second: second.to_owned() };
+        assert_eq!(error, expected);
+    }
+    assert_eq!(both("shop.*", "shop.*").unwrap_err(), MappingError::Twice("shop.*".into()));
+    assert_eq!(both("a.b", "a.b").unwrap_err(), MappingError::Twice("a.b".into()));
+    assert!(both("shop.a*", "shop.b*").is_ok());
+    assert_eq!(Mappings::new(Vec::new()).unwrap_err(), MappingError::Empty);
+}
+
+#[test]
+fn what_is_no_pattern_is_refused_by_name() {
+    let error = |text: &str| text.parse::<TablePattern>().unwrap_err().to_string();
+    for text in ["", "orders", "a.b.c", ".t", "d.", "a. b", "`a.b", "a.`b"] {
+        assert!(error(text).starts_with(&format!("`{text}` is no table pattern")), "{text}");
+    }
+    assert!(error("legacy.item_[00-31]").contains("numeric range in `legacy.item_[00-31]`"));
+    assert!(error("/shop\\..*/").contains("regular expression"));
+    for (from, to) in [("shop.*", "copy.*_*"), ("shop.orders", "copy.*"), ("a.?*", "a.*?")] {
+        let error = Mapping::parse(from, Some(to)).unwrap_err();
+        assert_eq!(error, MappingError::Shape { from: from.into(), to: to.into() });
+    }
+}
+
+#[test]
+fn backticks_take_away_the_meaning_of_special_letters() {
+    let odd = mappings(&[("`my.shop`.`a*``b c`", "")]);
+    let table = TableName::new("my.shop", "a*`b c");
+    assert_eq!(odd.route(&table), Some(table));
+    assert_eq!(odd.route(&TableName::new("my.shop", "axx`b c")), None);
+}
+
+#[test]
+fn pipelines_that_share_or_feed_tables_are_found() {
+    let orders = mappings(&[("shop.orders", "copy.orders")]);
+    let shop = mappings(&[("crm.*", ""), ("shop.o*", "")]);
+    let back = mappings(&[("copy.*", "shop.*")]);
+    let (first, second) = orders.shares_source(&shop).unwrap();
+    assert_eq!(
+        (first.from().to_string(), second.from().to_string()),
+        ("shop.orders".into(), "shop.o*".into())
+    );
+    assert!(orders.feeds(&back).is_some());
+    assert!(back.feeds(&orders).is_some());
+    assert!(orders.feeds(&shop).is_none());
+}
+
+fn table(text: &str) -> Arc<Table> {
+    let column = |name: &str| Column {
+        name: name.into(),
+        column_type: ColumnType::Integer { bytes: 4, unsigned: false },
+        nullable: false,
+    };
+    Arc::new(Table {
+        name: name(text),
+        columns: vec![column("id"), column("n")],
+        primary_key: vec![0],
+    })
+}
+
+fn rows(table: &Arc<Table>, id: i64) -> Event {
+    let mut builder = RowArenaBuilder::new();
+    builder.push(Some(Value::Int(id))).unwrap();
+    builder.push(Some(Value::Int(-id))).unwrap();
+    let arena = Arc::new(builder.finish());
+    Event::Rows(RowsEvent::new(Arc::clone(table), RowKind::Insert, arena, 0, 1).unwrap())
+}
+
+fn ddl(database: &str, tables: &[&str]) -> Event {
+    Event::Ddl(Ddl {
+        database: database.into(),
+        statement: "ALTER TABLE …".into(),
+        kind: "ALTER TABLE".into(),
+        tables: tables.iter().map(|table| name(table)).collect(),
+    })
+}
+
+fn batch(transactions: Vec<Vec<Event>>) -> Batch {
+    let transactions = transactions
+        .into_iter()
+        .map(|events| Transaction {
+            gtid: None,
+            start: FilePlace::new("b.000001", 4),
+            committed_at: SourceTime(0),
+            origin: None,
+            part: Part::Whole,
+            rows_before: 0,
+            events,
+            end: None,
+        })
+        .collect();
+    Batch {
+        after: Position::default(),
+        through: Some(Position::default()),
+        transactions,
+        permit: Permit::none(),
+    }
+}
+
+fn names(batch: &Batch) -> Vec<Vec<String>> {
+    let event = |event: &Event| match event {
+        Event::Rows(rows) => rows.table().name.to_string(),
+        Event::Ddl(ddl) => format!("ddl {}", ddl.database),
+    };
+    batch.transactions.iter().map(|one| one.events.iter().map(event).collect()).collect()
+}
+
+#[test]
+fn a_route_renames_mapped_rows_drops_others_and_keeps_every_transaction() {
+    let route = Route::new(mappings(&[("shop.*", "copy.*")]));
+    let (orders, users) = (table("shop.orders"), table("mysql.user"));
+    let before = batch(vec![vec![rows(&orders, 1), rows(&users, 2)], vec![rows(&users, 3)]]);
+    let after = route.transform(before).unwrap();
+    assert_eq!(names(&after), [vec!["copy.orders".to_owned()], vec![]]);
+}
+
+#[test]
+fn a_route_keeps_the_schema_changes_that_touch_a_mapped_table() {
+    let route = Route::new(mappings(&[("shop.*", "copy.*")]));
+    let before = batch(vec![vec![
+        ddl("kept by name", &["mysql.user", "shop.orders"]),
+        ddl("dropped by name", &["mysql.user"]),
+        ddl("shop", &[]),
+        ddl("mysql", &[]),
+        ddl("", &[]),
+    ]]);
+    let after = route.transform(before).unwrap();
+    assert_eq!(names(&after), [["ddl kept by name", "ddl shop", "ddl "]]);
+}
+
+#[test]
+fn a_route_makes_one_table_of_each_version() {
+    let route = Route::new(mappings(&[("shop.*", "copy.*"), ("same.*", "")]));
+    let of = |source: &Arc<Table>| {
+        let after = route.transform(batch(vec![vec![rows(source, 1)]])).unwrap();
+        let Event::Rows(rows) = &after.transactions[0].events[0] else { panic!("rows expected") };
+        Arc::clone(rows.table())
+    };
+    let first = table("shop.orders");
+    let routed = of(&first);
+    assert!(Arc::ptr_eq(&routed, &of(&first)), "the same version by pointer");
+    assert!(Arc::ptr_eq(&routed, &of(&table("shop.orders"))), "the same version by value");
+
+    let mut wider = Table::clone(&first);
+    wider.primary_key = Vec::new();
+    let other = of(&Arc::new(wider));
+    assert!(!Arc::ptr_eq(&routed, &other));
+    assert!(other.primary_key.is_empty());
+
+    let same = table("same.t");
+    assert!(Arc::ptr_eq(&same, &of(&same)), "a name that stays needs no copy");
+}
+
+/// Whether the pattern matches, by trying every split: slow and obviously right.
+fn matches_slowly(pattern: &[char], text: &[char]) -> bool {
+    match pattern.split_first() {
+        None => text.is_empty(),
+        Some(('*', rest)) => (0..=text.len()).any(|taken| matches_slowly(rest, &text[taken..])),
+        Some(('?', rest)) => !text.is_empty() && matches_slowly(rest, &text[1..]),
+        Some((letter, rest)) => text.first() == Some(letter) && matches_slowly(rest, &text[1..]),
+    }
+}
+
+fn matches(pattern: &str, text: &str) -> bool {
+    let pattern: Vec<char> = pattern.chars().collect();
+    let text: Vec<char> = text.chars().collect();
+    matches_slowly(&pattern, &text)
+}
+
+proptest! {
+    #[test]
+    fn a_pattern_matches_what_its_wildcards_can_stand_for(
+        database in "[ab?*]{1,5}", table in "[ab?*]{1,6}", d in "[ab]{0,5}", t in "[ab]{0,7}",
+    ) {
+        let pattern: TablePattern = format!("{database}.{table}").parse().unwrap();
+        let expected = matches(&database, &d) && matches(&table, &t);
+        prop_assert_eq!(pattern.matches(&TableName::new(d, t)), expected);
+    }
+
+    #[test]
+    fn a_mapping_to_its_own_pattern_changes_no_name(
+        pattern in "[ab?*]{1,6}", text in "[abä]{0,8}",
+    ) {
+        let mapping = Mapping::parse(&format!("{pattern}.{pattern}"), None).unwrap();
+        let name = TableName::new(text.clone(), text);
+        if let Some(to) = mapping.route(&name) {
+            prop_assert_eq!(to, name);
+        }
+    }
+
+    #[test]
+    fn a_name_that_matches_two_patterns_shows_that_they_overlap(
+        first in "[ab?*]{1,5}", second in "[ab?*]{1,5}", text in "[ab]{0,6}",
+    ) {
+        let pattern = |part: &str| format!("d.{part}").parse::<TablePattern>().unwrap();
+        let (one, two) = (pattern(&first), pattern(&second));
+        let name = TableName::new("d", text);
+        if one.matches(&name) && two.matches(&name) {
+            prop_assert!(one.overlaps(&two) && two.overlaps(&one));
+        }
+    }
+
+    #[test]
+    fn patterns_overlap_only_where_a_name_matches_both(
+        first in "[ab?*]{1,3}", second in "[ab?*]{1,3}",
+    ) {
+        let pattern = |part: &str| format!("d.{part}").parse::<TablePattern>().unwrap();
+        let (one, two) = (pattern(&first), pattern(&second));
+        // Three pieces each: a shortest common name has at most six letters.
+        let mut texts = vec![String::new()];
+        let mut at = 0;
+        while let Some(text) = texts.get(at).cloned() {
+            if text.len() < 6 {
+                texts.extend(["a", "b"].map(|letter| format!("{text}{letter}")));
+            }
+            at += 1;
+        }
+        let common = texts.iter().any(|text| {
+            let name = TableName::new("d", text.as_str());
+            one.matches(&name) && two.matches(&name)
+        });
+        prop_assert_eq!(one.overlaps(&two), common);
+    }
+
+    #[test]
+    fn the_order_of_mappings_does_not_matter(
+        parts in prop::collection::vec("[ab?*]{1,3}", 1..6), text in "[ab]{1,4}",
+    ) {
+        let named = |parts: &[String]| -> Vec<Mapping> {
+            let one = |part: &String| mapping(&format!("d.{part}"), &format!("to.{}", part.replace('*', "s").replace('?', "q")));
+            parts.iter().map(one).collect()
+        };
+        let backwards: Vec<String> = parts.iter().rev().cloned().collect();
+        let name = TableName::new("d", text);
+        match (Mappings::new(named(&parts)), Mappings::new(named(&backwards))) {
+            (Ok(one), Ok(two)) => prop_assert_eq!(one.route(&name), two.route(&name)),
+            (Err(_), Err(_)) => {}
+            (one, two) => prop_assert!(false, "{one:?} {two:?}"),
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_written_as_it_is_read(
+        database in "[a*?]{1,3}(`[a.*?/ ]{1,3}`)?", table in "(`[b.\\]\\[]{1,3}(``)?`)?[b*?]{1,3}",
+    ) {
+        let pattern: TablePattern = format!("{database}.{table}").parse().unwrap();
+        prop_assert_eq!(pattern.to_string().parse::<TablePattern>().unwrap(), pattern);
+    }
+}
