@@ -1,0 +1,63 @@
+//! How much a pipeline holds at a time (MEM-1).
+
+use super::error::ConfigError;
+use super::section::Section;
+
+const MIB: u64 = 1 << 20;
+/// Below this a pipeline spends its time waiting for room.
+const LEAST_MEMORY_MB: u64 = 8;
+/// Beyond this somebody meant another unit.
+const MOST_MEMORY_MB: u64 = 1 << 20;
+/// MySQL's largest event is 1 GiB (the greatest `max_allowed_packet`).
+const MOST_EVENT_MB: u64 = 1024;
+const MOST_GROUP_ROWS: u64 = 10_000_000;
+
+/// How much a pipeline holds at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of row data in flight between source and target (`memory_mb`).
+    pub memory_bytes: usize,
+    /// The largest row event that is accepted (`max_event_mb`).
+    pub max_event_bytes: usize,
+    /// A target transaction takes no further source transaction once it has this many rows.
+    pub group_rows: usize,
+    /// A target transaction takes no further source transaction once it has this many bytes.
+    pub group_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory_bytes: 64 << 20,
+            max_event_bytes: 64 << 20,
+            group_rows: 4_000,
+            group_bytes: 4 << 20,
+        }
+    }
+}
+
+pub(super) fn read(section: &Section<'_>) -> Result<Limits, ConfigError> {
+    let default = Limits::default();
+    let bytes = |megabytes: Option<u64>, otherwise| match megabytes {
+        Some(megabytes) => usize::try_from(megabytes * MIB).unwrap_or(usize::MAX),
+        None => otherwise,
+    };
+    Ok(Limits {
+        memory_bytes: bytes(
+            section.whole("memory_mb", LEAST_MEMORY_MB..=MOST_MEMORY_MB)?,
+            default.memory_bytes,
+        ),
+        max_event_bytes: bytes(
+            section.whole("max_event_mb", 1..=MOST_EVENT_MB)?,
+            default.max_event_bytes,
+        ),
+        group_rows: match section.whole("group_rows", 1..=MOST_GROUP_ROWS)? {
+            Some(rows) => usize::try_from(rows).unwrap_or(usize::MAX),
+            None => default.group_rows,
+        },
+        group_bytes: bytes(
+            section.whole("group_mb", 1..=MOST_MEMORY_MB)?,
+            default.group_bytes,
+        ),
+    })
+}

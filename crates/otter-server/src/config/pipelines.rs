@@ -1,0 +1,194 @@
+//! `[[channels.pipelines]]`: one direction each, from one database to another.
+
+use otter_core::Start;
+use otter_core::mapping::{Mapping, Mappings};
+use otter_core::position::Place;
+
+use super::databases::Database;
+use super::error::{ConfigError, Problem};
+use super::limits::{self, Limits};
+use super::names::{Names, check_name};
+use super::nearest::nearest;
+use super::section::{Keys, Located, Section};
+
+pub(super) const KEYS: Keys = Keys {
+    known: &[
+        "name", "from", "to", "start", "mode", "on_poison", "ddl", "tables", "initial_copy",
+        "memory_mb", "max_event_mb", "group_rows", "group_mb",
+    ],
+    not_built: &[],
+};
+
+const TABLE_KEYS: Keys = Keys {
+    known: &["from", "to"],
+    not_built: &[
+        ("columns", "all columns keep their names; remove the key"),
+        ("conflicts", "two ways are not built yet; remove the key"),
+    ],
+};
+
+/// What to do about a schema change at the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DdlPolicy {
+    /// Stop and say so.
+    Halt,
+    /// Pass by; the operator changes the target.
+    Skip,
+}
+
+/// One direction.
+#[derive(Debug, Clone)]
+pub struct PipelineConfig {
+    /// Its name, unique in the installation: the checkpoint in the target bears it.
+    pub name: String,
+    /// The channel that it belongs to.
+    pub channel: String,
+    /// Where it reads.
+    pub from: Database,
+    /// Where it writes.
+    pub to: Database,
+    /// Where it begins where the target has no checkpoint.
+    pub start: Option<Start>,
+    /// What it does about schema changes.
+    pub ddl: DdlPolicy,
+    /// Which tables it carries, and where to.
+    pub mappings: Mappings,
+    /// How much it holds at a time.
+    pub limits: Limits,
+    /// The line that it begins in.
+    pub line: usize,
+}
+
+/// Reads the pipelines of one channel.
+pub(super) fn read(
+    channel: &str,
+    sections: &[Section<'_>],
+    databases: &[Database],
+    names: &mut Names,
+) -> Result<Vec<PipelineConfig>, ConfigError> {
+    sections.iter().map(|section| pipeline(channel, section, databases, names)).collect()
+}
+
+fn pipeline(
+    channel: &str,
+    section: &Section<'_>,
+    databases: &[Database],
+    names: &mut Names,
+) -> Result<PipelineConfig, ConfigError> {
+    let name = section.required_text("name", "name = \"hangzhou-virginia\"")?;
+    check_name(section, "name", &name)?;
+    names.add(section, &name)?;
+    let name = name.value;
+    refuse_what_is_not_built(section)?;
+    let from = database(section, "from", "from = \"hangzhou\"", databases)?;
+    let to = database(section, "to", "to = \"virginia\"", databases)?;
+    if from.name == to.name {
+        let problem = Problem::ToItself { section: section.title(), database: to.name.clone() };
+        return Err(section.error("to", problem));
+    }
+    Ok(PipelineConfig {
+        name,
+        channel: channel.to_owned(),
+        from: from.clone(),
+        to: to.clone(),
+        start: start(section)?,
+        ddl: ddl(section)?,
+        mappings: mappings(section)?,
+        limits: limits::read(section)?,
+        line: section.line(),
+    })
+}
+
+/// Values that the contract has and this version has not.
+fn refuse_what_is_not_built(section: &Section<'_>) -> Result<(), ConfigError> {
+    let refuse = |key, value, instead| {
+        let problem = Problem::NotBuiltValue { key, value, section: section.title(), instead };
+        Err(section.error(key, problem))
+    };
+    if section.flag("initial_copy")? == Some(true) {
+        let instead = "copy the tables by hand, then set `start`, and leave it out";
+        return refuse("initial_copy", "true", instead);
+    }
+    match section.text("mode")?.as_ref().map(|mode| mode.value.as_str()) {
+        None | Some("strict") => {}
+        Some("fast") => return refuse("mode", "\"fast\"", "write \"strict\" or leave it out"),
+        Some(_) => return Err(section.bad_value("mode", "\"strict\"")),
+    }
+    match section.text("on_poison")?.as_ref().map(|policy| policy.value.as_str()) {
+        None | Some("halt") => Ok(()),
+        Some("quarantine") => {
+            refuse("on_poison", "\"quarantine\"", "write \"halt\" or leave it out")
+        }
+        Some(_) => Err(section.bad_value("on_poison", "\"halt\"")),
+    }
+}
+
+fn database<'d>(
+    section: &Section<'_>,
+    key: &'static str,
+    example: &'static str,
+    databases: &'d [Database],
+) -> Result<&'d Database, ConfigError> {
+    let Located { value: name, .. } = section.required_text(key, example)?;
+    if let Some(database) = databases.iter().find(|database| database.name == name) {
+        return Ok(database);
+    }
+    let known: Vec<String> = databases.iter().map(|database| database.name.clone()).collect();
+    let near = nearest(&name, &known).cloned();
+    let problem =
+        Problem::UnknownDatabase { key, name, section: section.title(), nearest: near, known };
+    Err(section.error(key, problem))
+}
+
+fn start(section: &Section<'_>) -> Result<Option<Start>, ConfigError> {
+    let Some(start) = section.text("start")? else { return Ok(None) };
+    match start.value.trim() {
+        "" => Err(section.bad_value("start", "\"now\", \"earliest\" or a position")),
+        "now" => Ok(Some(Start::Now)),
+        "earliest" => Ok(Some(Start::Earliest)),
+        text => match text.parse::<Place>() {
+            Ok(place) => Ok(Some(Start::At(place))),
+            Err(error) => {
+                let section_title = section.title();
+                Err(section.error("start", Problem::Start { section: section_title, error }))
+            }
+        },
+    }
+}
+
+fn ddl(section: &Section<'_>) -> Result<DdlPolicy, ConfigError> {
+    match section.text("ddl")?.as_ref().map(|policy| policy.value.as_str()) {
+        None | Some("halt") => Ok(DdlPolicy::Halt),
+        Some("skip") => Ok(DdlPolicy::Skip),
+        Some("apply") => Err(section.error(
+            "ddl",
+            Problem::NotBuiltValue {
+                key: "ddl",
+                value: "\"apply\"",
+                section: section.title(),
+                instead: "write \"halt\", or \"skip\" and change both schemas by hand",
+            },
+        )),
+        Some(_) => Err(section.bad_value("ddl", "\"halt\" or \"skip\"")),
+    }
+}
+
+fn mappings(section: &Section<'_>) -> Result<Mappings, ConfigError> {
+    let title = section.title();
+    let mut mappings = Vec::new();
+    let entry = |_: Option<&str>| format!("`tables` of {title}");
+    for table in section.tables("tables", entry, &TABLE_KEYS)? {
+        let from = table.required_text("from", "from = \"shop.*\"")?;
+        let to = table.text("to")?;
+        let to = to.as_ref().map(|to| to.value.as_str());
+        let mapping = Mapping::parse(&from.value, to).map_err(|error| {
+            table.error("from", Problem::Mapping { section: title.clone(), error })
+        })?;
+        mappings.push(mapping);
+    }
+    if mappings.is_empty() && section.line_of("tables") == section.line() {
+        return Err(section.missing("tables", "tables = [ { from = \"shop.*\" } ]"));
+    }
+    Mappings::new(mappings)
+        .map_err(|error| section.error("tables", Problem::Mapping { section: title, error }))
+}

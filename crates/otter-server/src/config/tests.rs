@@ -1,0 +1,368 @@
+//! Every message of a configuration that cannot be used, and what a good one means.
+
+use std::path::Path;
+use std::time::Duration;
+
+use otter_core::mapping::Mapping;
+use otter_core::{Start, TableName};
+
+use super::*;
+
+const GOOD: &str = r#"
+[[databases]]
+name = "hangzhou"
+url  = "mysql://otter:${HANGZHOU_PASSWORD}@10.0.0.5:3306"
+[[databases]]
+name = "virginia"
+site = "east"
+url  = "mysql://otter:${VIRGINIA_PASSWORD}@10.1.0.5:3306"
+
+[[channels]]
+name = "shop"
+topology = "one-way"
+[[channels.pipelines]]
+name = "hangzhou-virginia"
+from = "hangzhou"
+to   = "virginia"
+start = "now"
+tables = [ { from = "shop.*" }, { from = "crm.people", to = "copy.persons" } ]
+"#;
+
+fn variables(name: &str) -> Option<String> {
+    match name {
+        "HANGZHOU_PASSWORD" => Some("one@/".to_owned()),
+        "VIRGINIA_PASSWORD" => Some("hunter2".to_owned()),
+        "PORT" => Some("3399".to_owned()),
+        _ => None,
+    }
+}
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(text, Path::new("/etc/otter/otter.toml"), &variables)
+}
+
+/// The message for the good configuration with one text replaced, without the file's name.
+#[track_caller]
+fn complaint(replaced: &str, by: &str) -> String {
+    assert!(GOOD.contains(replaced), "{replaced}");
+    let message = parse(&GOOD.replacen(replaced, by, 1)).expect_err(by).to_string();
+    let message = message.strip_prefix("/etc/otter/otter.toml, ").expect("the file is named");
+    assert!(!message.contains("hunter2"), "{message}");
+    message.to_owned()
+}
+
+/// The message for the good configuration with a line added to its pipeline (line 18).
+#[track_caller]
+fn complaint_of_pipeline(line: &str) -> String {
+    complaint("start = \"now\"", &format!("start = \"now\"\n{line}"))
+}
+
+fn two_pipelines(second: &str) -> String {
+    format!("{GOOD}[[channels.pipelines]]\nname = \"second\"\n{second}\n")
+}
+
+#[test]
+fn the_documented_configuration_is_read() {
+    let config = parse(GOOD).unwrap();
+    let [hangzhou, virginia] = config.databases.as_slice() else { panic!("two databases") };
+    assert_eq!((hangzhou.site.as_str(), virginia.site.as_str()), ("hangzhou", "east"));
+    assert_eq!(hangzhou.url.password().expose(), "one@/");
+    assert_eq!(config.arbiter.path, Path::new("/etc/otter/otter-state"));
+    assert_eq!(config.arbiter.lease, Duration::from_secs(10));
+    let pipeline = config.pipeline("hangzhou-virginia").unwrap();
+    assert_eq!(pipeline.channel, "shop");
+    assert_eq!((pipeline.from.name.as_str(), pipeline.to.name.as_str()), ("hangzhou", "virginia"));
+    assert_eq!(pipeline.start, Some(Start::Now));
+    assert_eq!(pipeline.ddl, DdlPolicy::Halt);
+    assert_eq!(pipeline.limits, Limits::default());
+    let people = TableName::new("crm", "people");
+    assert_eq!(pipeline.mappings.route(&people), Some(TableName::new("copy", "persons")));
+    assert_eq!(pipeline.mappings.iter().map(Mapping::from).count(), 2);
+}
+
+#[test]
+fn passwords_are_not_printed_with_the_configuration() {
+    let config = parse(GOOD).unwrap();
+    let printed = format!("{config:?}");
+    assert!(!printed.contains("hunter2") && !printed.contains("one@/"), "{printed}");
+}
+
+#[test]
+fn every_option_can_be_set() {
+    let text = GOOD.replacen(
+        "start = \"now\"",
+        "start = \"mysql-bin.000003:1234\"\nddl = \"skip\"\nmode = \"strict\"\non_poison = \"halt\"\n\
+         initial_copy = false\nmemory_mb = 128\nmax_event_mb = 32\ngroup_rows = 1_000\ngroup_mb = 2",
+        1,
+    ) + "[arbiter]\nkind = \"local\"\npath = \"/var/lib/otter\"\nlease_ms = 2000\n[server]\n";
+    let config = parse(&text).unwrap();
+    let pipeline = config.pipelines.first().unwrap();
+    assert!(matches!(&pipeline.start, Some(Start::At(place)) if place.file.is_some()));
+    assert_eq!(pipeline.ddl, DdlPolicy::Skip);
+    let limits = Limits {
+        memory_bytes: 128 << 20,
+        max_event_bytes: 32 << 20,
+        group_rows: 1_000,
+        group_bytes: 2 << 20,
+    };
+    assert_eq!(pipeline.limits, limits);
+    let arbiter =
+        ArbiterConfig { path: "/var/lib/otter".into(), lease: Duration::from_secs(2) };
+    assert_eq!(config.arbiter, arbiter);
+}
+
+#[test]
+fn a_start_is_now_earliest_or_a_position() {
+    for start in ["earliest", "0-1-100", "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5", "b.000001:4"] {
+        let text = GOOD.replacen("\"now\"", &format!("\"{start}\""), 1);
+        assert!(parse(&text).unwrap().pipelines.first().unwrap().start.is_some(), "{start}");
+    }
+    let none = parse(&GOOD.replacen("start = \"now\"", "", 1)).unwrap();
+    assert_eq!(none.pipelines.first().unwrap().start, None);
+    assert_eq!(
+        complaint("\"now\"", "\"soon\""),
+        "line 17: `start` in pipeline `hangzhou-virginia`: \"soon\" is no GTID set: write \
+         UUID:1-5 (MySQL) or DOMAIN-SERVER-NUMBER (MariaDB); or write \"now\" or \"earliest\""
+    );
+    assert_eq!(
+        complaint("\"now\"", "\" \""),
+        "line 17: `start` in pipeline `hangzhou-virginia` takes \"now\", \"earliest\" or a position"
+    );
+}
+
+#[test]
+fn an_unknown_key_names_the_nearest_one() {
+    assert_eq!(
+        complaint("tables =", "tabels ="),
+        "line 18: unknown key `tabels` in pipeline `hangzhou-virginia`: did you mean `tables`?"
+    );
+    assert_eq!(
+        complaint("site =", "sitte ="),
+        "line 7: unknown key `sitte` in database `virginia`: did you mean `site`?"
+    );
+    assert_eq!(
+        complaint("[[databases]]", "[[database]]"),
+        "line 2: unknown key `database` in the file: did you mean `databases`?"
+    );
+    assert_eq!(
+        complaint("{ from = \"shop.*\" }", "{ form = \"shop.*\" }"),
+        "line 18: unknown key `form` in `tables` of pipeline `hangzhou-virginia`: did you mean \
+         `from`?"
+    );
+    assert_eq!(
+        complaint("site =", "colour ="),
+        "line 7: unknown key `colour` in database `virginia`: it takes `name`, `site`, `url`"
+    );
+    let typo = parse(&format!("{GOOD}[arbiter]\nlease = 3\n")).unwrap_err().to_string();
+    assert!(typo.ends_with("unknown key `lease` in [arbiter]: did you mean `lease_ms`?"), "{typo}");
+}
+
+#[test]
+fn what_is_not_built_yet_is_refused_by_name() {
+    let of_pipeline = |line: &str, message: &str| {
+        let expected = format!("line 18: `{message}");
+        assert_eq!(complaint_of_pipeline(line), expected);
+    };
+    of_pipeline(
+        "initial_copy = true",
+        "initial_copy = true` in pipeline `hangzhou-virginia` is not built yet: copy the tables \
+         by hand, then set `start`, and leave it out",
+    );
+    of_pipeline(
+        "mode = \"fast\"",
+        "mode = \"fast\"` in pipeline `hangzhou-virginia` is not built yet: write \"strict\" or \
+         leave it out",
+    );
+    of_pipeline(
+        "on_poison = \"quarantine\"",
+        "on_poison = \"quarantine\"` in pipeline `hangzhou-virginia` is not built yet: write \
+         \"halt\" or leave it out",
+    );
+    of_pipeline(
+        "ddl = \"apply\"",
+        "ddl = \"apply\"` in pipeline `hangzhou-virginia` is not built yet: write \"halt\", or \
+         \"skip\" and change both schemas by hand",
+    );
+    assert_eq!(
+        complaint("{ from = \"shop.*\" }", "{ from = \"shop.*\", columns = { drop = [\"a\"] } }"),
+        "line 18: `columns` in `tables` of pipeline `hangzhou-virginia` is not built yet: all \
+         columns keep their names; remove the key"
+    );
+    for topology in ["pair", "star", "ring", "mesh"] {
+        assert_eq!(
+            complaint("\"one-way\"", &format!("\"{topology}\"")),
+            format!(
+                "line 12: `topology = \"{topology}\"` in channel `shop` is not built yet: write \
+                 \"one-way\" or leave it out"
+            )
+        );
+    }
+    assert_eq!(
+        complaint("topology =", "conflicts = {}\ntopology ="),
+        "line 12: `conflicts` in channel `shop` is not built yet: two ways are not built yet; remove \
+         the key"
+    );
+    assert!(complaint("topology =", "hub = \"a\"\ntopology =").contains("`hub` in channel `shop` is not"));
+    let with = |tail: &str| parse(&format!("{GOOD}{tail}")).unwrap_err().to_string();
+    assert!(with("[server]\nlisten = \"127.0.0.1:8080\"\n").ends_with(
+        "line 20: `listen` in [server] is not built yet: this version has no console; remove the \
+         key"
+    ));
+    assert!(with("[server]\nstore = \"sqlite:otter.db\"\n").contains("`store` in [server] is not"));
+    assert!(with("[arbiter]\nkind = \"zookeeper\"\n").ends_with(
+        "line 20: `kind = \"zookeeper\"` in [arbiter] is not built yet: write \"local\" or leave \
+         it out"
+    ));
+    assert!(with("[arbiter]\nkind = \"sql\"\n").contains("is not built yet"));
+}
+
+#[test]
+fn a_mapping_that_cannot_be_used_is_told_with_its_line() {
+    let mapping = |from: &str| complaint("\"shop.*\"", from);
+    assert_eq!(
+        mapping("\"legacy.item_[00-31]\""),
+        "line 18: `tables` in pipeline `hangzhou-virginia`: the numeric range in \
+         `legacy.item_[00-31]` is not built yet: write one mapping per table, or a glob with * \
+         and ?"
+    );
+    assert!(mapping("'/shop\\..*/'").contains("the regular expression `/shop\\..*/` is not built"));
+    assert!(mapping("\"orders\"").contains("`orders` is no table pattern: write database.table"));
+    assert!(mapping("\"shop.*\", to = \"a.*_*\"").contains("does not fit `from = \"shop.*\"`"));
+    assert!(mapping("\"crm.people\"").contains("`crm.people` is mapped twice"));
+    let ambiguous = complaint("{ from = \"shop.*\" }", "{ from = \"a.x*\" }, { from = \"a.*y\" }");
+    assert!(ambiguous.contains("`a.x*` and `a.*y` are equally specific"), "{ambiguous}");
+    assert!(complaint(" { from = \"shop.*\" }, { from = \"crm.people\", to = \"copy.persons\" } ", "")
+        .contains("no table is mapped"));
+    assert_eq!(
+        complaint("tables = [ { from = \"shop.*\" }, { from = \"crm.people\", to = \"copy.persons\" } ]", ""),
+        "line 13: pipeline `hangzhou-virginia` has no `tables`: add tables = [ { from = \
+         \"shop.*\" } ]"
+    );
+}
+
+#[test]
+fn a_variable_that_is_not_set_is_named_with_its_key() {
+    assert_eq!(
+        complaint("${VIRGINIA_PASSWORD}", "${VIRGINIA_PASS}"),
+        "line 8: `url` in database `virginia` reads the environment variable VIRGINIA_PASS, which \
+         is not set: export VIRGINIA_PASS=… before starting"
+    );
+    assert_eq!(
+        complaint("${VIRGINIA_PASSWORD}", "pa$word"),
+        "line 8: `url` in database `virginia` holds a `$` that begins no variable: write `$$` for \
+         a dollar sign, or `${NAME}` to read the environment"
+    );
+    let config = parse(&GOOD.replace("10.1.0.5:3306", "db$$:${PORT}").replace("$$", "")).unwrap();
+    assert_eq!(config.databases.last().unwrap().url.port(), 3399);
+}
+
+#[test]
+fn names_are_used_once_and_refer_to_something() {
+    assert_eq!(
+        complaint("name = \"virginia\"", "name = \"hangzhou\""),
+        "line 6: the database name `hangzhou` is used twice (first in line 3): rename one of them"
+    );
+    assert_eq!(
+        complaint("to   = \"virginia\"", "to   = \"virgina\""),
+        "line 16: `to = \"virgina\"` in pipeline `hangzhou-virginia` names no database: did you \
+         mean `virginia`?"
+    );
+    assert_eq!(
+        complaint("to   = \"virginia\"", "to   = \"x\""),
+        "line 16: `to = \"x\"` in pipeline `hangzhou-virginia` names no database: there are \
+         `hangzhou`, `virginia`"
+    );
+    assert_eq!(
+        complaint("to   = \"virginia\"", "to   = \"hangzhou\""),
+        "line 16: pipeline `hangzhou-virginia` goes from `hangzhou` to itself: name another \
+         database in `to`"
+    );
+    let twice = two_pipelines("").replace("\"second\"", "\"hangzhou-virginia\"");
+    assert!(parse(&twice).unwrap_err().to_string().ends_with(
+        "line 20: the pipeline name `hangzhou-virginia` is used twice (first in line 14): rename \
+         one of them"
+    ));
+    let channel = format!("{GOOD}[[channels]]\nname = \"shop\"\n");
+    let error = parse(&channel).unwrap_err().to_string();
+    assert!(error.contains("the channel name `shop` is used twice (first in line 11)"), "{error}");
+    for name in ["", "-x", "a b", "a/b", "é", &"x".repeat(41)] {
+        let message = complaint("name = \"virginia\"", &format!("name = \"{name}\""));
+        assert!(message.contains("takes a name of up to 40 letters"), "{message}");
+    }
+}
+
+#[test]
+fn what_is_missing_is_named_with_an_example() {
+    assert_eq!(
+        complaint("url  = \"mysql://otter:${VIRGINIA_PASSWORD}@10.1.0.5:3306\"", ""),
+        "line 5: database `virginia` has no `url`: add url = \
+         \"mysql://otter:${PASSWORD}@10.0.0.5:3306\""
+    );
+    assert!(complaint("from = \"hangzhou\"", "").contains("has no `from`: add from = "));
+    assert!(complaint("name = \"shop\"", "").contains("a channel has no `name`: add name = "));
+    let empty = parse("").unwrap_err().to_string();
+    assert!(empty.ends_with("the file has no `channels`: add a [[channels]] with its [[channels.pipelines]]"), "{empty}");
+    let (head, _) = GOOD.split_once("[[channels.pipelines]]").unwrap();
+    let error = parse(head).unwrap_err().to_string();
+    assert!(error.ends_with("channel `shop` has no `pipelines`: add a [[channels.pipelines]] below it"), "{error}");
+}
+
+#[test]
+fn values_of_the_wrong_kind_are_told_what_the_key_takes() {
+    assert!(complaint("name = \"virginia\"", "name = 7").ends_with("takes a text in quotes"));
+    assert!(complaint_of_pipeline("memory_mb = \"big\"")
+        .ends_with("takes a whole number from 8 to 1048576"));
+    assert!(complaint_of_pipeline("group_rows = 0").contains("a whole number from 1 to"));
+    assert!(complaint_of_pipeline("group_rows = -1").contains("a whole number from 1 to"));
+    assert!(complaint_of_pipeline("initial_copy = 1").ends_with("takes true or false"));
+    assert!(complaint_of_pipeline("ddl = \"maybe\"").ends_with("takes \"halt\" or \"skip\""));
+    assert!(complaint_of_pipeline("mode = \"slow\"").ends_with("takes \"strict\""));
+    assert!(complaint_of_pipeline("on_poison = \"drink\"").ends_with("takes \"halt\""));
+    assert!(complaint("\"one-way\"", "\"two-way\"").ends_with("takes \"one-way\""));
+    let tables = complaint("tables = [ {", "tables = [ \"a\", {");
+    assert!(tables.ends_with("a list of tables, such as tables = [ { from = \"shop.*\" } ]"), "{tables}");
+    let with = |tail: &str| parse(&format!("{tail}\n{GOOD}")).unwrap_err().to_string();
+    assert!(with("arbiter = 3").ends_with("`arbiter` in the file takes a table: write [arbiter] in a line of its own"));
+    let lease = parse(&format!("{GOOD}[arbiter]\nlease_ms = 999\n")).unwrap_err().to_string();
+    assert!(lease.ends_with("line 20: `lease_ms` in [arbiter] takes a whole number from 1000 to 3600000"), "{lease}");
+    let path = parse(&format!("{GOOD}[arbiter]\npath = \"\"\n")).unwrap_err().to_string();
+    assert!(path.ends_with("`path` in [arbiter] takes the path of a folder"), "{path}");
+}
+
+#[test]
+fn a_url_or_file_that_cannot_be_read_shows_no_password() {
+    assert_eq!(
+        complaint("mysql://otter:${VIRGINIA_PASSWORD}@10.1.0.5:3306", "mysql://otter:hunter2@/"),
+        "line 8: `url` in database `virginia`: the host in the database URL is neither a name nor \
+         an address: write host:port, or [address]:port for IPv6"
+    );
+    let syntax = complaint(
+        "url  = \"mysql://otter:${VIRGINIA_PASSWORD}@10.1.0.5:3306\"",
+        "url  = \"mysql://otter:hunter2@10.1.0.5:3306",
+    );
+    assert!(syntax.starts_with("line 8: this is not TOML: "), "{syntax}");
+    let error = Config::load(Path::new("/nowhere/otter.toml")).unwrap_err().to_string();
+    assert!(error.starts_with("/nowhere/otter.toml: cannot read the configuration: "), "{error}");
+    assert!(error.ends_with("name another file with --config"), "{error}");
+}
+
+#[test]
+fn no_change_is_carried_twice_or_in_a_circle() {
+    let refused = |second: &str| parse(&two_pipelines(second)).unwrap_err().to_string();
+    let same = "from = \"hangzhou\"\nto = \"virginia\"\ntables = [ { from = \"shop.orders\" } ]";
+    assert!(refused(same).ends_with(
+        "line 19: the pipelines `hangzhou-virginia` and `second` would both carry the tables of \
+         `shop.orders` from `hangzhou` to `virginia`: take the table out of one of them"
+    ));
+    let back = "from = \"virginia\"\nto = \"hangzhou\"\ntables = [ { from = \"shop.o*\" } ]";
+    assert!(refused(back).ends_with(
+        "line 19: the pipelines `hangzhou-virginia`, `second` would carry changes in a circle: two \
+         ways are not built yet; map different tables, or remove one of them"
+    ));
+    for harmless in [
+        "from = \"hangzhou\"\nto = \"virginia\"\ntables = [ { from = \"other.*\" } ]",
+        "from = \"virginia\"\nto = \"hangzhou\"\ntables = [ { from = \"other.*\" } ]",
+    ] {
+        assert_eq!(parse(&two_pipelines(harmless)).unwrap().pipelines.len(), 2);
+    }
+}
