@@ -24,6 +24,8 @@ pub mod stage;
 pub mod stop;
 pub mod table;
 pub mod temporal;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 pub mod value;
 
 pub use arbiter::{Arbiter, ArbiterId, Campaign, Holder, Lease, PipelineId, Role, Side, Term};

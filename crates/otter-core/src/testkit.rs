@@ -1,0 +1,31 @@
+//! For authors of stages and arbiters, and for Otter's own tests: conformance suites and in-memory
+//! parts.
+//!
+//! | Module | Holds |
+//! |---|---|
+//! | [`arbiter`], [`loader`], [`selector`] | a suite each: a case for every sentence of the trait |
+//! | [`memory`] | an arbiter, a source and a target that live in memory and can fail on demand |
+//! | [`history`] | a model of a source's history, and batches made from it |
+//!
+//! A suite is run by its macro ([`arbiter_suite!`](crate::arbiter_suite),
+//! [`loader_suite!`](crate::loader_suite), [`selector_suite!`](crate::selector_suite)) with the
+//! type of a fixture: each case becomes a test of its own.
+//!
+//! Nothing here is for production; none of it is compiled without the feature `testkit`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test's way to fail is to panic"
+)]
+
+pub mod arbiter;
+pub mod history;
+pub mod item;
+pub mod lease;
+pub mod loader;
+pub mod memory;
+pub mod random;
+pub mod selector;
+pub mod suite;

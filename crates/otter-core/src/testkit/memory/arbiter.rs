@@ -1,0 +1,215 @@
+//! An arbiter in memory, with the powers of fate: to expire, freeze and forget.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use crate::arbiter::{Arbiter, ArbiterId, Campaign, Holder, Lease, LeaseParts, Side, Term};
+use crate::fault::Result;
+
+/// An arbiter in memory. Clones are one node; [`node`](Self::node) makes others.
+///
+/// Leases end by tokio's clock, so that it works with a paused one too.
+#[derive(Clone)]
+pub struct MemoryArbiter {
+    shared: Arc<Shared>,
+    node: Arc<Node>,
+}
+
+struct Shared {
+    id: ArbiterId,
+    lease: Duration,
+    sides: Mutex<BTreeMap<Side, SideState>>,
+    changed: watch::Sender<()>,
+}
+
+struct Node {
+    name: String,
+    /// Counts freezes and thaws: odd while frozen.
+    freezes: AtomicU64,
+}
+
+#[derive(Default)]
+struct SideState {
+    last_term: u64,
+    holder: Option<HolderState>,
+    /// Holders that were not told; as long as their senders live, they notice nothing.
+    forgotten: Vec<HolderState>,
+}
+
+struct HolderState {
+    node: Arc<Node>,
+    term: Term,
+    lost: watch::Sender<bool>,
+}
+
+/// Terms of two arbiters cannot be compared, so each has an id of its own.
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+impl MemoryArbiter {
+    /// A new arbitration history whose leases last this long.
+    #[must_use]
+    pub fn new(lease: Duration) -> Self {
+        let id = ArbiterId::new(format!("memory-{}", NEXT_ID.fetch_add(1, Ordering::Relaxed)));
+        let shared = Shared {
+            id,
+            lease,
+            sides: Mutex::new(BTreeMap::new()),
+            changed: watch::Sender::new(()),
+        };
+        let node = Node { name: "the first node".to_owned(), freezes: AtomicU64::new(0) };
+        Self { shared: Arc::new(shared), node: Arc::new(node) }
+    }
+
+    /// Another node with the same history.
+    #[must_use]
+    pub fn node(&self, name: &str) -> Self {
+        let node = Node { name: name.to_owned(), freezes: AtomicU64::new(0) };
+        Self { shared: Arc::clone(&self.shared), node: Arc::new(node) }
+    }
+
+    /// Ends the lease of whoever holds the side, and tells the holder.
+    pub fn expire(&self, side: &Side) {
+        self.end_where(side, |_| true);
+    }
+
+    /// Forgets who holds the side without telling the holder: the next campaign grants a second
+    /// lease while the first is still believed in. No arbiter should; correctness must not care.
+    pub fn forget(&self, side: &Side) {
+        if let Some(state) = self.sides().get_mut(side) {
+            state.forgotten.extend(state.holder.take());
+        }
+        self.shared.changed.send_replace(());
+    }
+
+    /// Stops renewing this node's leases: they end by time unless it thaws before. Must be called
+    /// within a runtime.
+    pub fn freeze(&self) {
+        let freezes = self.node.freezes.load(Ordering::SeqCst);
+        if freezes % 2 == 1 {
+            return;
+        }
+        self.node.freezes.store(freezes + 1, Ordering::SeqCst);
+        let this = self.clone();
+        tokio::spawn(async move {
+            sleep(this.shared.lease).await;
+            if this.node.freezes.load(Ordering::SeqCst) == freezes + 1 {
+                this.end_all();
+            }
+        });
+    }
+
+    /// Renews this node's leases again, those that are not lost.
+    pub fn thaw(&self) {
+        let freezes = self.node.freezes.load(Ordering::SeqCst);
+        self.node.freezes.store(freezes + freezes % 2, Ordering::SeqCst);
+    }
+
+    /// The term and node of whoever holds the side.
+    #[must_use]
+    pub fn holder(&self, side: &Side) -> Option<Holder> {
+        self.sides().get(side)?.holder.as_ref().map(HolderState::to_holder)
+    }
+
+    fn sides(&self) -> MutexGuard<'_, BTreeMap<Side, SideState>> {
+        self.shared.sides.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the side's lease where its holder is the one meant.
+    fn end_where(&self, side: &Side, is_meant: impl Fn(&HolderState) -> bool) {
+        if let Some(state) = self.sides().get_mut(side)
+            && let Some(holder) = state.holder.take_if(|holder| is_meant(holder))
+        {
+            // Under the lock: nobody may win before the loser can know.
+            holder.lost.send_replace(true);
+        }
+        self.shared.changed.send_replace(());
+    }
+
+    /// Ends all leases of this node.
+    fn end_all(&self) {
+        let sides: Vec<Side> = self.sides().keys().cloned().collect();
+        for side in sides {
+            self.end_where(&side, |holder| Arc::ptr_eq(&holder.node, &self.node));
+        }
+    }
+
+    fn grant(&self, side: &Side, state: &mut SideState) -> Lease {
+        state.last_term += 1;
+        let term = Term(state.last_term);
+        let (sender, lost) = watch::channel(false);
+        let valid = lost.clone();
+        state.holder = Some(HolderState { node: Arc::clone(&self.node), term, lost: sender });
+        Lease::new(LeaseParts {
+            arbiter: self.shared.id.clone(),
+            side: side.clone(),
+            term,
+            duration: self.shared.lease,
+            lost,
+            still_valid: Box::new(move || !*valid.borrow()),
+            guard: Box::new(Guard { arbiter: self.clone(), side: side.clone(), term }),
+        })
+    }
+}
+
+impl HolderState {
+    fn to_holder(&self) -> Holder {
+        Holder { name: self.node.name.clone(), term: self.term }
+    }
+}
+
+/// Gives the side up when the lease is dropped.
+struct Guard {
+    arbiter: MemoryArbiter,
+    side: Side,
+    term: Term,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.arbiter.end_where(&self.side, |holder| holder.term == self.term);
+    }
+}
+
+#[async_trait]
+impl Arbiter for MemoryArbiter {
+    fn id(&self) -> &ArbiterId {
+        &self.shared.id
+    }
+
+    async fn try_campaign(&self, side: &Side) -> Result<Campaign> {
+        let mut sides = self.sides();
+        let state = sides.entry(side.clone()).or_default();
+        Ok(match &state.holder {
+            Some(holder) => Campaign::Held(holder.to_holder()),
+            None => Campaign::Won(self.grant(side, state)),
+        })
+    }
+
+    async fn campaign(&self, side: &Side) -> Result<Lease> {
+        let mut changed = self.shared.changed.subscribe();
+        loop {
+            changed.mark_unchanged();
+            if let Campaign::Won(lease) = self.try_campaign(side).await? {
+                return Ok(lease);
+            }
+            // The sender is in `self`, so that it cannot be gone.
+            let _ = changed.changed().await;
+        }
+    }
+}
+
+impl fmt::Debug for MemoryArbiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryArbiter")
+            .field("id", &self.shared.id)
+            .field("node", &self.node.name)
+            .finish_non_exhaustive()
+    }
+}

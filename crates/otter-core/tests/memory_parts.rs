@@ -1,0 +1,97 @@
+//! The in-memory parts keep what they promise: they pass the suites of the traits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use otter_core::testkit::arbiter::{ArbiterFixture, Node};
+use otter_core::testkit::item::{Edit, Item};
+use otter_core::testkit::loader::LoaderFixture;
+use otter_core::testkit::memory::{MemoryArbiter, MemorySource, MemoryTarget};
+use otter_core::testkit::selector::SelectorFixture;
+use otter_core::testkit::suite::{Clock, Fixture};
+use otter_core::{Arbiter, Load, Select};
+
+struct Arbitration(MemoryArbiter);
+struct OneNode(MemoryArbiter);
+struct Target(MemoryTarget);
+struct Source(MemorySource);
+
+#[async_trait]
+impl Fixture for Arbitration {
+    const CLOCK: Clock = Clock::Paused;
+    async fn start() -> Self {
+        Self(MemoryArbiter::new(Duration::from_secs(10)))
+    }
+}
+
+#[async_trait]
+impl ArbiterFixture for Arbitration {
+    async fn node(&self) -> Box<dyn Node> {
+        Box::new(OneNode(self.0.node("a node")))
+    }
+}
+
+#[async_trait]
+impl Node for OneNode {
+    fn arbiter(&self) -> Arc<dyn Arbiter> {
+        Arc::new(self.0.clone())
+    }
+    async fn freeze(&self) {
+        self.0.freeze();
+    }
+    async fn thaw(&self) {
+        self.0.thaw();
+    }
+}
+
+#[async_trait]
+impl Fixture for Target {
+    const CLOCK: Clock = Clock::Paused;
+    async fn start() -> Self {
+        Self(MemoryTarget::new())
+    }
+}
+
+#[async_trait]
+impl LoaderFixture for Target {
+    async fn loader(&self) -> Arc<dyn Load> {
+        Arc::new(self.0.loader())
+    }
+    async fn rows(&self) -> Vec<Item> {
+        self.0.items()
+    }
+}
+
+#[async_trait]
+impl Fixture for Source {
+    const CLOCK: Clock = Clock::Paused;
+    async fn start() -> Self {
+        Self(MemorySource::new())
+    }
+}
+
+#[async_trait]
+impl SelectorFixture for Source {
+    async fn selector(&self) -> Box<dyn Select> {
+        Box::new(self.0.selector())
+    }
+    async fn commit(&self, edits: &[Edit]) {
+        self.0.commit(edits.to_vec());
+    }
+    async fn cut(&self) {
+        self.0.cut();
+    }
+}
+
+mod arbiter {
+    otter_core::arbiter_suite!(super::Arbitration);
+}
+
+mod loader {
+    otter_core::loader_suite!(super::Target);
+}
+
+mod selector {
+    otter_core::selector_suite!(super::Source);
+}

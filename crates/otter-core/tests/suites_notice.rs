@@ -1,0 +1,63 @@
+//! The loader suite notices a loader that breaks a promise.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use otter_core::Load;
+use otter_core::testkit::item::Item;
+use otter_core::testkit::loader::{self, LoaderFixture};
+use otter_core::testkit::memory::{MemoryTarget, Weakness};
+use otter_core::testkit::suite::{Clock, Fixture, Running, run};
+
+/// Which promise is broken.
+trait Break: Send + Sync + 'static {
+    const WEAKNESS: Weakness;
+}
+
+struct Weak<B>(MemoryTarget, std::marker::PhantomData<B>);
+
+#[async_trait]
+impl<B: Break> Fixture for Weak<B> {
+    const CLOCK: Clock = Clock::Paused;
+    async fn start() -> Self {
+        Self(MemoryTarget::with_weakness(B::WEAKNESS), std::marker::PhantomData)
+    }
+}
+
+#[async_trait]
+impl<B: Break> LoaderFixture for Weak<B> {
+    async fn loader(&self) -> Arc<dyn Load> {
+        Arc::new(self.0.loader())
+    }
+    async fn rows(&self) -> Vec<Item> {
+        self.0.items()
+    }
+}
+
+fn assert_notices<B: Break>(
+    name: &'static str,
+    case: impl for<'a> FnOnce(&'a Weak<B>) -> Running<'a> + Send + 'static,
+) {
+    let outcome = catch_unwind(AssertUnwindSafe(|| run::<Weak<B>>(name, case)));
+    assert!(outcome.is_err(), "{name} does not notice {:?}", B::WEAKNESS);
+}
+
+macro_rules! notices {
+    ($test:ident: $weakness:ident by $case:ident) => {
+        #[test]
+        fn $test() {
+            struct Broken;
+            impl Break for Broken {
+                const WEAKNESS: Weakness = Weakness::$weakness;
+            }
+            assert_notices::<Broken>(stringify!($case), |fixture| Box::pin(loader::$case(fixture)));
+        }
+    };
+}
+
+notices!(a_missing_fence_is_noticed: NoFence by an_older_term_writes_nothing);
+notices!(a_position_of_its_own_is_noticed: PositionApart by a_dropped_load_does_all_or_nothing);
+notices!(a_fragment_by_itself_is_noticed: FragmentsAlone by fragments_are_committed_as_one);
+notices!(skipped_poison_is_noticed: SkipsPoison by poison_commits_nothing_behind_it);
+notices!(an_accepted_gap_is_noticed: TakesGaps by a_broken_chain_is_refused);
