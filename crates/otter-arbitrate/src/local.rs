@@ -106,6 +106,15 @@ impl LocalArbiter {
         self
     }
 
+    /// The id of the arbiter of a state directory, which is only looked at; `None` where nobody
+    /// has opened it yet.
+    ///
+    /// # Errors
+    /// [`Fault::Fatal`](otter_core::Fault::Fatal) where it cannot be read.
+    pub fn peek(state: &Path) -> Result<Option<ArbiterId>, LocalArbiterError> {
+        read_id(&state.join("arbiter"))
+    }
+
     async fn ask(&self, side: &Side) -> Result<Asked, LocalArbiterError> {
         let files = SideFiles::new(&self.state, side);
         let (world, side) = (Arc::clone(&self.world), side.clone());
