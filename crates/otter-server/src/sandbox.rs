@@ -33,4 +33,5 @@ pub use binaries::cache_folder;
 pub use error::SandboxError;
 pub use flavor::{Flavor, UnknownFlavor};
 pub use options::ServerOptions;
+pub use process::ChildProcess;
 pub use server::Server;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
-use super::process::ServerProcess;
+use super::process::ChildProcess;
 use super::{Flavor, SandboxError, Server};
 
 impl Server {
@@ -38,7 +38,7 @@ impl Server {
 
     /// Returns the number of the server's own process while it runs.
     pub fn pid(&self) -> Option<u32> {
-        self.process.as_ref().map(ServerProcess::id)
+        self.process.as_ref().map(ChildProcess::id)
     }
 
     /// Returns the socket file for local connections.

@@ -1,9 +1,11 @@
-//! The process of one server: signals to it, and its certain end.
+//! A child process: signals to it, and its certain end.
 //!
-//! A process is killed and reaped when its handle is dropped. It is only ever
-//! reached through its own handle, never by a name or a stored number.
+//! It is killed and reaped when its handle is dropped, and on Linux dies with this
+//! process. It is only ever reached through its own handle, never by a name or a
+//! stored number.
 
 use std::io;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
 
@@ -15,56 +17,107 @@ use super::keeper;
 /// How often a process is asked whether it has ended.
 const POLL: Duration = Duration::from_millis(10);
 
-/// A running or ended child that does not outlive its handle.
+/// A child that does not outlive its handle, nor this process.
 #[derive(Debug)]
-pub(super) struct ServerProcess {
+pub struct ChildProcess {
     child: Child,
+    /// Set once the process has been reaped: its number may be another's from then on.
+    status: Option<ExitStatus>,
 }
 
-impl ServerProcess {
-    pub(super) fn spawn(command: Command) -> io::Result<Self> {
-        Ok(Self { child: keeper::spawn(command)? })
+impl ChildProcess {
+    /// Starts a program; `configure` adds its arguments, folder and streams.
+    ///
+    /// # Errors
+    /// What the system says where the program cannot be started.
+    pub fn spawn(program: &Path, configure: impl FnOnce(&mut Command)) -> io::Result<Self> {
+        let mut command = keeper::dying_with_parent(program);
+        configure(&mut command);
+        Ok(Self { child: keeper::spawn(command)?, status: None })
     }
 
-    pub(super) fn id(&self) -> u32 {
+    /// Returns the number of the process.
+    pub fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// Tells how the process ended, if it has.
-    pub(super) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.child.try_wait()
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        if self.status.is_none() {
+            self.status = self.child.try_wait()?;
+        }
+        Ok(self.status)
     }
 
-    /// Sends a signal. The process has not been reaped, so its number is still its own.
-    pub(super) fn signal(&self, signal: Signal) -> io::Result<()> {
-        Ok(kill_process(Pid::from_child(&self.child), signal)?)
+    /// Asks the process to end (SIGTERM).
+    ///
+    /// # Errors
+    /// What the system says; a process that has ended is no error.
+    pub fn terminate(&self) -> io::Result<()> {
+        self.signal(Signal::TERM)
     }
 
-    /// Kills the process and waits until it is gone.
-    pub(super) fn kill(&mut self) -> io::Result<()> {
-        self.child.kill()?;
-        self.child.wait().map(drop)
+    /// Freezes the process (SIGSTOP).
+    ///
+    /// # Errors
+    /// What the system says; a process that has ended is no error.
+    pub fn pause(&self) -> io::Result<()> {
+        self.signal(Signal::STOP)
     }
 
-    /// Waits until the process has ended by itself; `false` if it has not in time.
-    pub(super) async fn wait_until(&mut self, deadline: Instant) -> io::Result<bool> {
+    /// Lets a frozen process go on (SIGCONT).
+    ///
+    /// # Errors
+    /// What the system says; a process that has ended is no error.
+    pub fn resume(&self) -> io::Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    /// Kills the process (SIGKILL) and waits until it is gone.
+    ///
+    /// # Errors
+    /// What the system says; a process that has ended is no error.
+    pub fn kill9(&mut self) -> io::Result<()> {
+        if self.status.is_none() {
+            self.child.kill()?;
+            self.status = Some(self.child.wait()?);
+        }
+        Ok(())
+    }
+
+    /// Waits until the process has ended and tells how; `None` if it has not in time.
+    ///
+    /// # Errors
+    /// What the system says.
+    ///
+    /// # Cancel safety
+    /// A dropped call changes nothing.
+    pub async fn wait_until(&mut self, deadline: Instant) -> io::Result<Option<ExitStatus>> {
         let mut poll = time::interval(POLL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            if self.ended()?.is_some() {
-                return Ok(true);
-            }
-            if Instant::now() >= deadline {
-                return Ok(false);
+            let ended = self.ended()?;
+            if ended.is_some() || Instant::now() >= deadline {
+                return Ok(ended);
             }
             poll.tick().await;
         }
     }
+
+    fn signal(&self, signal: Signal) -> io::Result<()> {
+        if self.status.is_some() {
+            return Ok(());
+        }
+        Ok(kill_process(Pid::from_child(&self.child), signal)?)
+    }
 }
 
-impl Drop for ServerProcess {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
-        // Fails only where the process has already been reaped.
-        let _ = self.kill();
+        // Fails only where the system has lost the process.
+        let _ = self.kill9();
     }
 }

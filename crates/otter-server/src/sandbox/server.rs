@@ -10,15 +10,14 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use rustix::process::Signal;
 use sqlx::Connection;
 use tokio::time::{self, Instant, MissedTickBehavior};
 
 use super::binaries::{self, Binary};
 use super::folder::{self, Folder};
 use super::port::{self, ReservedPort};
-use super::process::ServerProcess;
-use super::{SandboxError, ServerOptions, keeper, template};
+use super::process::ChildProcess;
+use super::{SandboxError, ServerOptions, template};
 
 /// A start takes about a second; ten at once on a loaded machine much longer.
 const START_DEADLINE: Duration = Duration::from_secs(120);
@@ -39,7 +38,7 @@ const LOG_LINES: usize = 30;
 /// It also ends when this process ends in any way, on Linux with `setpriv`.
 pub struct Server {
     // Fields are dropped in this order: the process must be gone before its folder.
-    pub(super) process: Option<ServerProcess>,
+    pub(super) process: Option<ChildProcess>,
     pub(super) folder: Folder,
     pub(super) port: ReservedPort,
     pub(super) binary: Binary,
@@ -105,16 +104,12 @@ impl Server {
             .open(&log_path)
             .map_err(SandboxError::file("write", &log_path))?;
         let errors = log.try_clone().map_err(SandboxError::file("write", &log_path))?;
-        let mut command = keeper::dying_with_parent(&self.binary.path);
-        command
-            .args(self.command_line())
-            .stdin(Stdio::null())
-            .stdout(Stdio::from(log))
-            .stderr(Stdio::from(errors));
-        let program = self.binary.path.clone();
+        let (program, arguments) = (self.binary.path.clone(), self.command_line());
         let started = blocking(move || {
-            ServerProcess::spawn(command)
-                .map_err(|error| SandboxError::Program { program, detail: error.to_string() })
+            let spawned = ChildProcess::spawn(&program, |command| {
+                command.args(arguments).stdin(Stdio::null()).stdout(log).stderr(errors);
+            });
+            spawned.map_err(|error| SandboxError::Program { program, detail: error.to_string() })
         });
         self.process = Some(started.await?);
         self.wait_ready().await
@@ -140,15 +135,12 @@ impl Server {
         let Some(process) = self.process.as_mut() else { return Ok(()) };
         let broken = SandboxError::file("stop the process of", &self.binary.path);
         let ended = async {
-            if process.ended()?.is_some() {
-                return Ok(true);
-            }
-            process.signal(Signal::TERM)?;
+            process.terminate()?;
             process.wait_until(Instant::now() + STOP_DEADLINE).await
         };
         let ended = ended.await.map_err(broken)?;
         self.process = None;
-        if ended {
+        if ended.is_some() {
             return Ok(());
         }
         let flavor = self.options.flavor;
@@ -161,7 +153,7 @@ impl Server {
     /// [`SandboxError::NotRunning`] if there is no process.
     pub fn kill9(&mut self) -> Result<(), SandboxError> {
         let Some(mut process) = self.process.take() else { return Err(self.not_running()) };
-        process.kill().map_err(SandboxError::file("kill the process of", &self.binary.path))
+        process.kill9().map_err(SandboxError::file("kill the process of", &self.binary.path))
     }
 
     /// Freezes the server: connections stay open and nothing is answered.
@@ -169,7 +161,8 @@ impl Server {
     /// # Errors
     /// [`SandboxError::NotRunning`] if there is no process.
     pub fn pause(&self) -> Result<(), SandboxError> {
-        self.signal(Signal::STOP)
+        let failed = SandboxError::file("freeze the process of", &self.binary.path);
+        self.running()?.pause().map_err(failed)
     }
 
     /// Lets a frozen server go on.
@@ -177,14 +170,12 @@ impl Server {
     /// # Errors
     /// [`SandboxError::NotRunning`] if there is no process.
     pub fn resume(&self) -> Result<(), SandboxError> {
-        self.signal(Signal::CONT)
+        let failed = SandboxError::file("resume the process of", &self.binary.path);
+        self.running()?.resume().map_err(failed)
     }
 
-    fn signal(&self, signal: Signal) -> Result<(), SandboxError> {
-        let Some(process) = &self.process else { return Err(self.not_running()) };
-        process
-            .signal(signal)
-            .map_err(SandboxError::file("signal the process of", &self.binary.path))
+    fn running(&self) -> Result<&ChildProcess, SandboxError> {
+        self.process.as_ref().ok_or_else(|| self.not_running())
     }
 
     fn not_running(&self) -> SandboxError {
