@@ -64,7 +64,8 @@ impl DumpStream {
     ) -> Result<Self, DumpError> {
         let dump = setup::prepare(info, request)?;
         connection.execute(&dump.session).await?;
-        connection.command(setup::COM_REGISTER_SLAVE, &dump.registration).await?;
+        let registered = connection.command(setup::COM_REGISTER_SLAVE, &dump.registration).await;
+        registered.map_err(DumpError::refused)?;
 
         let patience = request.heartbeat.mul_f64(HEARTBEATS);
         connection.begin()?;

@@ -246,7 +246,7 @@ impl ConnectionError {
 
     pub(super) fn server(error: ServerError) -> Self {
         match error.code {
-            1044 | 1142 | 1143 | 1227 | 1370 => Self::MissingPrivilege(error),
+            1044 | 1045 | 1142 | 1143 | 1227 | 1370 => Self::MissingPrivilege(error),
             _ => Self::Server(error),
         }
     }

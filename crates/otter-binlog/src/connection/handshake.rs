@@ -83,7 +83,10 @@ impl Greeting {
     }
 
     /// What we ask for: never local files, several statements, or compression.
-    pub(super) fn client_capabilities(&self, tls: bool) -> CapabilityFlags {
+    ///
+    /// The request for TLS and the answer must say the same: MySQL goes by the first, MariaDB by
+    /// the second.
+    pub(super) fn client_capabilities(&self, tls: bool, database: Option<&str>) -> CapabilityFlags {
         let wanted = NEEDED
             // MariaDB: without the first it expects its own extensions in the answer.
             | CapabilityFlags::CLIENT_LONG_PASSWORD
@@ -91,10 +94,11 @@ impl Greeting {
             | CapabilityFlags::CLIENT_TRANSACTIONS
             | CapabilityFlags::CLIENT_PLUGIN_AUTH_LENENC_CLIENT_DATA
             | CapabilityFlags::CLIENT_CONNECT_ATTRS
-            | CapabilityFlags::CLIENT_CONNECT_WITH_DB
             | CapabilityFlags::CLIENT_DEPRECATE_EOF;
-        let wanted = wanted & (self.capabilities | CapabilityFlags::CLIENT_LONG_PASSWORD);
-        if tls { wanted | CapabilityFlags::CLIENT_SSL } else { wanted }
+        let mut asked = wanted & (self.capabilities | CapabilityFlags::CLIENT_LONG_PASSWORD);
+        asked.set(CapabilityFlags::CLIENT_SSL, tls);
+        asked.set(CapabilityFlags::CLIENT_CONNECT_WITH_DB, database.is_some());
+        asked
     }
 }
 
@@ -191,7 +195,7 @@ pub(super) mod tests {
     #[test]
     fn local_files_and_several_statements_are_never_asked_for() {
         let all = greeting("9.7.4", CapabilityFlags::all(), "x");
-        let asked = Greeting::parse(&all).unwrap().client_capabilities(true);
+        let asked = Greeting::parse(&all).unwrap().client_capabilities(true, None);
         for never in [
             CapabilityFlags::CLIENT_LOCAL_FILES,
             CapabilityFlags::CLIENT_MULTI_STATEMENTS,

@@ -59,7 +59,7 @@ async fn converse(stream: TcpStream, url: &DatabaseUrl) -> Result<Session, Conne
             true
         }
     };
-    let capabilities = greeting.client_capabilities(tls);
+    let capabilities = greeting.client_capabilities(tls, url.database());
     let broken = |error| ConnectionError::packet(error, &address, "log in");
     if tls {
         packets.write(&ssl_request(capabilities)).await.map_err(broken)?;

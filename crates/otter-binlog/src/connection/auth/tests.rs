@@ -139,3 +139,18 @@ fn an_empty_password_is_answered_by_nothing() {
         assert!(proof.is_empty(), "{plugin}");
     }
 }
+
+/// MariaDB's method is Ed25519 with the password in the place of the 32 bytes of the secret key.
+#[test]
+fn ed25519_signs_the_nonce() {
+    use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
+
+    const SEED: &str = "a password of thirty-two letters";
+    let password = Secret::new(SEED);
+    let nonce = [7; ED25519_NONCE];
+    let account = account(&password, Encryption::Plain);
+    let (_, signature) = Method::begin(b"client_ed25519", &nonce, &account).unwrap();
+    let key = Ed25519KeyPair::from_seed_unchecked(SEED.as_bytes()).unwrap();
+    let public = UnparsedPublicKey::new(&ED25519, key.public_key().as_ref());
+    assert!(public.verify(&nonce, &signature).is_ok());
+}

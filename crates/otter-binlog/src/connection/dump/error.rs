@@ -61,6 +61,12 @@ pub enum DumpError {
     /// The system gives no random numbers.
     #[error("the system gives no random numbers for a replica id")]
     NoRandom,
+    /// The account may not read the binlog.
+    #[error(
+        "the account may not read the binlog: \
+         GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO the account"
+    )]
+    NoReplicationRight(#[source] ServerError),
     /// The events that are asked for have been deleted.
     #[error(
         "the source has purged events that were not read yet: copy the tables again, and keep \
@@ -131,16 +137,27 @@ impl DumpError {
         ConnectionError::Protocol { address: address.to_owned(), problem }.into()
     }
 
+    /// An error that answers the registration or the dump's command.
+    pub(super) fn refused(error: ConnectionError) -> Self {
+        match error {
+            ConnectionError::Server(error) | ConnectionError::MissingPrivilege(error) => {
+                Self::server(error)
+            }
+            other => other.into(),
+        }
+    }
+
     /// Tells errors apart by their texts, which is all that error 1236 leaves. The session's
     /// language was set to English.
     pub(super) fn server(error: ServerError) -> Self {
         let text = error.message.to_ascii_lowercase();
         let says = |words: &str| text.contains(words);
-        if error.code == PURGED_GTIDS {
-            return Self::Purged(error);
-        }
-        if error.code != FATAL_READING_BINLOG {
-            return ConnectionError::server(error).into();
+        match error.code {
+            FATAL_READING_BINLOG => {}
+            PURGED_GTIDS => return Self::Purged(error),
+            // MySQL: it speaks of the password, but the login is long done.
+            1045 | 1227 => return Self::NoReplicationRight(error),
+            _ => return ConnectionError::server(error).into(),
         }
         if says("could not find first log file") {
             Self::UnknownFile(error)
@@ -182,6 +199,7 @@ impl Classify for DumpError {
             | Self::OffsetTooLarge { .. }
             | Self::BadHeartbeat(_)
             | Self::NoRandom
+            | Self::NoReplicationRight(_)
             | Self::Purged(_)
             | Self::UnknownFile(_)
             | Self::Diverged(_)
@@ -202,6 +220,7 @@ impl Classify for DumpError {
             | Self::OffsetTooLarge { .. }
             | Self::BadHeartbeat(_)
             | Self::NoRandom
+            | Self::NoReplicationRight(_)
             | Self::Purged(_)
             | Self::UnknownFile(_)
             | Self::Diverged(_)
