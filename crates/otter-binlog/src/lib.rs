@@ -1,3 +1,16 @@
-//! (see Cargo.toml)
+//! From the bytes of a MySQL or MariaDB binlog to transactions of row changes.
+//!
+//! [`BinlogSelector`](selector::BinlogSelector) is the `Select` stage: it finds its place, proves
+//! that the source is still the one it was reading from, decodes, and hands out batches. Everything
+//! from the network is taken for hostile until its checksum and its bounds have been verified.
+//!
+//! This crate never knows a target.
 
 pub mod connection;
+mod cursor;
+mod event;
+mod row;
+mod schema;
+mod statement;
+#[cfg(test)]
+mod test_bytes;

@@ -1,0 +1,20 @@
+//! One binlog event: its kind, its header, and the readers of its body.
+//!
+//! The readers turn verified bytes into plain structs and know nothing of transactions.
+
+pub(crate) mod compressed;
+pub(crate) mod control;
+pub(crate) mod format;
+pub(crate) mod frame;
+pub(crate) mod gtid;
+pub(crate) mod gtid_tagged;
+pub(crate) mod kind;
+pub(crate) mod metadata;
+pub(crate) mod payload;
+pub(crate) mod query;
+pub(crate) mod rows;
+pub(crate) mod table_map;
+
+pub(crate) use format::Format;
+pub(crate) use frame::{EventError, RawEvent};
+pub(crate) use kind::EventKind;

@@ -1,0 +1,12 @@
+//! What a logged statement is: a transaction's border, DML, DDL with its tables, or neither.
+//!
+//! A light reader with a proper tokenizer: it understands enough to find the tables of a
+//! statement and leaves the rest alone. What it does not recognise is told as such, so that
+//! whoever asks can be careful.
+
+mod classify;
+mod names;
+mod tokens;
+
+pub(crate) use classify::{Statement, XaVerb, classify};
+pub(crate) use names::QualifiedName;
