@@ -1,1 +1,12 @@
-//! (see Cargo.toml)
+//! Loaders: apply changes to a target database exactly once.
+//!
+//! [`MySqlLoader`] writes to MySQL and MariaDB. Every target transaction holds whole source
+//! transactions and the position behind them, so that a restart neither repeats nor skips a
+//! change; the checkpoint in the target decides who may write.
+//!
+//! This crate never knows where changes came from, and nothing it prints holds a row value.
+
+pub mod checkpoint;
+pub mod mysql;
+
+pub use mysql::{DdlPolicy, LoaderOptions, MySqlLoadError, MySqlLoader};

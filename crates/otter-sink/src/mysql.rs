@@ -1,0 +1,28 @@
+//! The loader for MySQL and MariaDB.
+//!
+//! Planning (changes to statements) is pure and separate from executing; executing goes through
+//! one small trait, so that another driver can take sqlx's place. A connection is never opened
+//! again behind the loader's back: only [`resume`](otter_core::Load::resume) connects.
+
+pub(crate) mod conn;
+pub(crate) mod connect;
+mod error;
+mod fragment;
+mod fit;
+mod group;
+mod line;
+mod literal;
+mod loader;
+pub(crate) mod names;
+mod options;
+mod plan;
+mod refusal;
+mod session;
+pub(crate) mod store;
+mod takeover;
+pub(crate) mod target;
+
+pub use error::{MySqlLoadError, RowPlace};
+pub use loader::MySqlLoader;
+pub use options::{DdlPolicy, LoaderOptions};
+pub use refusal::Reason;

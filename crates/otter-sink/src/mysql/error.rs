@@ -1,0 +1,350 @@
+//! What can go wrong in the loader, and the fault of each.
+
+use std::fmt;
+use std::sync::Arc;
+
+use otter_core::{ArbiterId, Classify, Fault, FilePlace, Gtid, RowKind, TableName, Term};
+
+use super::conn::ConnError;
+use super::refusal::Reason;
+
+/// Which row is meant, without its values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowPlace {
+    /// The target's table.
+    pub table: TableName,
+    /// The names of the columns that identify the row; empty for a table without a key.
+    pub key: Vec<Arc<str>>,
+    /// What was to be done.
+    pub kind: RowKind,
+    /// The row's number in its transaction, from 1.
+    pub ordinal: u64,
+    /// Where the transaction begins in the source's binlog.
+    pub start: FilePlace,
+    /// The transaction's GTID, where it has one.
+    pub gtid: Option<Gtid>,
+}
+
+/// Why a loader stopped.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MySqlLoadError {
+    /// A call came before `resume`, or after an error without a new `resume`.
+    #[error("the loader must resume first")]
+    NotResumed,
+    /// A batch came though there is no position yet.
+    #[error("there is no position yet: begin must come first")]
+    NotBegun,
+    /// `begin` came though there is a position.
+    #[error("there is a position already: {position}")]
+    AlreadyBegun {
+        /// The committed position.
+        position: String,
+    },
+    /// The lease is for another pipeline than the loader.
+    #[error("the lease is for pipeline {lease}, the loader writes for {loader}")]
+    WrongPipeline {
+        /// The lease's pipeline.
+        lease: String,
+        /// The loader's pipeline.
+        loader: String,
+    },
+    /// The pipeline's name cannot be stored.
+    #[error(
+        "the pipeline's name {name:?} cannot be stored: use 1 to 190 letters that do not end with \
+         a space"
+    )]
+    BadName {
+        /// The name.
+        name: String,
+    },
+    /// A batch does not begin where the committed position ends.
+    #[error("the batch begins at {found}, but the target stands at {committed}")]
+    OutOfOrder {
+        /// Where the batch begins.
+        found: String,
+        /// The committed position.
+        committed: String,
+    },
+    /// A batch breaks the rules for batches.
+    #[error("the batch is malformed: {what}")]
+    Malformed {
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// The lease is over.
+    #[error("the lease of term {term} is over")]
+    LeaseOver {
+        /// The lease's term.
+        term: Term,
+    },
+    /// A higher term has taken over.
+    #[error("term {found} has taken over from term {ours}")]
+    Superseded {
+        /// The lease's term.
+        ours: Term,
+        /// The term in the checkpoint.
+        found: Term,
+    },
+    /// Another loader claimed the same term: the arbiter granted it twice.
+    #[error("another loader writes under the same term {term}")]
+    TakenTwice {
+        /// The term.
+        term: Term,
+    },
+    /// The checkpoint is not as this loader left it.
+    #[error("the checkpoint is no longer ours: another loader has written")]
+    CheckpointMoved,
+    /// The checkpoint belongs to another arbiter.
+    #[error(
+        "the checkpoint of pipeline {pipeline} belongs to arbiter {found}, not to {ours}: when no \
+         process works under the other one any more, run `otter-server position adopt {pipeline}`"
+    )]
+    ForeignArbiter {
+        /// The pipeline.
+        pipeline: String,
+        /// The arbiter in the checkpoint.
+        found: ArbiterId,
+        /// The lease's arbiter.
+        ours: ArbiterId,
+    },
+    /// The checkpoint cannot be read by this version.
+    #[error("the checkpoint of pipeline {pipeline} cannot be used: {what}")]
+    BadCheckpoint {
+        /// The pipeline.
+        pipeline: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The server cannot be reached.
+    #[error("{address} cannot be reached: {cause}")]
+    Unreachable {
+        /// Host and port.
+        address: String,
+        /// What happened.
+        cause: String,
+    },
+    /// The connection cannot be encrypted as the URL asks.
+    #[error(
+        "no encrypted connection to {address}: {cause}; check ssl-mode and ssl-ca in the URL and \
+         the server's certificate"
+    )]
+    Tls {
+        /// Host and port.
+        address: String,
+        /// What happened.
+        cause: String,
+    },
+    /// The account's password can only be sent over TLS.
+    #[error(
+        "the account {user} at {address} uses caching_sha2_password or sha256_password, which \
+         needs TLS here: switch TLS on in the server, and write ssl-mode=required or better in \
+         the URL"
+    )]
+    NeedsTls {
+        /// Host and port.
+        address: String,
+        /// The account.
+        user: String,
+    },
+    /// The server does not let the account in.
+    #[error(
+        "{address} does not let {user} in (error {number}): {message}; check user, password and \
+         account"
+    )]
+    Login {
+        /// Host and port.
+        address: String,
+        /// The account.
+        user: String,
+        /// The server's error number; 0 where the driver refused.
+        number: u16,
+        /// The server's words.
+        message: String,
+    },
+    /// The connection to the target broke, or the server is in trouble.
+    #[error("{cause}")]
+    Lost {
+        /// What happened.
+        cause: String,
+    },
+    /// A statement without row values failed.
+    #[error("the server answered error {number}: {message}")]
+    Server {
+        /// The server's error number.
+        number: u16,
+        /// The server's words.
+        message: String,
+    },
+    /// A right is missing.
+    #[error("a right is missing (error {number}); an administrator may run: {remedy}")]
+    MissingRight {
+        /// The server's error number.
+        number: u16,
+        /// The statements that mend it.
+        remedy: String,
+    },
+    /// A predecessor did not disappear in time.
+    #[error("the predecessor's connection was killed but is not gone after {seconds} s")]
+    PredecessorStays {
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// Other work in the target holds locks.
+    #[error("other work in the target holds the locks; tried {tries} times")]
+    Contention {
+        /// How often was tried.
+        tries: u32,
+    },
+    /// The target takes no writes.
+    #[error(
+        "the target takes no writes (error {number}); SET GLOBAL read_only = OFF, or point the URL \
+         to the primary"
+    )]
+    ReadOnly {
+        /// The server's error number.
+        number: u16,
+    },
+    /// A table's definition changed while the loader worked.
+    #[error("a definition in the target changed (error {number}); it will be read again")]
+    TargetChanged {
+        /// The server's error number.
+        number: u16,
+    },
+    /// A row does not fit or was not as expected.
+    #[error("{place}: {reason}; {}", .reason.remedy())]
+    Refused {
+        /// Which row.
+        place: Box<RowPlace>,
+        /// Why.
+        reason: Reason,
+    },
+    /// A target table cannot take the source's rows.
+    #[error("table {table} in the target does not fit: {what}; {remedy}")]
+    Unfit {
+        /// The target's table.
+        table: TableName,
+        /// What is wrong.
+        what: String,
+        /// What mends it.
+        remedy: String,
+    },
+    /// A schema change of the source stops the loader.
+    #[error(
+        "the source ran {kind} on {tables} at {start}, and schema changes halt this pipeline; run \
+         it in the target by hand, then let the pipeline pass by it with ddl = \"skip\""
+    )]
+    Ddl {
+        /// The statement's kind: `ALTER TABLE`.
+        kind: Arc<str>,
+        /// The tables it names.
+        tables: String,
+        /// Where its transaction begins.
+        start: FilePlace,
+    },
+}
+
+impl MySqlLoadError {
+    /// The error of a statement that holds no row values, so that the server may be quoted.
+    pub(crate) fn plain(error: ConnError) -> Self {
+        match error {
+            ConnError::Server(server) => match server.number {
+                1290 | 1792 | 1836 => Self::ReadOnly { number: server.number },
+                1205 | 1213 | 1020 => Self::Contention { tries: 1 },
+                number if server.ends_session() || matches!(number, 1317 | 1047) => {
+                    Self::Lost { cause: format!("{server}: {}", server.message()) }
+                }
+                number => Self::Server { number, message: server.message().to_owned() },
+            },
+            ConnError::Broken(_) | ConnError::Late(_) => Self::Lost { cause: error.to_string() },
+        }
+    }
+}
+
+impl Classify for MySqlLoadError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::LeaseOver { .. }
+            | Self::Superseded { .. }
+            | Self::TakenTwice { .. }
+            | Self::CheckpointMoved => Fault::Fenced,
+            Self::Unreachable { .. }
+            | Self::Lost { .. }
+            | Self::PredecessorStays { .. }
+            | Self::Contention { .. }
+            // A failover makes a target read-only for a while, and heals without an operator.
+            | Self::ReadOnly { .. }
+            | Self::TargetChanged { .. } => Fault::Transient,
+            Self::Refused { .. } | Self::Ddl { .. } => Fault::Poison,
+            Self::NotResumed
+            | Self::NotBegun
+            | Self::AlreadyBegun { .. }
+            | Self::WrongPipeline { .. }
+            | Self::BadName { .. }
+            | Self::OutOfOrder { .. }
+            | Self::Malformed { .. }
+            | Self::ForeignArbiter { .. }
+            | Self::BadCheckpoint { .. }
+            | Self::Tls { .. }
+            | Self::NeedsTls { .. }
+            | Self::Login { .. }
+            | Self::Server { .. }
+            | Self::MissingRight { .. }
+            | Self::Unfit { .. } => Fault::Fatal,
+        }
+    }
+
+    fn doing(&self) -> &'static str {
+        match self {
+            Self::Unreachable { .. }
+            | Self::Tls { .. }
+            | Self::NeedsTls { .. }
+            | Self::Login { .. } => "connect to the target",
+            Self::Superseded { .. }
+            | Self::TakenTwice { .. }
+            | Self::ForeignArbiter { .. }
+            | Self::BadCheckpoint { .. }
+            | Self::BadName { .. }
+            | Self::WrongPipeline { .. }
+            | Self::PredecessorStays { .. } => "take the target over",
+            Self::NotResumed
+            | Self::NotBegun
+            | Self::AlreadyBegun { .. }
+            | Self::OutOfOrder { .. }
+            | Self::Malformed { .. }
+            | Self::LeaseOver { .. }
+            | Self::CheckpointMoved
+            | Self::Lost { .. }
+            | Self::Server { .. }
+            | Self::MissingRight { .. }
+            | Self::Contention { .. }
+            | Self::ReadOnly { .. }
+            | Self::TargetChanged { .. }
+            | Self::Refused { .. }
+            | Self::Unfit { .. }
+            | Self::Ddl { .. } => "load into the target",
+        }
+    }
+}
+
+impl fmt::Display for RowPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            RowKind::Insert => "insert into",
+            RowKind::Update => "update of",
+            RowKind::Delete => "delete from",
+        };
+        write!(f, "{kind} {} (", self.table)?;
+        if self.key.is_empty() {
+            f.write_str("no key")?;
+        }
+        for (index, column) in self.key.iter().enumerate() {
+            write!(f, "{}{column}", if index == 0 { "key " } else { ", " })?;
+        }
+        write!(f, "), row {} of the transaction at {}", self.ordinal, self.start)?;
+        match &self.gtid {
+            Some(gtid) => write!(f, " (GTID {gtid})"),
+            None => Ok(()),
+        }
+    }
+}

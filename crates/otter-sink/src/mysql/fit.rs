@@ -1,0 +1,240 @@
+//! Whether a source table's rows fit a target table, and how they are written there.
+//!
+//! Pure. A target that would change a value without an error (rounding, padding, stamping) does
+//! not fit; one that refuses a value with an error does, since the refusal is a finding.
+
+mod types;
+
+use std::sync::Arc;
+
+use otter_core::{Column, ColumnType, Table};
+
+use super::error::MySqlLoadError;
+use super::names::{identifier, qualified};
+use super::refusal::KnownNames;
+use super::target::{TargetColumn, TargetTable};
+
+/// How one source table's rows are written to the target.
+#[derive(Debug)]
+pub(crate) struct TablePlan {
+    /// The definition that the rows follow.
+    pub(crate) source: Arc<Table>,
+    pub(crate) target: TargetTable,
+    /// `schema`.`table`.
+    pub(crate) quoted: String,
+    /// One per source column.
+    pub(crate) columns: Vec<ColumnPlan>,
+    /// Sets of source columns that tell rows apart, the best first.
+    pub(crate) identities: Vec<Vec<usize>>,
+}
+
+/// How one column's values are written.
+#[derive(Debug)]
+pub(crate) struct ColumnPlan {
+    /// The target's name in backquotes.
+    pub(crate) quoted: String,
+    /// The target's own name.
+    pub(crate) name: Arc<str>,
+    /// Whether values are written; the target makes generated ones itself.
+    pub(crate) written: bool,
+    /// Whether the target would stamp the column on an update that leaves it out.
+    pub(crate) stamps: bool,
+    pub(crate) text: TextForm,
+    /// The source's labels, where the column is an ENUM or SET and they are known.
+    pub(crate) labels: Option<Arc<[Arc<str>]>>,
+    pub(crate) target: TargetForm,
+    /// The most letters that the target keeps; it drops further trailing spaces in silence.
+    pub(crate) max_letters: Option<u64>,
+    /// Whether the target drops trailing spaces that the source keeps.
+    pub(crate) drops_spaces: bool,
+}
+
+/// How a text value becomes a literal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TextForm {
+    /// As a quoted string where it is valid UTF-8, else as bytes.
+    Utf8,
+    /// As a quoted string where it is plain ASCII, else as bytes with this introducer.
+    AsciiBased(Arc<str>),
+    /// As bytes with this introducer.
+    Coded(Arc<str>),
+}
+
+/// What the target's column is, as far as comparing a whole row differs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TargetForm {
+    /// Text in this character set.
+    Text(String),
+    Json,
+    Enum,
+    Geometry,
+    Vector,
+    Other,
+}
+
+impl TablePlan {
+    /// The names of the columns that identify rows, for messages.
+    pub(crate) fn key_names(&self) -> Vec<Arc<str>> {
+        self.identities.first().map_or_else(Vec::new, |key| {
+            key.iter()
+                .filter_map(|index| Some(Arc::clone(&self.columns.get(*index)?.name)))
+                .collect()
+        })
+    }
+}
+
+impl KnownNames for TablePlan {
+    fn column(&self, name: &str) -> Option<&str> {
+        self.target.column(name).map(|column| &*column.name)
+    }
+
+    fn key(&self, name: &str) -> Option<&str> {
+        self.target.key_names.iter().find(|key| key.eq_ignore_ascii_case(name)).map(String::as_str)
+    }
+}
+
+/// Makes the plan for a table.
+///
+/// # Errors
+/// [`MySqlLoadError::Unfit`] naming the column and the statement that mends it.
+pub(crate) fn fit(
+    source: &Arc<Table>,
+    target: Option<TargetTable>,
+) -> Result<TablePlan, MySqlLoadError> {
+    let unfit = |what: String, remedy: String| MySqlLoadError::Unfit {
+        table: source.name.clone(),
+        what,
+        remedy,
+    };
+    let Some(target) = target else {
+        return Err(unfit(
+            "it does not exist, or the account may not see it".to_owned(),
+            "create it as it is in the source, and grant SELECT, INSERT, UPDATE and DELETE on it"
+                .to_owned(),
+        ));
+    };
+    let quoted = qualified(&target.name.database, &target.name.table);
+    if let Some((what, remedy)) = unfit_table(&target, &quoted) {
+        return Err(unfit(what, remedy));
+    }
+    let mut columns = Vec::with_capacity(source.columns.len());
+    for column in &source.columns {
+        let Some(there) = target.column(&column.name) else {
+            return Err(unfit(
+                format!("column {} is missing", column.name),
+                format!(
+                    "ALTER TABLE {quoted} ADD COLUMN {} … as in the source",
+                    identifier(&column.name)
+                ),
+            ));
+        };
+        if !there.generated
+            && let Some((what, needed)) = types::unfit_column(column, there)
+        {
+            return Err(unfit(
+                format!("column {} {what}", column.name),
+                format!("ALTER TABLE {quoted} MODIFY COLUMN {} {needed}", identifier(&there.name)),
+            ));
+        }
+        columns.push(plan_column(column, there));
+    }
+    let missing = target.columns.iter().find(|column| {
+        !column.has_default && source.column_index(&column.name).is_none()
+    });
+    if let Some(column) = missing {
+        return Err(unfit(
+            format!("column {} is not in the source and has no default", column.name),
+            format!(
+                "ALTER TABLE {quoted} MODIFY COLUMN {} {} NULL",
+                identifier(&column.name),
+                column.column_type
+            ),
+        ));
+    }
+    let identities = target
+        .identities
+        .iter()
+        .filter_map(|key| key.columns.iter().map(|name| source.column_index(name)).collect())
+        .collect();
+    Ok(TablePlan { source: Arc::clone(source), target, quoted, columns, identities })
+}
+
+/// What makes the whole table unfit.
+fn unfit_table(target: &TargetTable, quoted: &str) -> Option<(String, String)> {
+    if !matches!(target.kind.as_str(), "BASE TABLE" | "SYSTEM VERSIONED") {
+        return Some((
+            format!("it is a {}", target.kind.to_lowercase()),
+            "map to the table behind it".to_owned(),
+        ));
+    }
+    if !target.transactional {
+        let engine = target.engine.as_deref().unwrap_or("none");
+        return Some((
+            format!("its engine {engine} has no transactions"),
+            format!("ALTER TABLE {quoted} ENGINE=InnoDB"),
+        ));
+    }
+    // A trigger would run a second time what its effects in the source's binlog bring already.
+    let trigger = target.triggers.first()?;
+    Some((
+        format!("it has the trigger {trigger}"),
+        format!("DROP TRIGGER {}", qualified(&target.name.database, trigger)),
+    ))
+}
+
+fn plan_column(source: &Column, target: &TargetColumn) -> ColumnPlan {
+    let (text, fixed) = match &source.column_type {
+        ColumnType::Text { charset, fixed, .. } => (text_form(charset), *fixed),
+        _ => (TextForm::Utf8, true),
+    };
+    let is_text = matches!(source.column_type, ColumnType::Text { .. });
+    ColumnPlan {
+        quoted: identifier(&target.name),
+        name: Arc::clone(&target.name),
+        written: !target.generated,
+        stamps: target.stamps_updates && !target.generated,
+        text,
+        labels: match &source.column_type {
+            ColumnType::Enum { labels } | ColumnType::Set { labels } => labels.clone(),
+            _ => None,
+        },
+        target: target_form(target),
+        max_letters: if is_text { target.max_letters } else { None },
+        drops_spaces: is_text && !fixed && target.data_type == "char",
+    }
+}
+
+fn target_form(target: &TargetColumn) -> TargetForm {
+    match (target.data_type.as_str(), &target.charset) {
+        ("json", _) => TargetForm::Json,
+        ("enum" | "set", _) => TargetForm::Enum,
+        ("vector", _) => TargetForm::Vector,
+        (
+            "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring"
+            | "multipolygon" | "geometrycollection" | "geomcollection",
+            _,
+        ) => TargetForm::Geometry,
+        (_, Some(charset)) => TargetForm::Text(charset.clone()),
+        (_, None) => TargetForm::Other,
+    }
+}
+
+/// Character sets of which every printable ASCII byte stands for itself.
+const ASCII_BASED: [&str; 22] = [
+    "ascii", "latin1", "latin2", "latin5", "latin7", "cp1250", "cp1251", "cp1256", "cp1257",
+    "cp850", "cp852", "cp866", "koi8r", "koi8u", "greek", "hebrew", "tis620", "gbk", "gb2312",
+    "gb18030", "big5", "euckr",
+];
+
+fn text_form(charset: &Arc<str>) -> TextForm {
+    if matches!(&**charset, "utf8" | "utf8mb3" | "utf8mb4") {
+        TextForm::Utf8
+    } else if ASCII_BASED.contains(&&**charset) {
+        TextForm::AsciiBased(Arc::clone(charset))
+    } else {
+        TextForm::Coded(Arc::clone(charset))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

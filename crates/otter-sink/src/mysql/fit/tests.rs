@@ -1,0 +1,127 @@
+use otter_core::TableName;
+
+use super::*;
+use crate::mysql::target::TargetKey;
+
+pub(crate) fn target_column(name: &str, data_type: &str) -> TargetColumn {
+    TargetColumn {
+        name: Arc::from(name),
+        nullable: true,
+        has_default: true,
+        generated: false,
+        stamps_updates: false,
+        data_type: data_type.to_owned(),
+        column_type: data_type.to_owned(),
+        charset: None,
+        max_letters: None,
+        max_bytes: None,
+        scale: None,
+        fraction_digits: None,
+    }
+}
+
+pub(crate) fn target_table(columns: Vec<TargetColumn>, key: &[&str]) -> TargetTable {
+    TargetTable {
+        name: TableName::new("shop", "item"),
+        kind: "BASE TABLE".to_owned(),
+        engine: Some("InnoDB".to_owned()),
+        transactional: true,
+        columns,
+        identities: match key {
+            [] => Vec::new(),
+            key => vec![TargetKey {
+                name: "PRIMARY".to_owned(),
+                columns: key.iter().map(|name| (*name).to_owned()).collect(),
+            }],
+        },
+        key_names: Vec::new(),
+        triggers: Vec::new(),
+    }
+}
+
+pub(crate) fn source_table(columns: &[(&str, ColumnType)]) -> Arc<Table> {
+    Arc::new(Table {
+        name: TableName::new("shop", "item"),
+        columns: columns
+            .iter()
+            .map(|(name, column_type)| Column {
+                name: Arc::from(*name),
+                column_type: column_type.clone(),
+                nullable: true,
+            })
+            .collect(),
+        primary_key: vec![0],
+    })
+}
+
+pub(crate) const INT: ColumnType = ColumnType::Integer { bytes: 4, unsigned: false };
+
+fn complaint(source: &[(&str, ColumnType)], target: Option<TargetTable>) -> String {
+    fit(&source_table(source), target).map(|_| ()).unwrap_err().to_string()
+}
+
+#[test]
+fn a_table_that_is_missing_or_cannot_roll_back_is_unfit() {
+    let source = [("id", INT)];
+    let target = || target_table(vec![target_column("id", "int")], &["id"]);
+    assert!(complaint(&source, None).contains("does not exist"));
+    let aria = TargetTable { transactional: false, engine: Some("Aria".into()), ..target() };
+    assert!(complaint(&source, Some(aria)).contains("ALTER TABLE `shop`.`item` ENGINE=InnoDB"));
+    let view = TargetTable { kind: "VIEW".into(), ..target() };
+    assert!(complaint(&source, Some(view)).contains("it is a view"));
+    let trigger = TargetTable { triggers: vec!["audit".into()], ..target() };
+    assert!(complaint(&source, Some(trigger)).contains("DROP TRIGGER `shop`.`audit`"));
+}
+
+#[test]
+fn a_missing_column_and_one_without_default_are_named() {
+    let source = [("id", INT), ("title", INT)];
+    let target = target_table(vec![target_column("id", "int")], &["id"]);
+    assert!(complaint(&source, Some(target)).contains("column title is missing"));
+    let mut extra = target_column("shelf", "int");
+    extra.has_default = false;
+    let columns = vec![target_column("id", "int"), target_column("title", "int"), extra];
+    assert!(complaint(&source, Some(target_table(columns, &["id"]))).contains("shelf"));
+}
+
+#[test]
+fn a_column_that_would_round_in_silence_is_unfit() {
+    let check = |source: ColumnType, target: TargetColumn| {
+        fit(&source_table(&[("c", source)]), Some(target_table(vec![target], &[])))
+            .map(|_| ())
+            .map_err(|error| error.to_string())
+    };
+    let datetime = |digits| TargetColumn {
+        fraction_digits: Some(digits),
+        ..target_column("c", "datetime")
+    };
+    assert!(check(ColumnType::DateTime { digits: 3 }, datetime(3)).is_ok());
+    let error = check(ColumnType::DateTime { digits: 6 }, datetime(0)).unwrap_err();
+    assert!(error.contains("MODIFY COLUMN `c` datetime(6) NULL"), "{error}");
+    let decimal = |scale| TargetColumn { scale: Some(scale), ..target_column("c", "decimal") };
+    let source = ColumnType::Decimal { precision: 10, scale: 2, unsigned: false };
+    assert!(check(source.clone(), decimal(2)).is_ok());
+    assert!(check(source, decimal(1)).is_err());
+    assert!(check(ColumnType::Double, target_column("c", "float")).is_err());
+    assert!(check(INT, target_column("c", "year")).is_err());
+    assert!(check(INT, target_column("c", "bigint")).is_ok());
+}
+
+#[test]
+fn null_that_would_become_the_present_time_is_unfit() {
+    let target = TargetColumn { nullable: false, ..target_column("t", "timestamp") };
+    let error = complaint(
+        &[("t", ColumnType::Timestamp { digits: 0 })],
+        Some(target_table(vec![target], &[])),
+    );
+    assert!(error.contains("present time"), "{error}");
+}
+
+#[test]
+fn identities_are_the_targets_keys_that_the_source_has() {
+    let columns = vec![target_column("id", "int"), target_column("shelf", "int")];
+    let plan = fit(&source_table(&[("ID", INT)]), Some(target_table(columns.clone(), &["id"])));
+    assert_eq!(plan.unwrap().identities, [vec![0]]);
+    let plan = fit(&source_table(&[("id", INT)]), Some(target_table(columns, &["shelf"])));
+    assert!(plan.unwrap().identities.is_empty());
+}

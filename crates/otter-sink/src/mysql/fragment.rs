@@ -1,0 +1,133 @@
+//! A transaction larger than the budget: fragment by fragment in one open target transaction.
+
+use otter_core::{Batch, FilePlace, Lease, Loaded, Part, Position, Transaction};
+
+use super::error::MySqlLoadError;
+use super::line::{Setback, require_held};
+use super::plan::{Detail, Expect};
+use super::session::{Advance, Session};
+
+/// The savepoint before a fragment, so that a refused row can be looked for.
+const SAVEPOINT: &str = "SAVEPOINT otter_fragment";
+
+/// The target transaction that waits for its next fragment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct OpenFragment {
+    /// Where the source transaction begins.
+    start: FilePlace,
+    /// The index of the fragment that must follow.
+    next: u32,
+    rows: u64,
+}
+
+/// A fragment's batch, taken apart.
+#[derive(Debug, Clone, Copy)]
+struct Fragment<'a> {
+    transaction: &'a Transaction,
+    index: u32,
+    /// Where the transaction ends, on its last fragment.
+    through: Option<&'a Position>,
+}
+
+impl Session {
+    /// Applies a fragment; the last one commits.
+    pub(super) async fn load_fragment(
+        &mut self,
+        batch: &Batch,
+        lease: &Lease,
+    ) -> Result<Loaded, MySqlLoadError> {
+        let fragment = take_apart(batch)?;
+        let before = self.follow(fragment)?;
+        self.learn_tables(std::slice::from_ref(fragment.transaction)).await?;
+        let rows = before + self.apply(fragment, lease).await?;
+        let Some(through) = fragment.through else {
+            self.fragment = Some(OpenFragment {
+                start: fragment.transaction.start.clone(),
+                next: fragment.index.saturating_add(1),
+                rows,
+            });
+            return Ok(Loaded { through: None, rows: rows - before, transactions: 0 });
+        };
+        self.commit(through, lease).await?;
+        self.fragment = None;
+        Ok(Loaded { through: Some(through.clone()), rows: rows - before, transactions: 1 })
+    }
+
+    /// The rows of the fragments before, where this one follows them.
+    fn follow(&self, fragment: Fragment<'_>) -> Result<u64, MySqlLoadError> {
+        match &self.fragment {
+            None if fragment.index == 0 => Ok(0),
+            Some(open)
+                if open.next == fragment.index && open.start == fragment.transaction.start =>
+            {
+                Ok(open.rows)
+            }
+            None | Some(_) => {
+                Err(MySqlLoadError::Malformed { what: "a fragment does not follow the one before" })
+            }
+        }
+    }
+
+    async fn apply(
+        &mut self,
+        fragment: Fragment<'_>,
+        lease: &Lease,
+    ) -> Result<u64, MySqlLoadError> {
+        require_held(lease)?;
+        if fragment.index == 0 {
+            self.begin_script(fragment.transaction);
+        } else {
+            self.line.script.clear();
+        }
+        self.line.script.push(Expect::Nothing).push_str(SAVEPOINT);
+        let refusal = match self.execute_fragment(fragment, Detail::Joined, lease).await {
+            Ok(rows) => return Ok(rows),
+            // The fragments before are gone with the rollback, so the whole is read again.
+            Err(Setback::Contention) => return Err(MySqlLoadError::Contention { tries: 1 }),
+            Err(Setback::Stop(error)) => return Err(error),
+            Err(Setback::Refused(refusal)) => refusal,
+        };
+        self.require_claim().await?;
+        let alone = std::slice::from_ref(fragment.transaction);
+        if refusal.of.rows == 1 {
+            return Err(self.name_row(refusal, alone));
+        }
+        self.line.restore(&format!("ROLLBACK TO {SAVEPOINT}")).await?;
+        self.line.script.clear();
+        match self.execute_fragment(fragment, Detail::SingleRows, lease).await {
+            Ok(rows) => Ok(rows),
+            Err(Setback::Contention) => Err(MySqlLoadError::Contention { tries: 1 }),
+            Err(Setback::Stop(error)) => Err(error),
+            Err(Setback::Refused(refusal)) => Err(self.name_row(refusal, alone)),
+        }
+    }
+
+    async fn execute_fragment(
+        &mut self,
+        fragment: Fragment<'_>,
+        detail: Detail,
+        lease: &Lease,
+    ) -> Result<u64, Setback> {
+        let advance = fragment.through.map(|through| Advance {
+            through,
+            source_time: Some(fragment.transaction.committed_at),
+        });
+        self.execute(std::slice::from_ref(fragment.transaction), detail, advance, lease).await
+    }
+}
+
+fn take_apart(batch: &Batch) -> Result<Fragment<'_>, MySqlLoadError> {
+    let malformed = |what| Err(MySqlLoadError::Malformed { what });
+    let [transaction] = batch.transactions.as_slice() else {
+        return malformed("a fragment is not alone");
+    };
+    let Part::Fragment { index, last } = transaction.part else {
+        return malformed("a whole transaction stands for a fragment");
+    };
+    match (&batch.through, last) {
+        (Some(through), true) => Ok(Fragment { transaction, index, through: Some(through) }),
+        (None, false) => Ok(Fragment { transaction, index, through: None }),
+        (Some(_), false) => malformed("a fragment that is not the last has a position"),
+        (None, true) => malformed("the last fragment has no position"),
+    }
+}

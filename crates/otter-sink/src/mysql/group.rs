@@ -1,0 +1,138 @@
+//! A group: whole transactions that one target transaction applies.
+
+use std::time::Duration;
+
+use otter_core::{Lease, Position, Transaction};
+
+use super::error::MySqlLoadError;
+use super::line::{Refusal, Setback, require_held};
+use super::plan::Detail;
+use super::session::{Advance, Session};
+
+/// The longest pause before a group is tried again; deadlocks pass within milliseconds.
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// Whole transactions with the position behind them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Group<'a> {
+    /// Never empty, and all of one origin.
+    pub(super) transactions: &'a [Transaction],
+    pub(super) through: &'a Position,
+}
+
+impl Session {
+    /// Applies and commits a group. Where a row is refused, the transactions before its own are
+    /// committed and the error names it.
+    pub(super) async fn load_group(
+        &mut self,
+        group: Group<'_>,
+        lease: &Lease,
+    ) -> Result<u64, MySqlLoadError> {
+        match self.try_group(group, Detail::Joined, lease).await? {
+            Ok(rows) => Ok(rows),
+            // One row of the only transaction: nothing could be told more exactly.
+            Err(refusal) if refusal.of.rows == 1 && group.transactions.len() == 1 => {
+                Err(self.name_row(refusal, group.transactions))
+            }
+            Err(_) => self.load_singly(group, lease).await,
+        }
+    }
+
+    /// Applies the transactions one by one, each row by a statement of its own.
+    async fn load_singly(
+        &mut self,
+        group: Group<'_>,
+        lease: &Lease,
+    ) -> Result<u64, MySqlLoadError> {
+        let mut rows = 0;
+        for (index, transaction) in group.transactions.iter().enumerate() {
+            let alone = std::slice::from_ref(transaction);
+            let through = if index + 1 == group.transactions.len() {
+                group.through.clone()
+            } else {
+                self.position_behind(alone, group.through)?
+            };
+            let single = Group { transactions: alone, through: &through };
+            match self.try_group(single, Detail::SingleRows, lease).await? {
+                Ok(more) => rows += more,
+                Err(refusal) => return Err(self.name_row(refusal, alone)),
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The position behind transactions that follow the committed position but do not end their
+    /// batch, which goes to `through`.
+    ///
+    /// While an XA transaction waits for its decision, reading begins again before it: then only
+    /// the applied place moves, by which a source skips what was applied.
+    pub(super) fn position_behind(
+        &self,
+        transactions: &[Transaction],
+        through: &Position,
+    ) -> Result<Position, MySqlLoadError> {
+        let mut position = self.position.clone().ok_or(MySqlLoadError::NotBegun)?;
+        let is_settled = |position: &Position| position.resume_from == position.applied_through;
+        let moves_both = is_settled(&position) && is_settled(through);
+        for transaction in transactions {
+            let end = transaction.end.as_ref().ok_or(MySqlLoadError::Malformed {
+                what: "a whole transaction does not say where it ends",
+            })?;
+            position.applied_through.advance(end);
+            if moves_both {
+                position.resume_from.advance(end);
+            }
+        }
+        Ok(position)
+    }
+
+    /// Tries a group until it passes, is refused, or the tries are used up. No target transaction
+    /// is open afterwards.
+    async fn try_group(
+        &mut self,
+        group: Group<'_>,
+        detail: Detail,
+        lease: &Lease,
+    ) -> Result<Result<u64, Refusal>, MySqlLoadError> {
+        let tries = self.options.contention_tries.max(1);
+        for attempt in 0..tries {
+            match self.attempt(group, detail, lease).await {
+                Ok(rows) => return Ok(Ok(rows)),
+                Err(Setback::Stop(error)) => return Err(error),
+                Err(Setback::Refused(refusal)) => {
+                    self.rollback().await?;
+                    self.require_claim().await?;
+                    return Ok(Err(refusal));
+                }
+                Err(Setback::Contention) => {
+                    self.rollback().await?;
+                    tracing::debug!(attempt, "a group met a lock and is tried again");
+                    // The second try goes at once; later ones let the other side finish.
+                    let pause = Duration::from_millis(u64::from(attempt * attempt));
+                    tokio::time::sleep(pause.min(LONGEST_PAUSE)).await;
+                }
+            }
+        }
+        Err(MySqlLoadError::Contention { tries })
+    }
+
+    /// One attempt: the mark first, the checkpoint last, every answer checked, and only then the
+    /// commit (TXN-1).
+    async fn attempt(
+        &mut self,
+        group: Group<'_>,
+        detail: Detail,
+        lease: &Lease,
+    ) -> Result<u64, Setback> {
+        require_held(lease)?;
+        let (Some(first), Some(last)) = (group.transactions.first(), group.transactions.last())
+        else {
+            return Err(MySqlLoadError::Malformed { what: "a group is empty" }.into());
+        };
+        self.begin_script(first);
+        let advance = Advance { through: group.through, source_time: Some(last.committed_at) };
+        let rows = self.execute(group.transactions, detail, Some(advance), lease).await?;
+        self.commit(group.through, lease).await?;
+        Ok(rows)
+    }
+}

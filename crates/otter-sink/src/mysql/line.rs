@@ -1,0 +1,200 @@
+//! A connection with the script on its way over it, and what the answers mean.
+
+use std::fmt;
+use std::sync::Arc;
+
+use otter_core::Lease;
+
+use super::conn::{ApplyConn, ConnError, ServerError};
+use super::connect::{SQL_MODE, ServerFacts};
+use super::error::MySqlLoadError;
+use super::plan::{Expect, PlanError, RowsOf, Script, TablePlans};
+use super::refusal::{Meaning, Reason, meaning};
+use super::store::Store;
+
+/// A connection and its script.
+pub(super) struct Line {
+    pub(super) conn: Box<dyn ApplyConn>,
+    pub(super) facts: ServerFacts,
+    pub(super) script: Script,
+    /// Whether the session checks foreign keys now.
+    pub(super) checks_foreign_keys: bool,
+    matched: Vec<u64>,
+}
+
+/// Why an attempt did not succeed.
+#[derive(Debug)]
+pub(super) enum Setback {
+    /// Other work was in the way; the same may pass at once.
+    Contention,
+    /// The target does not take some rows.
+    Refused(Refusal),
+    /// Anything else; the session is over.
+    Stop(MySqlLoadError),
+}
+
+/// Rows that the target does not take; one of them where the statement had more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) of: RowsOf,
+    pub(super) reason: Reason,
+}
+
+/// What is known about the tables that a script touches.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub(super) tables: &'a TablePlans,
+    pub(super) store: &'a Store,
+}
+
+impl From<MySqlLoadError> for Setback {
+    fn from(error: MySqlLoadError) -> Self {
+        Self::Stop(error)
+    }
+}
+
+impl From<PlanError> for Setback {
+    fn from(error: PlanError) -> Self {
+        Self::Refused(Refusal { of: error.of, reason: error.reason })
+    }
+}
+
+/// The lease must be held whenever something is written.
+pub(super) fn require_held(lease: &Lease) -> Result<(), MySqlLoadError> {
+    if lease.is_held() {
+        Ok(())
+    } else {
+        Err(MySqlLoadError::LeaseOver { term: lease.term() })
+    }
+}
+
+impl Line {
+    pub(super) fn new(conn: Box<dyn ApplyConn>, facts: ServerFacts) -> Self {
+        Self {
+            conn,
+            facts,
+            script: Script::default(),
+            checks_foreign_keys: true,
+            matched: Vec::new(),
+        }
+    }
+
+    /// Executes the script, checks every answer and empties the script. Returns the number of
+    /// changed rows.
+    pub(super) async fn run(&mut self, lease: &Lease, known: Known<'_>) -> Result<u64, Setback> {
+        require_held(lease)?;
+        let text = Arc::new(self.script.take_text());
+        self.matched.clear();
+        let outcome = tokio::select! {
+            biased;
+            // The server may go on with the text, but nothing is committed with it.
+            () = lease.lost() => return Err(MySqlLoadError::LeaseOver { term: lease.term() }.into()),
+            outcome = self.conn.execute(&text, &mut self.matched) => outcome,
+        };
+        let checked = self.check_answers(outcome, known);
+        self.script.reuse(Arc::try_unwrap(text).unwrap_or_default());
+        checked
+    }
+
+    fn check_answers(
+        &self,
+        outcome: Result<(), ConnError>,
+        known: Known<'_>,
+    ) -> Result<u64, Setback> {
+        let expects = self.script.expects();
+        let answers = || expects.iter().zip(&self.matched);
+        // INVARIANT FENCE-1: rows that are not as expected mean nothing where another loader has
+        // written them.
+        if answers().any(|(expect, matched)| *expect == Expect::Checkpoint && *matched != 1) {
+            return Err(MySqlLoadError::CheckpointMoved.into());
+        }
+        let mut rows = 0;
+        for (expect, matched) in answers() {
+            rows += check_answer(*expect, *matched)?;
+        }
+        match outcome {
+            Ok(()) if self.matched.len() == expects.len() => Ok(rows),
+            Ok(()) => {
+                let cause = "the server answered another number of statements than it was sent";
+                Err(MySqlLoadError::Lost { cause: cause.to_owned() }.into())
+            }
+            Err(ConnError::Server(server)) => {
+                let expect = expects.get(self.matched.len()).copied().unwrap_or(Expect::Nothing);
+                Err(self.refused(&server, expect, known))
+            }
+            Err(error @ (ConnError::Broken(_) | ConnError::Late(_))) => {
+                Err(MySqlLoadError::plain(error).into())
+            }
+        }
+    }
+
+    /// What a server's error about a statement of the script means.
+    fn refused(&self, server: &ServerError, expect: Expect, known: Known<'_>) -> Setback {
+        let of = match expect {
+            Expect::Rows(of) | Expect::Unchanged(of) => Some(of),
+            Expect::Nothing | Expect::Checkpoint => None,
+        };
+        let plan = of.and_then(|of| known.tables.plan(of.table));
+        let meaning = match plan {
+            Some(plan) => meaning(server, plan),
+            None => meaning(server, &()),
+        };
+        let number = server.number;
+        match (meaning, of) {
+            (Meaning::Contention, _) => Setback::Contention,
+            (Meaning::Trouble, _) => MySqlLoadError::Lost { cause: server.to_string() }.into(),
+            (Meaning::ReadOnly, _) => MySqlLoadError::ReadOnly { number }.into(),
+            (Meaning::Changed, _) => MySqlLoadError::TargetChanged { number }.into(),
+            (Meaning::Right, _) => {
+                let account = &self.facts.account;
+                let remedy = match plan {
+                    Some(plan) => format!(
+                        "GRANT SELECT, INSERT, UPDATE, DELETE ON {} TO {account}",
+                        plan.quoted
+                    ),
+                    None => known.store.set_up_by_hand(account),
+                };
+                MySqlLoadError::MissingRight { number, remedy }.into()
+            }
+            (Meaning::Refused(reason), Some(of)) => Setback::Refused(Refusal { of, reason }),
+            // Statements without rows hold no row values, so the server may be quoted.
+            (Meaning::Refused(_), None) => {
+                MySqlLoadError::Server { number, message: server.message().to_owned() }.into()
+            }
+        }
+    }
+
+    /// Executes a rollback and sets the session's variables again, whose state is unknown after a
+    /// script that did not end.
+    pub(super) async fn restore(&mut self, rollback: &str) -> Result<(), MySqlLoadError> {
+        let text = format!("{rollback}; SET SESSION sql_mode='{SQL_MODE}', foreign_key_checks=1");
+        self.conn.query(&text).await.map_err(MySqlLoadError::plain)?;
+        self.checks_foreign_keys = true;
+        Ok(())
+    }
+}
+
+/// The rows that a statement changed, where its answer is as expected.
+fn check_answer(expect: Expect, matched: u64) -> Result<u64, Setback> {
+    match expect {
+        Expect::Rows(of) if matched == of.rows => Ok(matched),
+        // INVARIANT LOSS-1: a missing row is a finding, not a change that was not needed.
+        Expect::Rows(of) if matched < of.rows => {
+            Err(Setback::Refused(Refusal { of, reason: Reason::Missing }))
+        }
+        Expect::Rows(of) => {
+            Err(Setback::Refused(Refusal { of, reason: Reason::Several { matched } }))
+        }
+        Expect::Unchanged(of) if matched != 1 => {
+            let reason = Reason::DoesNotFit { column: None, what: "was changed by the target" };
+            Err(Setback::Refused(Refusal { of, reason }))
+        }
+        Expect::Unchanged(_) | Expect::Nothing | Expect::Checkpoint => Ok(0),
+    }
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Line").field("conn", &self.conn).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,352 @@
+//! The loader itself: one claimed session at a time, and the trait's calls on it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use otter_core::{
+    Batch, DatabaseUrl, Ddl, Event, Lease, Load, Loaded, PipelineId, Position, Result, Term,
+    Transaction,
+};
+use tokio::sync::Mutex;
+
+use super::connect::{self, SessionTimes};
+use super::error::MySqlLoadError;
+use super::group::Group;
+use super::line::{Line, require_held};
+use super::options::{DdlPolicy, LoaderOptions};
+use super::plan::TablePlans;
+use super::session::{Advance, Session};
+use super::store::{MAX_NAME, Store};
+use super::takeover::TakeOver;
+
+/// Writes batches to MySQL or MariaDB exactly once, in strict mode.
+///
+/// Every target transaction begins with the pipeline's mark, holds whole source transactions of
+/// one origin, and ends with the checkpoint, moved by a compare-and-set that lets exactly one
+/// loader through. The loader connects in [`resume`](Load::resume) only; after an error of any
+/// kind the next call must be `resume`.
+///
+/// ```no_run
+/// use otter_core::PipelineId;
+/// use otter_sink::{LoaderOptions, MySqlLoader};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let url = "mysql://otter:secret@db.example:3306".parse()?;
+/// let loader = MySqlLoader::new(PipelineId::new("shop"), url, LoaderOptions::default());
+/// # let _ = loader;
+/// # Ok(())
+/// # }
+/// ```
+pub struct MySqlLoader {
+    pipeline: PipelineId,
+    url: DatabaseUrl,
+    options: LoaderOptions,
+    /// Tells this loader from every other one that is given the same term.
+    holder: String,
+    session: Mutex<Slot>,
+}
+
+/// What lasts from call to call.
+#[derive(Default)]
+struct Slot {
+    session: Option<Session>,
+    /// The term that was claimed last.
+    claimed: Option<Term>,
+}
+
+/// Transactions that belong together.
+enum Segment<'a> {
+    Rows(&'a [Transaction]),
+    /// A transaction with a schema change.
+    Ddl(&'a Transaction, &'a Ddl),
+}
+
+impl MySqlLoader {
+    /// Makes a loader; it connects when it resumes.
+    #[must_use]
+    pub fn new(pipeline: PipelineId, url: DatabaseUrl, options: LoaderOptions) -> Self {
+        Self { pipeline, url, options, holder: random_holder(), session: Mutex::default() }
+    }
+
+    async fn take_over(
+        &self,
+        lease: &Lease,
+        claimed: &mut Option<Term>,
+    ) -> Result<Session, MySqlLoadError> {
+        self.check_names(lease)?;
+        require_held(lease)?;
+        let times = SessionTimes::below(
+            lease.duration(),
+            self.options.row_lock_wait,
+            self.options.answer_timeout,
+        );
+        let (mut conn, facts) = connect::open(&self.url, times).await?;
+        let store = Store::new(&self.options.schema, self.pipeline.as_str());
+        let mut take_over = TakeOver {
+            store: &store,
+            facts: &facts,
+            lease,
+            holder: &self.holder,
+            claimed,
+            patience: self.options.takeover_timeout,
+        };
+        let claimed = take_over.run(&mut *conn).await?;
+        tracing::info!(
+            pipeline = %self.pipeline,
+            term = %lease.term(),
+            sequence = claimed.sequence,
+            server = facts.version,
+            "took the target over"
+        );
+        let source_site = self
+            .options
+            .source_site
+            .clone()
+            .unwrap_or_else(|| Arc::from(self.pipeline.as_str()));
+        Ok(Session {
+            line: Line::new(conn, facts),
+            store,
+            options: self.options.clone(),
+            source_site,
+            claim: claimed.claim,
+            sequence: claimed.sequence,
+            position: claimed.position,
+            tables: TablePlans::default(),
+            fragment: None,
+        })
+    }
+
+    fn check_names(&self, lease: &Lease) -> Result<(), MySqlLoadError> {
+        let name = self.pipeline.as_str();
+        if lease.side().pipeline != self.pipeline {
+            return Err(MySqlLoadError::WrongPipeline {
+                lease: lease.side().pipeline.to_string(),
+                loader: name.to_owned(),
+            });
+        }
+        // MySQL: trailing spaces do not count in the checkpoint's key.
+        if name.is_empty() || name.ends_with(' ') || name.chars().count() > MAX_NAME {
+            return Err(MySqlLoadError::BadName { name: name.to_owned() });
+        }
+        Ok(())
+    }
+
+}
+
+/// Ends a call: the session survives only one that returns without an error. A dropped call takes
+/// it along, since the session is out of its slot until here.
+async fn settle<T>(
+    slot: &mut Slot,
+    session: Session,
+    outcome: Result<T, MySqlLoadError>,
+) -> Result<T> {
+    match outcome {
+        Ok(done) => {
+            slot.session = Some(session);
+            Ok(done)
+        }
+        Err(error) => {
+            // The server rolls back when it sees the end of the connection.
+            session.line.conn.goodbye().await;
+            Err(error.into())
+        }
+    }
+}
+
+#[async_trait]
+impl Load for MySqlLoader {
+    async fn resume(&self, lease: &Lease) -> Result<Option<Position>> {
+        let mut slot = self.session.lock().await;
+        if let Some(old) = slot.session.take() {
+            old.line.conn.goodbye().await;
+        }
+        let session = Box::pin(self.take_over(lease, &mut slot.claimed)).await?;
+        let position = session.position.clone();
+        slot.session = Some(session);
+        Ok(position)
+    }
+
+    async fn begin(&self, at: &Position, lease: &Lease) -> Result<()> {
+        let mut slot = self.session.lock().await;
+        let mut session = slot.session.take().ok_or(MySqlLoadError::NotResumed)?;
+        let outcome = Box::pin(session.begin(at, lease)).await;
+        settle(&mut slot, session, outcome).await
+    }
+
+    async fn load(&self, batch: Batch, lease: &Lease) -> Result<Loaded> {
+        let mut slot = self.session.lock().await;
+        let mut session = slot.session.take().ok_or(MySqlLoadError::NotResumed)?;
+        let outcome = Box::pin(session.load(&batch, lease)).await;
+        settle(&mut slot, session, outcome).await
+    }
+
+    async fn ping(&self, lease: &Lease) -> Result<()> {
+        let mut slot = self.session.lock().await;
+        let mut session = slot.session.take().ok_or(MySqlLoadError::NotResumed)?;
+        let outcome = Box::pin(session.ping(lease)).await;
+        settle(&mut slot, session, outcome).await
+    }
+
+    async fn close(&self) {
+        if let Some(session) = self.session.lock().await.session.take() {
+            session.line.conn.goodbye().await;
+        }
+    }
+}
+
+impl Session {
+    async fn begin(&mut self, at: &Position, lease: &Lease) -> Result<(), MySqlLoadError> {
+        if let Some(position) = &self.position {
+            return Err(MySqlLoadError::AlreadyBegun { position: position.to_string() });
+        }
+        self.move_position(Advance { through: at, source_time: None }, lease).await
+    }
+
+    async fn ping(&mut self, lease: &Lease) -> Result<(), MySqlLoadError> {
+        require_held(lease)?;
+        self.line.conn.query("DO 1").await.map_err(MySqlLoadError::plain)?;
+        Ok(())
+    }
+
+    async fn load(&mut self, batch: &Batch, lease: &Lease) -> Result<Loaded, MySqlLoadError> {
+        self.check_order(batch)?;
+        if batch.is_fragment() {
+            return Box::pin(self.load_fragment(batch, lease)).await;
+        }
+        if self.fragment.is_some() {
+            return Err(MySqlLoadError::Malformed { what: "it stands between two fragments" });
+        }
+        let Some(through) = &batch.through else {
+            return Err(MySqlLoadError::Malformed { what: "it has no position" });
+        };
+        let segments = cut(&batch.transactions);
+        let mut loaded = Loaded::default();
+        let mut committed = 0;
+        for (index, segment) in segments.iter().enumerate() {
+            let transactions = segment.transactions();
+            if let Segment::Ddl(transaction, ddl) = segment {
+                self.meet_ddl(transaction, ddl)?;
+            }
+            let is_last = index + 1 == segments.len();
+            let between =
+                if is_last { None } else { Some(self.position_behind(transactions, through)?) };
+            let through = between.as_ref().unwrap_or(through);
+            loaded.rows += self.load_segment(transactions, through, lease).await?;
+            loaded.transactions += u64::try_from(transactions.len()).unwrap_or(u64::MAX);
+            committed += 1;
+        }
+        if committed == 0 {
+            self.move_position(Advance { through, source_time: None }, lease).await?;
+        }
+        loaded.through = Some(through.clone());
+        Ok(loaded)
+    }
+
+    async fn load_segment(
+        &mut self,
+        transactions: &[Transaction],
+        through: &Position,
+        lease: &Lease,
+    ) -> Result<u64, MySqlLoadError> {
+        if transactions.iter().all(|transaction| transaction.row_count() == 0) {
+            let source_time = transactions.last().map(|transaction| transaction.committed_at);
+            self.move_position(Advance { through, source_time }, lease).await?;
+            return Ok(0);
+        }
+        self.learn_tables(transactions).await?;
+        Box::pin(self.load_group(Group { transactions, through }, lease)).await
+    }
+
+    /// A batch must begin where the target stands, or changes would be lost or repeated (EXACT-1).
+    fn check_order(&self, batch: &Batch) -> Result<(), MySqlLoadError> {
+        let position = self.position.as_ref().ok_or(MySqlLoadError::NotBegun)?;
+        if position.applied_through == batch.after.applied_through {
+            return Ok(());
+        }
+        Err(MySqlLoadError::OutOfOrder {
+            found: batch.after.to_string(),
+            committed: position.to_string(),
+        })
+    }
+
+    fn meet_ddl(&mut self, transaction: &Transaction, ddl: &Ddl) -> Result<(), MySqlLoadError> {
+        let tables = if ddl.tables.is_empty() {
+            format!("database {}", ddl.database)
+        } else {
+            ddl.tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        };
+        match self.options.ddl {
+            DdlPolicy::Halt => Err(MySqlLoadError::Ddl {
+                kind: Arc::clone(&ddl.kind),
+                tables,
+                start: transaction.start.clone(),
+            }),
+            DdlPolicy::Skip => {
+                tracing::warn!(
+                    kind = &*ddl.kind,
+                    tables,
+                    start = %transaction.start,
+                    "passing by a schema change of the source"
+                );
+                self.tables.clear();
+                Ok(())
+            }
+        }
+    }
+}
+
+impl<'a> Segment<'a> {
+    fn transactions(&self) -> &'a [Transaction] {
+        match self {
+            Self::Rows(transactions) => transactions,
+            Self::Ddl(transaction, _) => std::slice::from_ref(*transaction),
+        }
+    }
+}
+
+/// Cuts at schema changes and where the origin changes: a mark names one origin.
+fn cut(transactions: &[Transaction]) -> Vec<Segment<'_>> {
+    let mut segments = Vec::new();
+    let mut rest = transactions;
+    while let Some(first) = rest.first() {
+        let (length, segment) = match first_ddl(first) {
+            Some(ddl) => (1, Segment::Ddl(first, ddl)),
+            None => {
+                let belongs = |next: &&Transaction| {
+                    next.origin == first.origin && first_ddl(next).is_none()
+                };
+                let length = rest.iter().take_while(belongs).count();
+                (length, Segment::Rows(rest.split_at(length).0))
+            }
+        };
+        segments.push(segment);
+        rest = rest.split_at(length).1;
+    }
+    segments
+}
+
+fn first_ddl(transaction: &Transaction) -> Option<&Ddl> {
+    transaction.events.iter().find_map(|event| match event {
+        Event::Ddl(ddl) => Some(ddl),
+        _ => None,
+    })
+}
+
+/// A number that no other loader has.
+fn random_holder() -> String {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+
+    // The keys come from the system's random source, and differ from call to call.
+    let half = || RandomState::new().build_hasher().finish();
+    format!("{:016x}{:016x}", half(), half())
+}
+
+impl fmt::Debug for MySqlLoader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MySqlLoader")
+            .field("pipeline", &self.pipeline)
+            .field("url", &format_args!("{}", self.url))
+            .finish_non_exhaustive()
+    }
+}

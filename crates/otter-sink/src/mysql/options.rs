@@ -1,0 +1,70 @@
+//! What a loader may be told; everything has a default that is safe.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a loader does with a schema change of the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum DdlPolicy {
+    /// Commits everything before it, then stops and names the statement.
+    #[default]
+    Halt,
+    /// Passes by with a warning, and reads the target's definitions again.
+    Skip,
+}
+
+/// How a loader works. Make the default and change what differs:
+///
+/// ```
+/// use otter_sink::{DdlPolicy, LoaderOptions};
+///
+/// let mut options = LoaderOptions::default();
+/// options.ddl = DdlPolicy::Skip;
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct LoaderOptions {
+    /// The schema in the target that holds checkpoints and marks.
+    pub schema: Arc<str>,
+    /// The site whose changes carry no mark yet: the source's own. It is written as the origin
+    /// into the mark. Without it the pipeline's name stands there.
+    pub source_site: Option<Arc<str>>,
+    /// What happens to schema changes.
+    pub ddl: DdlPolicy,
+    /// How long the server may take to answer one text of statements before the connection is
+    /// given up.
+    pub answer_timeout: Duration,
+    /// How long a predecessor may take to disappear once it was killed; rolling back a large
+    /// transaction takes a while.
+    pub takeover_timeout: Duration,
+    /// The size at which a text of statements is sent. Larger texts save round trips and cost
+    /// memory on both sides.
+    pub text_bytes: usize,
+    /// The most rows in one INSERT.
+    pub insert_rows: usize,
+    /// The most keys in one DELETE.
+    pub delete_keys: usize,
+    /// How often a group is tried at once after a deadlock or a lock wait that timed out, before
+    /// the fault is called transient.
+    pub contention_tries: u32,
+    /// How long a statement waits for a row lock; the server counts in whole seconds.
+    pub row_lock_wait: Duration,
+}
+
+impl Default for LoaderOptions {
+    fn default() -> Self {
+        Self {
+            schema: Arc::from("otter"),
+            source_site: None,
+            ddl: DdlPolicy::Halt,
+            answer_timeout: Duration::from_secs(60),
+            takeover_timeout: Duration::from_secs(30),
+            text_bytes: 1 << 20,
+            insert_rows: 1_000,
+            delete_keys: 500,
+            contention_tries: 8,
+            row_lock_wait: Duration::from_secs(2),
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! From changes to statements: which text the target executes and what it must answer.
+//!
+//! Pure. Source order is kept; runs of neighbours of one kind in one table become one statement.
+//! A planner stops whenever a text is large enough and goes on in the next one, so that memory is
+//! bounded whatever the size of a transaction (MEM-1).
+
+mod lookup;
+mod rows;
+mod script;
+
+use otter_core::{Event, RowKind, RowsEvent, Transaction};
+
+pub(crate) use lookup::TablePlans;
+use rows::Run;
+pub(crate) use script::{Expect, RowsOf, Script};
+
+use super::refusal::Reason;
+use super::store::Store;
+
+/// How much goes into one text and one statement.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// The size at which a text is sent.
+    pub(crate) text_bytes: usize,
+    /// The server's `max_allowed_packet`.
+    pub(crate) packet_bytes: usize,
+    pub(crate) insert_rows: usize,
+    pub(crate) delete_keys: usize,
+}
+
+/// Room in a packet for the command's byte and what the server adds to it.
+const PACKET_SLACK: usize = 1024;
+
+/// How rows become statements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// Neighbours are joined.
+    Joined,
+    /// Each row has a statement of its own, so that a refusal names exactly one.
+    SingleRows,
+}
+
+/// Whether a planner has more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Filled {
+    /// The text is large enough; there may be more.
+    More,
+    /// All is planned.
+    All,
+}
+
+/// A row that cannot be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PlanError {
+    pub(crate) of: RowsOf,
+    pub(crate) reason: Reason,
+}
+
+/// Everything that a planner needs to know.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Planning<'a> {
+    pub(crate) tables: &'a TablePlans,
+    pub(crate) store: &'a Store,
+    pub(crate) limits: Limits,
+    pub(crate) detail: Detail,
+}
+
+/// Plans some transactions, text by text.
+#[derive(Debug)]
+pub(crate) struct Planner<'a> {
+    planning: Planning<'a>,
+    transactions: &'a [Transaction],
+    /// Where the next row is: transaction, event, row in the event, row in the transaction.
+    transaction: usize,
+    event: usize,
+    row: usize,
+    ordinal: u64,
+    /// Whether the session checks foreign keys at the end of what was planned.
+    checks_foreign_keys: bool,
+    run: Option<Run>,
+}
+
+impl<'a> Planner<'a> {
+    pub(crate) fn new(
+        planning: Planning<'a>,
+        transactions: &'a [Transaction],
+        checks_foreign_keys: bool,
+    ) -> Self {
+        Self {
+            planning,
+            transactions,
+            transaction: 0,
+            event: 0,
+            row: 0,
+            ordinal: transactions.first().map_or(0, |first| first.rows_before),
+            checks_foreign_keys,
+            run: None,
+        }
+    }
+
+    /// Whether the session checks foreign keys once everything planned is executed.
+    pub(crate) fn checks_foreign_keys(&self) -> bool {
+        self.checks_foreign_keys
+    }
+
+    /// Appends statements until the text is large enough or all is planned.
+    pub(crate) fn fill(&mut self, script: &mut Script) -> Result<Filled, PlanError> {
+        while let Some(transaction) = self.transactions.get(self.transaction) {
+            let Some(event) = transaction.events.get(self.event) else {
+                self.transaction += 1;
+                self.event = 0;
+                self.ordinal =
+                    self.transactions.get(self.transaction).map_or(0, |next| next.rows_before);
+                continue;
+            };
+            match event {
+                Event::Rows(rows) => {
+                    if self.fill_rows(rows, script)? == Filled::More {
+                        return Ok(Filled::More);
+                    }
+                }
+                // The loader decides about schema changes before rows are planned.
+                Event::Ddl(_) => {}
+                _ => {
+                    return Err(PlanError { of: self.here(0, None), reason: Reason::UnknownEvent });
+                }
+            }
+            self.event += 1;
+            self.row = 0;
+        }
+        self.close_run(script);
+        Ok(Filled::All)
+    }
+
+    fn fill_rows(&mut self, rows: &RowsEvent, script: &mut Script) -> Result<Filled, PlanError> {
+        let Some(table) = self.planning.tables.find(rows.table()) else {
+            // The loader reads every definition before it plans.
+            let reason = Reason::UnknownEvent;
+            return Err(PlanError { of: self.here(0, Some(rows.kind())), reason });
+        };
+        self.switch_checks(!rows.flags().no_foreign_key_checks, script);
+        for change in rows.changes().skip(self.row) {
+            let start = script.mark();
+            let is_list_open = self.has_open_list();
+            self.write_change(table, change, script)
+                .map_err(|reason| PlanError { of: self.here(table, Some(rows.kind())), reason })?;
+            let bytes = script.len() + PACKET_SLACK;
+            if bytes > self.planning.limits.packet_bytes {
+                if !script.has_rows_before(start) {
+                    let limit = self.planning.limits.packet_bytes;
+                    let reason = Reason::TooLarge { bytes, limit };
+                    return Err(PlanError { of: self.here(table, Some(rows.kind())), reason });
+                }
+                // The row goes alone into the next text.
+                script.return_to(start);
+                self.forget_run(is_list_open, script);
+                return Ok(Filled::More);
+            }
+            self.row += 1;
+            self.ordinal += 1;
+            if script.len() >= self.planning.limits.text_bytes {
+                self.close_run(script);
+                return Ok(Filled::More);
+            }
+        }
+        Ok(Filled::All)
+    }
+
+    fn switch_checks(&mut self, check: bool, script: &mut Script) {
+        if self.checks_foreign_keys == check {
+            return;
+        }
+        self.close_run(script);
+        script.push(Expect::Nothing).push_str(if check {
+            "SET SESSION foreign_key_checks=1"
+        } else {
+            "SET SESSION foreign_key_checks=0"
+        });
+        self.checks_foreign_keys = check;
+    }
+
+    /// The next row's place.
+    fn here(&self, table: usize, kind: Option<RowKind>) -> RowsOf {
+        RowsOf {
+            table,
+            transaction: self.transaction,
+            ordinal: self.ordinal + 1,
+            kind: kind.unwrap_or(RowKind::Insert),
+            rows: 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

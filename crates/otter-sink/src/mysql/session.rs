@@ -1,0 +1,192 @@
+//! One claimed connection and what is known about the target behind it.
+//!
+//! A session exists only between a successful take-over and the first error: what a failed
+//! session did last is told by the checkpoint, to the next one.
+
+use std::sync::Arc;
+
+use otter_core::{Event, Lease, Position, SourceTime, Transaction};
+
+use super::error::{MySqlLoadError, RowPlace};
+use super::fit::fit;
+use super::fragment::OpenFragment;
+use super::line::{Known, Line, Refusal, Setback, require_held};
+use super::options::LoaderOptions;
+use super::plan::{Detail, Expect, Filled, Limits, Planner, Planning, TablePlans};
+use super::store::{Claim, Store};
+use super::target::read_table;
+
+/// A connection that holds the pipeline's claim.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) line: Line,
+    pub(super) store: Store,
+    pub(super) options: LoaderOptions,
+    /// The origin of changes without one: the source's own site.
+    pub(super) source_site: Arc<str>,
+    pub(super) claim: Claim,
+    /// The number of target transactions committed for this pipeline.
+    pub(super) sequence: u64,
+    pub(super) position: Option<Position>,
+    pub(super) tables: TablePlans,
+    pub(super) fragment: Option<OpenFragment>,
+}
+
+/// Where the checkpoint moves to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Advance<'a> {
+    pub(super) through: &'a Position,
+    pub(super) source_time: Option<SourceTime>,
+}
+
+impl Session {
+    fn limits(&self) -> Limits {
+        let packet_bytes = self.line.facts.max_packet;
+        Limits {
+            // A text plus one row shall fit in a packet wherever the row alone does.
+            text_bytes: self.options.text_bytes.min(packet_bytes / 2),
+            packet_bytes,
+            insert_rows: self.options.insert_rows.max(1),
+            delete_keys: self.options.delete_keys.max(1),
+        }
+    }
+
+    /// Reads and checks the target's definition of every table that the rows go to.
+    pub(super) async fn learn_tables(
+        &mut self,
+        transactions: &[Transaction],
+    ) -> Result<(), MySqlLoadError> {
+        for event in transactions.iter().flat_map(|transaction| &transaction.events) {
+            let Event::Rows(rows) = event else { continue };
+            let table = rows.table();
+            if self.tables.find(table).is_some() {
+                continue;
+            }
+            let target = read_table(&mut *self.line.conn, &table.name).await?;
+            self.tables.insert(fit(table, target)?);
+        }
+        Ok(())
+    }
+
+    /// Starts a target transaction in the script, with the mark first (LOOP-1).
+    pub(super) fn begin_script(&mut self, first: &Transaction) {
+        self.line.script.clear();
+        self.line.script.push(Expect::Nothing).push_str("START TRANSACTION");
+        let origin = first.origin.as_ref().map_or(&*self.source_site, |origin| &*origin.0);
+        self.store.push_mark(self.line.script.push(Expect::Nothing), origin, 0);
+    }
+
+    /// Executes what the script holds already, the rows of the transactions and, where one is
+    /// given, the checkpoint's move.
+    pub(super) async fn execute(
+        &mut self,
+        transactions: &[Transaction],
+        detail: Detail,
+        advance: Option<Advance<'_>>,
+        lease: &Lease,
+    ) -> Result<u64, Setback> {
+        let limits = self.limits();
+        let Self { line, store, claim, sequence, tables, .. } = self;
+        let known = Known { tables, store };
+        let planning = Planning { tables, store, limits, detail };
+        let mut planner = Planner::new(planning, transactions, line.checks_foreign_keys);
+        let mut rows = 0;
+        while planner.fill(&mut line.script)? == Filled::More {
+            rows += line.run(lease, known).await?;
+        }
+        if let Some(advance) = advance {
+            if line.script.len() >= limits.text_bytes {
+                rows += line.run(lease, known).await?;
+            }
+            let text = line.script.push(Expect::Checkpoint);
+            store.push_advance(text, (claim, *sequence), advance.through, advance.source_time);
+        }
+        if line.script.len() > 0 {
+            rows += line.run(lease, known).await?;
+        }
+        line.checks_foreign_keys = planner.checks_foreign_keys();
+        Ok(rows)
+    }
+
+    /// Commits what is open, with the position that the script has written.
+    pub(super) async fn commit(
+        &mut self,
+        through: &Position,
+        lease: &Lease,
+    ) -> Result<(), MySqlLoadError> {
+        // INVARIANT FENCE-1: the last look at the lease; from here on the checkpoint's row lock
+        // keeps a successor waiting.
+        require_held(lease)?;
+        // INVARIANT EXACT-1: whatever goes wrong now, the outcome is unknown. The session ends,
+        // and the next one reads from the checkpoint what was committed.
+        self.line.conn.query("COMMIT").await.map_err(MySqlLoadError::plain)?;
+        self.sequence += 1;
+        self.position = Some(through.clone());
+        Ok(())
+    }
+
+    /// Rolls back and makes the session as it was at its start.
+    pub(super) async fn rollback(&mut self) -> Result<(), MySqlLoadError> {
+        self.fragment = None;
+        self.line.restore("ROLLBACK").await
+    }
+
+    /// Moves the position where there is nothing else to write.
+    pub(super) async fn move_position(
+        &mut self,
+        advance: Advance<'_>,
+        lease: &Lease,
+    ) -> Result<(), MySqlLoadError> {
+        self.line.script.clear();
+        let text = self.line.script.push(Expect::Checkpoint);
+        let held = (&self.claim, self.sequence);
+        self.store.push_advance(text, held, advance.through, advance.source_time);
+        let known = Known { tables: &self.tables, store: &self.store };
+        // Outside of a transaction the statement commits by itself.
+        match self.line.run(lease, known).await {
+            Ok(_) => {
+                self.sequence += 1;
+                self.position = Some(advance.through.clone());
+                Ok(())
+            }
+            Err(Setback::Stop(error)) => Err(error),
+            // The statement has no rows that could be refused, but may meet a lock.
+            Err(Setback::Contention | Setback::Refused(_)) => {
+                Err(MySqlLoadError::Contention { tries: 1 })
+            }
+        }
+    }
+
+    /// Makes sure that a refusal is ours to report: not where another loader has moved the
+    /// checkpoint, and the rows with it (FENCE-1).
+    pub(super) async fn require_claim(&mut self) -> Result<(), MySqlLoadError> {
+        if self.store.is_held(&mut *self.line.conn, &self.claim, self.sequence).await? {
+            Ok(())
+        } else {
+            Err(MySqlLoadError::CheckpointMoved)
+        }
+    }
+
+    /// The error that names the refused row.
+    pub(super) fn name_row(
+        &self,
+        refusal: Refusal,
+        transactions: &[Transaction],
+    ) -> MySqlLoadError {
+        let Refusal { of, reason } = refusal;
+        let (Some(plan), Some(transaction)) =
+            (self.tables.plan(of.table), transactions.get(of.transaction))
+        else {
+            return MySqlLoadError::Malformed { what: "it holds an event that cannot be loaded" };
+        };
+        let place = RowPlace {
+            table: plan.source.name.clone(),
+            key: plan.key_names(),
+            kind: of.kind,
+            ordinal: of.ordinal,
+            start: transaction.start.clone(),
+            gtid: transaction.gtid.clone(),
+        };
+        MySqlLoadError::Refused { place: Box::new(place), reason }
+    }
+}

@@ -1,0 +1,361 @@
+//! The tables in which a target keeps checkpoints and marks, and the texts that touch them.
+//!
+//! `checkpoint` has one row per pipeline and lane: strict mode uses lane 0. `mark` has one row per
+//! pipeline, origin and slot (a slot is one writing connection). Nothing here decides who may
+//! write; `takeover` does.
+
+use otter_core::{Position, SourceTime, Timestamp};
+
+use super::conn::{ApplyConn, ConnError, TextRow};
+use super::connect::ServerFacts;
+use super::error::MySqlLoadError;
+use super::names::{identifier, qualified, string};
+
+/// The version of the checkpoint's format.
+pub(crate) const FORMAT: u16 = 1;
+
+/// The longest name that is stored, in letters: three of them fit InnoDB's 3,072 bytes of key.
+pub(crate) const MAX_NAME: usize = 190;
+
+/// The schema and one pipeline's place in it.
+#[derive(Debug, Clone)]
+pub(crate) struct Store {
+    schema: String,
+    checkpoint: String,
+    mark: String,
+    /// The pipeline's name as a literal.
+    pipeline: String,
+}
+
+/// A row of `checkpoint`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StoredCheckpoint {
+    pub(crate) lane: u16,
+    pub(crate) format: u16,
+    pub(crate) arbiter: String,
+    pub(crate) term: u64,
+    pub(crate) holder: String,
+    pub(crate) slots: u16,
+    pub(crate) sequence: u64,
+    pub(crate) source: Option<String>,
+    /// `None` until the first position is committed.
+    pub(crate) resume_from: Option<String>,
+    pub(crate) applied_through: Option<String>,
+    pub(crate) source_time: Option<String>,
+    pub(crate) applied_time: Option<String>,
+}
+
+/// Who holds the checkpoint: the condition of every write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Claim {
+    pub(crate) arbiter: String,
+    pub(crate) term: u64,
+    /// A random number per loader, so that a term granted twice is noticed.
+    pub(crate) holder: String,
+}
+
+impl Store {
+    pub(crate) fn new(schema: &str, pipeline: &str) -> Self {
+        Self {
+            schema: schema.to_owned(),
+            checkpoint: qualified(schema, "checkpoint"),
+            mark: qualified(schema, "mark"),
+            pipeline: string(pipeline),
+        }
+    }
+
+    pub(crate) fn schema(&self) -> &str {
+        &self.schema
+    }
+
+    /// The statements that make the schema and its tables.
+    pub(crate) fn create_statements(&self) -> [String; 3] {
+        let name = |column| format!("{column} VARCHAR({MAX_NAME}) NOT NULL");
+        let pipeline = name("`pipeline`");
+        let tail = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin";
+        [
+            format!("CREATE SCHEMA IF NOT EXISTS {}", identifier(&self.schema)),
+            format!(
+                "CREATE TABLE IF NOT EXISTS {} ({pipeline}, \
+                 `lane` SMALLINT UNSIGNED NOT NULL, \
+                 `format` SMALLINT UNSIGNED NOT NULL, \
+                 {}, \
+                 `term` BIGINT UNSIGNED NOT NULL, \
+                 `holder` VARCHAR(64) NOT NULL, \
+                 `slots` SMALLINT UNSIGNED NOT NULL, \
+                 `sequence` BIGINT UNSIGNED NOT NULL, \
+                 `source` VARCHAR({MAX_NAME}) NULL, \
+                 `resume_from` LONGTEXT NULL, \
+                 `applied_through` LONGTEXT NULL, \
+                 `source_time` DATETIME(6) NULL, \
+                 `applied_time` DATETIME(6) NOT NULL, \
+                 PRIMARY KEY (`pipeline`, `lane`)) {tail}",
+                self.checkpoint,
+                name("`arbiter`"),
+            ),
+            format!(
+                "CREATE TABLE IF NOT EXISTS {} ({pipeline}, {}, \
+                 `slot` SMALLINT UNSIGNED NOT NULL, \
+                 `counter` BIGINT UNSIGNED NOT NULL, \
+                 PRIMARY KEY (`pipeline`, `origin`, `slot`)) {tail}",
+                self.mark,
+                name("`origin`"),
+            ),
+        ]
+    }
+
+    /// What an administrator runs where the account may not make the schema itself.
+    pub(crate) fn set_up_by_hand(&self, account: &str) -> String {
+        let mut text = self.create_statements().join("; ");
+        text.push_str(&format!(
+            "; GRANT SELECT, INSERT, UPDATE, DELETE ON {}.* TO {account}",
+            identifier(&self.schema)
+        ));
+        text
+    }
+
+    /// Makes the schema and its tables where they are missing.
+    pub(crate) async fn ensure(
+        &self,
+        conn: &mut dyn ApplyConn,
+        facts: &ServerFacts,
+    ) -> Result<(), MySqlLoadError> {
+        let probe = format!(
+            "SELECT 1 FROM {} WHERE FALSE; SELECT 1 FROM {} WHERE FALSE",
+            self.checkpoint, self.mark
+        );
+        match conn.query(&probe).await {
+            Ok(_) => return Ok(()),
+            // No such table or schema; or no right to see whether there is one.
+            Err(error) if matches!(error.number(), Some(1049 | 1146 | 1142 | 1044)) => {}
+            Err(error) => return Err(MySqlLoadError::plain(error)),
+        }
+        for statement in self.create_statements() {
+            match conn.query(&statement).await {
+                Ok(_) => {}
+                Err(ConnError::Server(server))
+                    if matches!(server.number, 1044 | 1142 | 1227 | 1370) =>
+                {
+                    return Err(MySqlLoadError::MissingRight {
+                        number: server.number,
+                        remedy: self.set_up_by_hand(&facts.account),
+                    });
+                }
+                Err(error) => return Err(MySqlLoadError::plain(error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads all lanes of the pipeline.
+    pub(crate) async fn read(
+        &self,
+        conn: &mut dyn ApplyConn,
+    ) -> Result<Vec<StoredCheckpoint>, MySqlLoadError> {
+        self.parse(conn.query(&self.select_text("")).await)
+    }
+
+    /// As [`read`](Self::read), where the schema may not be there yet.
+    pub(crate) async fn read_if_there(
+        &self,
+        conn: &mut dyn ApplyConn,
+    ) -> Result<Vec<StoredCheckpoint>, MySqlLoadError> {
+        match conn.query(&self.select_text("")).await {
+            Err(error) if matches!(error.number(), Some(1049 | 1146)) => Ok(Vec::new()),
+            answer => self.parse(answer),
+        }
+    }
+
+    /// Begins a transaction and reads all lanes, so that nobody else can change them.
+    pub(crate) async fn lock(
+        &self,
+        conn: &mut dyn ApplyConn,
+    ) -> Result<Vec<StoredCheckpoint>, MySqlLoadError> {
+        let text = format!("START TRANSACTION; {}", self.select_text(" FOR UPDATE"));
+        self.parse(conn.query(&text).await)
+    }
+
+    fn parse(
+        &self,
+        rows: Result<Vec<TextRow>, ConnError>,
+    ) -> Result<Vec<StoredCheckpoint>, MySqlLoadError> {
+        rows.map_err(MySqlLoadError::plain)?
+            .iter()
+            .map(|row| {
+                parse_checkpoint(row).ok_or_else(|| MySqlLoadError::BadCheckpoint {
+                    pipeline: self.pipeline.clone(),
+                    what: "its row cannot be read".to_owned(),
+                })
+            })
+            .collect()
+    }
+
+    fn select_text(&self, lock: &str) -> String {
+        format!(
+            "SELECT `lane`, `format`, `arbiter`, `term`, `holder`, `slots`, `sequence`, `source`, \
+             `resume_from`, `applied_through`, `source_time`, `applied_time` FROM {} \
+             WHERE `pipeline` = {} ORDER BY `lane`{lock}",
+            self.checkpoint, self.pipeline
+        )
+    }
+
+    /// Inserts lane 0 for a pipeline that has never been here.
+    pub(crate) fn insert_text(&self, claim: &Claim, slots: u16) -> String {
+        format!(
+            "INSERT INTO {} (`pipeline`, `lane`, `format`, `arbiter`, `term`, `holder`, `slots`, \
+             `sequence`, `applied_time`) VALUES ({}, 0, {FORMAT}, {}, {}, {}, {slots}, 0, \
+             UTC_TIMESTAMP(6))",
+            self.checkpoint,
+            self.pipeline,
+            string(&claim.arbiter),
+            claim.term,
+            string(&claim.holder),
+        )
+    }
+
+    /// Writes a new claim over the one that was read under a lock.
+    pub(crate) fn claim_text(&self, claim: &Claim, slots: u16) -> String {
+        format!(
+            "UPDATE {} SET `arbiter` = {}, `term` = {}, `holder` = {}, `slots` = {slots} \
+             WHERE `pipeline` = {} AND `lane` = 0",
+            self.checkpoint,
+            string(&claim.arbiter),
+            claim.term,
+            string(&claim.holder),
+            self.pipeline,
+        )
+    }
+
+    /// The condition under which the checkpoint is ours and as we left it.
+    fn held_text(&self, claim: &Claim, sequence: u64) -> String {
+        format!(
+            "`pipeline` = {} AND `lane` = 0 AND `arbiter` = {} AND `term` = {} AND `holder` = {} \
+             AND `sequence` = {sequence}",
+            self.pipeline,
+            string(&claim.arbiter),
+            claim.term,
+            string(&claim.holder),
+        )
+    }
+
+    /// Appends the compare-and-set that moves the checkpoint: one matched row, or we are fenced.
+    pub(crate) fn push_advance(
+        &self,
+        text: &mut String,
+        held: (&Claim, u64),
+        position: &Position,
+        source_time: Option<SourceTime>,
+    ) {
+        let (claim, sequence) = held;
+        text.push_str("UPDATE ");
+        text.push_str(&self.checkpoint);
+        text.push_str(&format!(" SET `sequence` = {}, `source` = ", sequence + 1));
+        match &position.source {
+            Some(source) => text.push_str(&string(source)),
+            None => text.push_str("NULL"),
+        }
+        text.push_str(", `resume_from` = ");
+        text.push_str(&string(&position.resume_from.to_string()));
+        text.push_str(", `applied_through` = ");
+        text.push_str(&string(&position.applied_through.to_string()));
+        if let Some(time) = source_time {
+            text.push_str(&format!(", `source_time` = '{}'", as_utc(time)));
+        }
+        text.push_str(", `applied_time` = UTC_TIMESTAMP(6) WHERE ");
+        text.push_str(&self.held_text(claim, sequence));
+    }
+
+    /// Appends the mark: the first row event of every target transaction. The counter always
+    /// changes, since under minimal row images an unchanged row is not logged.
+    pub(crate) fn push_mark(&self, text: &mut String, origin: &str, slot: u16) {
+        text.push_str(&format!(
+            "INSERT INTO {} (`pipeline`, `origin`, `slot`, `counter`) VALUES ({}, {}, {slot}, 1) \
+             ON DUPLICATE KEY UPDATE `counter` = `counter` + 1",
+            self.mark,
+            self.pipeline,
+            string(origin),
+        ));
+    }
+
+    /// Whether the checkpoint is still ours and as we left it.
+    pub(crate) async fn is_held(
+        &self,
+        conn: &mut dyn ApplyConn,
+        claim: &Claim,
+        sequence: u64,
+    ) -> Result<bool, MySqlLoadError> {
+        let text = format!(
+            "SELECT COUNT(*) FROM {} WHERE {}",
+            self.checkpoint,
+            self.held_text(claim, sequence)
+        );
+        let rows = conn.query(&text).await.map_err(MySqlLoadError::plain)?;
+        Ok(rows.first().and_then(|row| row.first()) == Some(&Some("1".to_owned())))
+    }
+
+    /// Appends a statement that matches one row only where `condition` holds.
+    pub(crate) fn push_assertion(&self, text: &mut String, condition: &str) {
+        text.push_str(&format!(
+            "UPDATE {} SET `lane` = `lane` WHERE `pipeline` = {} AND `lane` = 0 AND {condition}",
+            self.checkpoint, self.pipeline
+        ));
+    }
+}
+
+/// A source's time as DATETIME(6) in UTC.
+fn as_utc(time: SourceTime) -> String {
+    let seconds = u32::try_from(time.0 / 1_000_000).unwrap_or(u32::MAX);
+    let micros = u32::try_from(time.0 % 1_000_000).unwrap_or(0);
+    Timestamp { seconds, micros, digits: 6 }.to_string()
+}
+
+fn parse_checkpoint(row: &[Option<String>]) -> Option<StoredCheckpoint> {
+    let [
+        Some(lane),
+        Some(format),
+        Some(arbiter),
+        Some(term),
+        Some(holder),
+        Some(slots),
+        Some(sequence),
+        source,
+        resume_from,
+        applied_through,
+        source_time,
+        applied_time,
+    ] = row
+    else {
+        return None;
+    };
+    Some(StoredCheckpoint {
+        lane: lane.parse().ok()?,
+        format: format.parse().ok()?,
+        arbiter: arbiter.clone(),
+        term: term.parse().ok()?,
+        holder: holder.clone(),
+        slots: slots.parse().ok()?,
+        sequence: sequence.parse().ok()?,
+        source: source.clone(),
+        resume_from: resume_from.clone(),
+        applied_through: applied_through.clone(),
+        source_time: source_time.clone(),
+        applied_time: applied_time.clone(),
+    })
+}
+
+impl StoredCheckpoint {
+    /// The position, or `None` where none has been committed yet.
+    pub(crate) fn position(&self) -> Result<Option<Position>, String> {
+        let place = |text: &str| {
+            if text.is_empty() { Ok(Default::default()) } else { text.parse() }
+                .map_err(|error: otter_core::position::ParsePositionError| error.to_string())
+        };
+        let Some(resume_from) = &self.resume_from else { return Ok(None) };
+        let applied_through = self.applied_through.as_ref().unwrap_or(resume_from);
+        Ok(Some(Position {
+            source: self.source.as_deref().map(Into::into),
+            resume_from: place(resume_from)?,
+            applied_through: place(applied_through)?,
+        }))
+    }
+}
