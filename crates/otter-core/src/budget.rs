@@ -83,6 +83,13 @@ impl Permit {
         self.held.as_ref().map_or(0, |held| held.num_permits().saturating_mul(UNIT_BYTES))
     }
 
+    /// Gives back what exceeds `bytes`, rounded up to whole KiB.
+    pub fn shrink_to(&mut self, bytes: usize) {
+        let Some(held) = &mut self.held else { return };
+        let excess = held.num_permits().saturating_sub(bytes.div_ceil(UNIT_BYTES));
+        drop(held.split(excess));
+    }
+
     /// Joins another permit of the same budget to this one.
     pub fn merge(&mut self, other: Self) {
         match (&mut self.held, other.held) {
@@ -105,6 +112,18 @@ mod tests {
         assert!(budget.try_acquire(2048).is_none());
         drop(permit);
         assert!(budget.try_acquire(4096).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_permit_gives_back_what_it_does_not_need() {
+        let budget = Budget::new(8192);
+        let mut permit = budget.acquire(8192).await;
+        permit.shrink_to(1025);
+        assert_eq!(budget.free_bytes(), 6144);
+        permit.shrink_to(8192);
+        assert_eq!(budget.free_bytes(), 6144);
+        permit.shrink_to(0);
+        assert_eq!(budget.free_bytes(), 8192);
     }
 
     #[tokio::test]
