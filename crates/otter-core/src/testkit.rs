@@ -1,11 +1,12 @@
-//! For authors of stages and arbiters, and for Otter's own tests: conformance suites and in-memory
-//! parts.
+//! For authors of stages and arbiters, and for Otter's own tests: conformance suites, in-memory
+//! parts, and a simulation with many seeds.
 //!
 //! | Module | Holds |
 //! |---|---|
 //! | [`arbiter`], [`loader`], [`selector`] | a suite each: a case for every sentence of the trait |
 //! | [`memory`] | an arbiter, a source and a target that live in memory and can fail on demand |
 //! | [`history`] | a model of a source's history, and batches made from it |
+//! | [`simulation`] | nodes, crashes and lost answers under one seed, judged by a model |
 //!
 //! A suite is run by its macro ([`arbiter_suite!`](crate::arbiter_suite),
 //! [`loader_suite!`](crate::loader_suite), [`selector_suite!`](crate::selector_suite)) with the
@@ -28,4 +29,5 @@ pub mod loader;
 pub mod memory;
 pub mod random;
 pub mod selector;
+pub mod simulation;
 pub mod suite;

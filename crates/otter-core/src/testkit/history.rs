@@ -148,31 +148,36 @@ impl History {
     ///
     /// # Panics
     /// Where the step is not a transaction.
+    #[must_use]
     pub fn fragments(&self, step: usize, rows: usize) -> Vec<Batch> {
+        (0..).map_while(|index| self.fragment(step, rows, index)).collect()
+    }
+
+    /// The piece number `index`, from 0, of those; `None` behind the last.
+    ///
+    /// # Panics
+    /// Where the step is not a transaction.
+    #[must_use]
+    pub fn fragment(&self, step: usize, rows: usize, index: usize) -> Option<Batch> {
         let Some(Step::Transaction(edits)) = self.steps.get(step) else {
             panic!("step {step} is not a transaction")
         };
-        let pieces: Vec<&[Edit]> = edits.chunks(rows.max(1)).collect();
-        let mut rows_before = 0;
-        let mut batches = Vec::new();
-        for (index, piece) in pieces.iter().enumerate() {
-            let last = index + 1 == pieces.len();
-            let fragment =
-                Part::Fragment { index: u32::try_from(index).expect("few pieces"), last };
-            batches.push(Batch {
-                after: self.position(step),
-                through: last.then(|| self.position(step + 1)),
-                transactions: vec![Transaction {
-                    part: fragment,
-                    rows_before,
-                    end: last.then(|| end_of(step)),
-                    ..transaction(step, piece)
-                }],
-                permit: Permit::none(),
-            });
-            rows_before += u64::try_from(piece.len()).expect("few rows");
-        }
-        batches
+        let rows_before = index.checked_mul(rows.max(1))?;
+        let rest = edits.get(rows_before..).filter(|rest| !rest.is_empty())?;
+        let (piece, behind) = rest.split_at_checked(rows.max(1)).unwrap_or((rest, &[]));
+        let last = behind.is_empty();
+        let index = u32::try_from(index).expect("few pieces");
+        Some(Batch {
+            after: self.position(step),
+            through: last.then(|| self.position(step + 1)),
+            transactions: vec![Transaction {
+                part: Part::Fragment { index, last },
+                rows_before: u64::try_from(rows_before).expect("few rows"),
+                end: last.then(|| end_of(step)),
+                ..transaction(step, piece)
+            }],
+            permit: Permit::none(),
+        })
     }
 
     fn transaction(&self, step: usize) -> Option<Transaction> {

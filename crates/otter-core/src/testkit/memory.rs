@@ -15,4 +15,5 @@ pub use load::{MemoryLoad, MemoryLoadError};
 pub use rows::Tables;
 pub use select::{MemorySelect, MemorySelectError, MemorySource};
 pub use stored::{Stored, StoredRow};
+pub(super) use target::items_of;
 pub use target::{Commit, MemoryTarget, Weakness};

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 
 use crate::arbiter::{Arbiter, ArbiterId, Campaign, Holder, Lease, LeaseParts, Side, Term};
@@ -26,7 +26,8 @@ struct Shared {
     id: ArbiterId,
     lease: Duration,
     sides: Mutex<BTreeMap<Side, SideState>>,
-    changed: watch::Sender<()>,
+    /// Wakes in the order of waiting, unlike a watch: a simulation must be repeatable.
+    changed: Notify,
 }
 
 struct Node {
@@ -57,12 +58,8 @@ impl MemoryArbiter {
     #[must_use]
     pub fn new(lease: Duration) -> Self {
         let id = ArbiterId::new(format!("memory-{}", NEXT_ID.fetch_add(1, Ordering::Relaxed)));
-        let shared = Shared {
-            id,
-            lease,
-            sides: Mutex::new(BTreeMap::new()),
-            changed: watch::Sender::new(()),
-        };
+        let shared =
+            Shared { id, lease, sides: Mutex::new(BTreeMap::new()), changed: Notify::new() };
         let node = Node { name: "the first node".to_owned(), freezes: AtomicU64::new(0) };
         Self { shared: Arc::new(shared), node: Arc::new(node) }
     }
@@ -85,7 +82,7 @@ impl MemoryArbiter {
         if let Some(state) = self.sides().get_mut(side) {
             state.forgotten.extend(state.holder.take());
         }
-        self.shared.changed.send_replace(());
+        self.shared.changed.notify_waiters();
     }
 
     /// Stops renewing this node's leases: they end by time unless it thaws before. Must be called
@@ -129,7 +126,7 @@ impl MemoryArbiter {
             // Under the lock: nobody may win before the loser can know.
             holder.lost.send_replace(true);
         }
-        self.shared.changed.send_replace(());
+        self.shared.changed.notify_waiters();
     }
 
     /// Ends all leases of this node.
@@ -193,14 +190,14 @@ impl Arbiter for MemoryArbiter {
     }
 
     async fn campaign(&self, side: &Side) -> Result<Lease> {
-        let mut changed = self.shared.changed.subscribe();
         loop {
-            changed.mark_unchanged();
+            // Before asking, so that nothing changes unnoticed between asking and waiting.
+            let mut changed = std::pin::pin!(self.shared.changed.notified());
+            changed.as_mut().enable();
             if let Campaign::Won(lease) = self.try_campaign(side).await? {
                 return Ok(lease);
             }
-            // The sender is in `self`, so that it cannot be gone.
-            let _ = changed.changed().await;
+            changed.await;
         }
     }
 }

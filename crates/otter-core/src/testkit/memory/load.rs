@@ -8,7 +8,7 @@ use tokio::task::yield_now;
 
 use super::faults::{FaultPoint, Injected};
 use super::rows::At;
-use super::target::{MemoryTarget, Weakness, Work};
+use super::target::{MemoryTarget, Rehearsal, Weakness, Work};
 use crate::arbiter::{ArbiterId, Lease, PipelineId};
 use crate::batch::{Batch, Transaction};
 use crate::fault::{Classify, Fault, Result};
@@ -30,6 +30,7 @@ struct Session {
     position: Option<Position>,
     /// The pieces of a transaction whose last one has not come yet.
     pieces: Vec<Transaction>,
+    rehearsal: Rehearsal,
 }
 
 /// A failure of a target in memory.
@@ -216,6 +217,7 @@ impl Load for MemoryLoad {
             sequence: claimed.sequence,
             position: claimed.position.clone(),
             pieces: Vec::new(),
+            rehearsal: Rehearsal::default(),
         });
         Ok(claimed.position)
     }
@@ -241,19 +243,21 @@ impl Load for MemoryLoad {
             None if is_alone => Some(batch.after),
             through => through,
         };
+        let mut rehearsal = std::mem::take(&mut session.rehearsal);
+        self.target.rehearse(&mut rehearsal, &batch.transactions);
         let mut transactions = std::mem::take(&mut session.pieces);
         let is_fragment = !transactions.is_empty()
             || batch.transactions.iter().any(|transaction| transaction.end.is_none());
         transactions.extend(batch.transactions);
-        let (fitting, rows, mut misfit) = self.target.rehearse(&transactions);
-        if self.target.weakness() == Some(Weakness::SkipsPoison) {
-            misfit = None;
-        }
+        let misfit = match self.target.weakness() {
+            Some(Weakness::SkipsPoison) => None,
+            Some(_) | None => rehearsal.misfit.take(),
+        };
         let Some(mut through) = through else {
             if let Some(misfit) = misfit {
                 return Err(misfit.into());
             }
-            session.pieces = transactions;
+            (session.pieces, session.rehearsal) = (transactions, rehearsal);
             self.target.check_session(&session.pipeline, session.id)?;
             *self.session() = Some(session);
             return Ok(Loaded::default());
@@ -261,7 +265,7 @@ impl Load for MemoryLoad {
         if misfit.is_some() {
             // Whole transactions before the one that does not fit are committed; pieces are
             // whole only all together.
-            transactions.truncate(if is_fragment { 0 } else { fitting });
+            transactions.truncate(if is_fragment { 0 } else { rehearsal.fitting });
             through = batch_position(&session, &transactions).ok_or(MemoryLoadError::NotResumed)?;
         }
         let is_committable = misfit.is_none() || !transactions.is_empty();
@@ -275,7 +279,7 @@ impl Load for MemoryLoad {
         }
         *self.session() = Some(session);
         let transactions = u64::try_from(count).unwrap_or(u64::MAX);
-        Ok(Loaded { through: Some(through), rows, transactions })
+        Ok(Loaded { through: Some(through), rows: rehearsal.rows, transactions })
     }
 
     async fn ping(&self, lease: &Lease) -> Result<()> {

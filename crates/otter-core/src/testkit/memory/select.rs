@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use super::super::history::{History, SOURCE, Step};
 use super::super::item::Edit;
@@ -25,7 +25,8 @@ const ROW_BYTES: usize = 64;
 #[derive(Clone)]
 pub struct MemorySource {
     state: Arc<Mutex<State>>,
-    changed: watch::Sender<()>,
+    /// Wakes in the order of waiting, unlike a watch: a simulation must be repeatable.
+    changed: Arc<Notify>,
 }
 
 struct State {
@@ -42,7 +43,7 @@ impl MemorySource {
     #[must_use]
     pub fn new() -> Self {
         let state = State { history: History::new(), purged: 0, cuts: 0, is_reachable: true };
-        Self { state: Arc::new(Mutex::new(state)), changed: watch::Sender::new(()) }
+        Self { state: Arc::new(Mutex::new(state)), changed: Arc::new(Notify::new()) }
     }
 
     /// A selector with a connection of its own.
@@ -54,7 +55,7 @@ impl MemorySource {
     /// Appends to the history, by `write`, and wakes whoever reads it.
     pub fn write<T>(&self, write: impl FnOnce(&mut History) -> T) -> T {
         let written = write(&mut self.lock().history);
-        self.changed.send_replace(());
+        self.changed.notify_waiters();
         written
     }
 
@@ -85,7 +86,7 @@ impl MemorySource {
     /// Cuts all connections.
     pub fn cut(&self) {
         self.lock().cuts += 1;
-        self.changed.send_replace(());
+        self.changed.notify_waiters();
     }
 
     /// Makes the source reachable or not; open connections are cut.
@@ -248,7 +249,8 @@ impl Select for MemorySelect {
     async fn next(&mut self) -> Result<Batch> {
         loop {
             // Before looking, so that nothing is written unnoticed between looking and waiting.
-            let mut changed = self.source.changed.subscribe();
+            let mut changed = std::pin::pin!(self.source.changed.notified());
+            changed.as_mut().enable();
             let opened = self.opened.as_mut().ok_or(MemorySelectError::NotOpen)?;
             let next = {
                 let state = self.source.lock();
@@ -260,8 +262,7 @@ impl Select for MemorySelect {
                 opened.next(&state.history)
             };
             let Some(next) = next else {
-                // The sender is in `self`, so that it cannot be gone.
-                let _ = changed.changed().await;
+                changed.await;
                 continue;
             };
             let bytes = match next {
@@ -273,8 +274,8 @@ impl Select for MemorySelect {
             let mut batch = match next {
                 Next::Steps { end, .. } => history.batch(opened.next_step..end),
                 Next::Fragment { rows, .. } => {
-                    let mut fragments = history.fragments(opened.next_step, rows);
-                    fragments.swap_remove(opened.fragments)
+                    let fragment = history.fragment(opened.next_step, rows, opened.fragments);
+                    fragment.expect("a piece was due")
                 }
             };
             match next {

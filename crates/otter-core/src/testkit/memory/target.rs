@@ -93,6 +93,15 @@ pub(super) struct Work {
     pub(super) position: Position,
 }
 
+/// What an open transaction would do.
+#[derive(Default)]
+pub(super) struct Rehearsal {
+    tables: Option<Tables>,
+    pub(super) fitting: usize,
+    pub(super) rows: u64,
+    pub(super) misfit: Option<MemoryLoadError>,
+}
+
 /// What a loader that has taken over knows.
 pub(super) struct Claimed {
     pub(super) session: u64,
@@ -284,21 +293,22 @@ impl MemoryTarget {
         self.lock().in_doubt.push(InDoubt { work, commits });
     }
 
-    /// How many of the transactions can be applied, and why the next one cannot.
-    pub(super) fn rehearse(
-        &self,
-        transactions: &[Transaction],
-    ) -> (usize, u64, Option<MemoryLoadError>) {
+    /// Applies transactions to a copy of the tables: how many can be, and why the next cannot.
+    pub(super) fn rehearse(&self, rehearsal: &mut Rehearsal, transactions: &[Transaction]) {
         let state = self.lock();
-        let mut tables = state.tables.clone();
-        let mut rows = 0;
-        for (index, transaction) in transactions.iter().enumerate() {
+        let tables = rehearsal.tables.get_or_insert_with(|| state.tables.clone());
+        for transaction in transactions {
             match tables.apply(transaction, &state.refused) {
-                Ok(changed) => rows += changed,
-                Err(error) => return (index, rows, Some(error)),
+                Ok(changed) => {
+                    rehearsal.rows += changed;
+                    rehearsal.fitting += 1;
+                }
+                Err(error) => {
+                    rehearsal.misfit = Some(error);
+                    return;
+                }
             }
         }
-        (transactions.len(), rows, None)
     }
 
     /// Whether this session may still write.
