@@ -1,0 +1,88 @@
+//! A place in a shared server: databases of its own for each test.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use otter_core::testkit::lease::pipeline;
+use otter_core::{DatabaseUrl, Table, TableName};
+use otter_sink::{LoaderOptions, MySqlLoader};
+use otter_server::sandbox::{Flavor, Server};
+use otter_tests::{query, testbed};
+
+/// The server of this flavor that all tests of this process share.
+pub fn shared(flavor: Flavor) -> &'static Server {
+    static MARIADB: OnceLock<Server> = OnceLock::new();
+    static MYSQL: OnceLock<Server> = OnceLock::new();
+    let slot = if flavor == Flavor::MySql { &MYSQL } else { &MARIADB };
+    // On a thread of its own, since the caller's runtime is at work.
+    slot.get_or_init(|| {
+        let start = move || {
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("the system has room for one more runtime")
+                .block_on(testbed::server(flavor).target().start())
+        };
+        std::thread::spawn(start).join().expect("the server starts")
+    })
+}
+
+/// A test's own databases: one for its tables and one for checkpoints and marks.
+#[derive(Debug, Clone)]
+pub struct Place {
+    pub server: &'static Server,
+    pub flavor: Flavor,
+    /// Holds the test's tables.
+    pub database: String,
+    /// Holds the checkpoint; made by the loader.
+    pub schema: String,
+}
+
+impl Place {
+    pub async fn new(flavor: Flavor) -> Self {
+        static LAST: AtomicU32 = AtomicU32::new(0);
+        let number = LAST.fetch_add(1, Ordering::Relaxed);
+        let place = Self {
+            server: shared(flavor),
+            flavor,
+            database: format!("place_{number}"),
+            schema: format!("otter_{number}"),
+        };
+        testbed::execute(place.server, &format!("CREATE DATABASE {}", place.database)).await;
+        place
+    }
+
+    pub fn url(&self) -> DatabaseUrl {
+        self.server.url().parse().expect("the sandbox writes proper URLs")
+    }
+
+    pub fn options(&self) -> LoaderOptions {
+        let mut options = LoaderOptions::default();
+        options.schema = Arc::from(self.schema.as_str());
+        options
+    }
+
+    pub fn loader(&self) -> MySqlLoader {
+        self.loader_with(self.options())
+    }
+
+    pub fn loader_with(&self, options: LoaderOptions) -> MySqlLoader {
+        MySqlLoader::new(pipeline(), self.url(), options)
+    }
+
+    /// Executes statements in the test's database.
+    pub async fn execute(&self, statements: &str) {
+        testbed::execute(self.server, &format!("USE {}; {statements}", self.database)).await;
+    }
+
+    /// The rows of a query in the test's database, as text.
+    pub async fn texts(&self, query: &str) -> Vec<Vec<String>> {
+        query::texts(self.server, &query.replace("{db}", &self.database)).await
+    }
+
+    /// The same definition for a table of the test's database.
+    pub fn in_here(&self, table: &Table) -> Arc<Table> {
+        let name = TableName::new(self.database.as_str(), Arc::clone(&table.name.table));
+        Arc::new(Table { name, ..table.clone() })
+    }
+}
