@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use mysql_common::constants::CapabilityFlags;
 use otter_core::DatabaseUrl;
+use tokio::time::Instant;
 
 mod auth;
 mod dial;
@@ -93,7 +94,8 @@ impl Connection {
     /// # Cancel safety
     /// Dropping the future closes the line.
     pub async fn connect(url: &DatabaseUrl) -> Result<Self, ConnectionError> {
-        let session = Box::pin(login::log_in(url)).await?;
+        let deadline = Instant::now() + url.connect_timeout();
+        let session = Box::pin(login::log_in(url, deadline)).await?;
         let mut packets = session.packets;
         packets.set_limit(LARGEST_PACKET);
         let mut connection = Self {
@@ -106,8 +108,11 @@ impl Connection {
             busy: false,
         };
         // MySQL: with skip-character-set-client-handshake the server ignores the login's.
-        connection.execute("SET NAMES utf8mb4").await?;
-        Ok(connection)
+        let greeted = connection.execute("SET NAMES utf8mb4");
+        match tokio::time::timeout_at(deadline, greeted).await {
+            Ok(greeted) => greeted.map(|()| connection),
+            Err(_) => Err(login::timeout(url)),
+        }
     }
 
     /// Runs one statement and reads its whole answer, which must be a small one.

@@ -31,18 +31,21 @@ pub(super) struct Session {
     pub(super) encryption: Encryption,
 }
 
-/// Connects and logs in, all within the URL's connect timeout.
-pub(super) async fn log_in(url: &DatabaseUrl) -> Result<Session, ConnectionError> {
-    let deadline = Instant::now() + url.connect_timeout();
+/// Connects and logs in before the deadline, which the URL's connect timeout sets.
+pub(super) async fn log_in(
+    url: &DatabaseUrl,
+    deadline: Instant,
+) -> Result<Session, ConnectionError> {
     let stream = dial(url, deadline).await?;
     match tokio::time::timeout_at(deadline, Box::pin(converse(stream, url))).await {
         Ok(session) => session,
-        Err(_) => Err(ConnectionError::Timeout {
-            address: url.address(),
-            doing: "log in",
-            after: url.connect_timeout(),
-        }),
+        Err(_) => Err(timeout(url)),
     }
+}
+
+pub(super) fn timeout(url: &DatabaseUrl) -> ConnectionError {
+    let (address, after) = (url.address(), url.connect_timeout());
+    ConnectionError::Timeout { address, doing: "log in", after }
 }
 
 async fn converse(stream: TcpStream, url: &DatabaseUrl) -> Result<Session, ConnectionError> {

@@ -208,6 +208,13 @@ async fn bytes_injected_before_tls_are_refused() {
     drop(task);
 }
 
+/// A stage's future must be able to move between threads.
+#[test]
+fn the_future_of_an_event_can_move_between_threads() {
+    fn check<T: Send>(_: fn(&'static mut DumpStream) -> T) {}
+    check(DumpStream::next_event);
+}
+
 /// SECRET-1
 #[tokio::test]
 async fn a_connection_does_not_show_its_password() {

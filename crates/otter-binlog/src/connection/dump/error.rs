@@ -234,3 +234,58 @@ impl Classify for DumpError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(message: &str) -> DumpError {
+        let (state, message) = ("HY000".to_owned(), message.to_owned());
+        DumpError::server(ServerError { code: FATAL_READING_BINLOG, state, message })
+    }
+
+    /// The words of MySQL 5.7, 8.0 and 9 and of MariaDB.
+    #[test]
+    fn errors_are_told_apart_whatever_the_version() {
+        for words in [
+            "Cannot replicate because the source purged required binary logs. Replicate the",
+            "Cannot replicate because the master purged required binary logs. Replicate the",
+            "The slave is connecting using CHANGE MASTER TO MASTER_AUTO_POSITION = 1, but the \
+             master has purged binary logs containing GTIDs that the slave requires.",
+            "Could not find GTID state requested by slave in any binlog files. Probably the slave \
+             state is too old and required binlog files have been purged.",
+        ] {
+            assert!(matches!(error(words), DumpError::Purged(_)), "{words}");
+        }
+        for words in [
+            "A replica with the same server_uuid/server_id as this replica has connected to the \
+             source; the first event 'binlog.000001' at 4, the last event read from './b' at 126",
+            "A slave with the same server_uuid/server_id as this slave has connected to the master",
+        ] {
+            assert!(matches!(error(words), DumpError::Superseded(_)), "{words}");
+            assert_eq!(error(words).fault(), Fault::Transient);
+        }
+        for words in [
+            "Slave has more GTIDs than the master has, using the master's SERVER_UUID.",
+            "Replica has more GTIDs than the source has, using the source's SERVER_UUID.",
+            "Error: connecting slave requested to start from GTID 0-1-9, which is not in the \
+             master's binlog",
+        ] {
+            assert!(matches!(error(words), DumpError::Diverged(_)), "{words}");
+        }
+        let words = "Could not find first log file name in binary log index file";
+        assert!(matches!(error(words), DumpError::UnknownFile(_)));
+        let words = "Client requested master to start replication from position > file size";
+        assert!(matches!(error(words), DumpError::NoSuchPlace(_)));
+        let words = "Slave can not handle replication events with the checksum that master is \
+                     configured to log";
+        assert!(matches!(error(words), DumpError::ChecksumChanged(_)));
+        let words = "log event entry exceeded max_allowed_packet; Increase max_allowed_packet on";
+        assert!(matches!(error(words), DumpError::SourceLimit(_)));
+        let words = "event read from binlog did not pass crc check";
+        assert!(matches!(error(words), DumpError::Damaged(_)));
+        let words = "something of tomorrow";
+        assert!(matches!(error(words), DumpError::Connection(ConnectionError::Server(_))));
+        assert_eq!(error(words).fault(), Fault::Fatal);
+    }
+}
