@@ -30,6 +30,16 @@ ensure_mariadb() {
 # Only benchmarks and soaks need a load generator.
 ensure_sysbench() { apt_commands sysbench=sysbench time=time; }
 
+# The judge of licences and sources. A debug build takes half the time of a
+# release build, and checks this workspace in seconds.
+ensure_cargo_deny() {
+    PATH=$PATH:$otter_cache/tools/bin
+    have cargo-deny && return
+    say "building cargo-deny"
+    cargo install --quiet --locked --debug --config profile.dev.debug=0 \
+        --root "$otter_cache/tools" cargo-deny
+}
+
 ensure_demo() {
     ensure_tools
     ensure_rust
