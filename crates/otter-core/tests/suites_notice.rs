@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use otter_core::Load;
 use otter_core::testkit::item::Item;
-use otter_core::testkit::loader::{self, LoaderFixture};
+use otter_core::testkit::loader::{LoaderFixture, cases};
 use otter_core::testkit::memory::{MemoryTarget, Weakness};
 use otter_core::testkit::suite::{Clock, Fixture, Running, run};
 
@@ -51,7 +51,7 @@ macro_rules! notices {
             impl Break for Broken {
                 const WEAKNESS: Weakness = Weakness::$weakness;
             }
-            assert_notices::<Broken>(stringify!($case), |fixture| Box::pin(loader::$case(fixture)));
+            assert_notices::<Broken>(stringify!($case), |fixture| Box::pin(cases::$case(fixture)));
         }
     };
 }

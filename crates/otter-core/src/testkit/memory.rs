@@ -6,6 +6,7 @@ mod faults;
 mod load;
 mod rows;
 mod select;
+mod store;
 mod stored;
 mod target;
 
@@ -14,6 +15,7 @@ pub use faults::{FaultPoint, Injected};
 pub use load::{MemoryLoad, MemoryLoadError};
 pub use rows::Tables;
 pub use select::{MemorySelect, MemorySelectError, MemorySource};
+pub use store::{Commit, Weakness};
 pub use stored::{Stored, StoredRow};
+pub use target::MemoryTarget;
 pub(super) use target::items_of;
-pub use target::{Commit, MemoryTarget, Weakness};

@@ -99,7 +99,7 @@ macro_rules! define_suite {
     (
         $dollar:tt
         $(#[$suite_doc:meta])*
-        suite $suite:ident in $module:ident;
+        suite $suite:ident in $topic:ident::cases;
         $(
             $(#[$case_doc:meta])*
             async fn $case:ident($fixture:ident: &impl $trait:ident) $body:block
@@ -119,7 +119,7 @@ macro_rules! define_suite {
                     fn $case() {
                         $crate::testkit::suite::run::<$dollar fixture>(
                             stringify!($case),
-                            |fixture| Box::pin($crate::testkit::$module::$case(fixture)),
+                            |fixture| Box::pin($crate::testkit::$topic::cases::$case(fixture)),
                         );
                     }
                 )*

@@ -8,7 +8,8 @@ use tokio::task::yield_now;
 
 use super::faults::{FaultPoint, Injected};
 use super::rows::At;
-use super::target::{MemoryTarget, Rehearsal, Weakness, Work};
+use super::store::{Rehearsal, Weakness, Work};
+use super::target::MemoryTarget;
 use crate::arbiter::{ArbiterId, Lease, PipelineId};
 use crate::batch::{Batch, Transaction};
 use crate::fault::{Classify, Fault, Result};
