@@ -9,8 +9,10 @@
 pub mod connection;
 mod cursor;
 mod event;
+pub mod history;
 mod row;
 mod schema;
+pub mod selector;
 mod statement;
 #[cfg(test)]
 mod test_bytes;

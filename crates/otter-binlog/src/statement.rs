@@ -10,3 +10,4 @@ mod tokens;
 
 pub(crate) use classify::{Statement, XaVerb, classify};
 pub(crate) use names::QualifiedName;
+pub(crate) use tokens::{Dialect, Wide};

@@ -1,6 +1,6 @@
 //! The format description: how the events behind it are framed.
 
-use super::frame::{EventError, HEADER_LENGTH};
+use super::frame::{EventError, HEADER_LENGTH, RawEvent};
 use crate::cursor::Cursor;
 
 /// How events are protected.
@@ -61,9 +61,13 @@ impl Format {
         }
     }
 
-    /// Reads the body of a format description. `whole_length` is the length of the whole event
-    /// with everything behind the body.
-    pub(crate) fn parse(body: &[u8], checked: bool) -> Result<Self, EventError> {
+    /// Reads a format description.
+    pub(crate) fn of(event: &RawEvent<'_>) -> Result<Self, EventError> {
+        Self::parse(event.body, event.is_checked())
+    }
+
+    /// Reads the body of a format description, behind which a checksum was verified or not.
+    pub(super) fn parse(body: &[u8], checked: bool) -> Result<Self, EventError> {
         let mut cursor = Cursor::new(body);
         let number = cursor.u16()?;
         if number != 4 {

@@ -156,6 +156,11 @@ impl<'a> RawEvent<'a> {
         Ok(Self { header, body, plain: bytes, stored: None })
     }
 
+    /// Whether a checksum was there and right.
+    pub(crate) fn is_checked(&self) -> bool {
+        self.stored.is_some()
+    }
+
     /// The CRC-32 of the event without its checksum bytes.
     pub(crate) fn checksum(&self) -> u32 {
         self.stored.unwrap_or_else(|| crc32fast::hash(self.plain))

@@ -60,6 +60,11 @@ impl SchemaReader {
         self.read(&format!("table_schema = {}", quote(name))).await
     }
 
+    /// Whether the table would be answered from memory.
+    pub(crate) fn knows(&self, name: &TableName) -> bool {
+        self.known.contains_key(name)
+    }
+
     /// What is known of a table may be wrong from now on.
     pub(crate) fn forget(&mut self, name: &TableName) {
         self.known.remove(name);

@@ -1,0 +1,96 @@
+//! The Select stage for MySQL and MariaDB sources.
+//!
+//! ```text
+//! BinlogSelector
+//!     locate     asks the source where a start is now
+//!     open       proves that the source is the one the position is about, starts the dump
+//!     next       Session: waits for events, definitions and room
+//!                  Assembler: events in, batches out, never waits
+//! ```
+//!
+//! A position moves at the ends of transactions only. A transaction is handed out once it is
+//! complete, or in fragments once it is larger than a fragment or than the room in the budget.
+
+mod assembler;
+mod checks;
+mod draft;
+mod error;
+mod locate;
+mod opening;
+mod options;
+mod room;
+mod session;
+mod status;
+mod tables;
+mod tape;
+
+use async_trait::async_trait;
+use otter_core::{Batch, Budget, FilePlace, Position, Result, Select, Start};
+
+pub use error::SelectError;
+pub use options::{DatabaseFilter, OWN_SCHEMA, SelectorOptions, TableFilter};
+use session::Session;
+
+/// Reads a source's binlog as batches of transactions.
+///
+/// ```no_run
+/// use std::sync::Arc;
+/// use otter_binlog::selector::{BinlogSelector, SelectorOptions};
+/// use otter_core::{Budget, Select, Start};
+///
+/// # async fn run() -> otter_core::Result<()> {
+/// let url = "mysql://otter:secret@127.0.0.1:3306".parse().expect("the URL is right");
+/// let options = SelectorOptions::new(url, Arc::new(|table| &*table.database == "shop"));
+/// let mut selector = BinlogSelector::new(options);
+/// let position = selector.locate(&Start::Now).await?;
+/// selector.open(&position, &Budget::new(64 << 20)).await?;
+/// let batch = selector.next().await?;
+/// println!("{} rows", batch.row_count());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct BinlogSelector {
+    options: SelectorOptions,
+    session: Option<Session>,
+    /// Where a transaction begins that the source never finished. It was handed out in part, so
+    /// reading it again would stop at the same place for ever.
+    abandoned: Option<FilePlace>,
+}
+
+impl BinlogSelector {
+    /// A selector that is not open yet.
+    #[must_use]
+    pub fn new(options: SelectorOptions) -> Self {
+        Self { options, session: None, abandoned: None }
+    }
+}
+
+#[async_trait]
+impl Select for BinlogSelector {
+    async fn locate(&mut self, start: &Start) -> Result<Position> {
+        Ok(Box::pin(locate::locate(&self.options, start)).await?)
+    }
+
+    async fn open(&mut self, from: &Position, budget: &Budget) -> Result<()> {
+        self.session = None;
+        let abandoned = self.abandoned.clone();
+        let session = Session::open(&self.options, from, budget, abandoned);
+        self.session = Some(Box::pin(session).await?);
+        Ok(())
+    }
+
+    async fn next(&mut self) -> Result<Batch> {
+        let session = self.session.as_mut().ok_or(SelectError::NotOpen)?;
+        match session.next().await {
+            Ok(batch) => Ok(batch),
+            Err(error) => {
+                if let SelectError::Abandoned { place } = &error {
+                    self.abandoned = Some(place.clone());
+                }
+                self.session = None;
+                Err(error.into())
+            }
+        }
+    }
+}

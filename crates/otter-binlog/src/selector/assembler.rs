@@ -1,0 +1,253 @@
+//! Events in, batches out: the part of the selector that never waits.
+//!
+//! It is fed one raw event at a time and puts transactions together. Where it needs something that
+//! must be waited for (a table's definition, room in the budget), it says so and is asked again
+//! afterwards; nothing is lost meanwhile, so that the selector may be dropped at any wait.
+
+mod batches;
+mod borders;
+mod events;
+mod queries;
+mod rows;
+
+use std::sync::Arc;
+
+use otter_core::{Batch, Budget, Fingerprint, Permit, Position, RowArenaBuilder, TransactionEnd};
+
+use super::draft::Draft;
+use super::error::SelectError;
+use super::options::SelectorOptions;
+use super::room::Room;
+use super::tables::{Tables, Use};
+use super::tape::Tape;
+use crate::event::Format;
+use crate::event::payload::Payload;
+use crate::event::table_map::TableMap;
+use crate::schema::compile::Naming;
+use crate::schema::{SchemaTable, compile};
+
+use batches::Finished;
+use rows::Carry;
+
+/// What is known of the source and does not change while it is read.
+#[derive(Debug, Clone)]
+pub(crate) struct SourceFacts {
+    /// Names are compared in lower case there.
+    pub(crate) folds_names: bool,
+    /// Positions carry MySQL's GTIDs.
+    pub(crate) tracks_gtids: bool,
+    /// Where the names of columns come from.
+    pub(crate) naming: Naming,
+}
+
+/// A table map that waits for its table's definition.
+#[derive(Debug)]
+pub(crate) struct WantedTable {
+    pub(crate) map: TableMap,
+    raw: Box<[u8]>,
+    is_mark: bool,
+    pub(crate) place: otter_core::FilePlace,
+}
+
+/// The outermost event around an inner one: what a fingerprint is made of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seal {
+    start: u64,
+    timestamp: u32,
+    server_id: u32,
+    checksum: u32,
+}
+
+/// Puts transactions together.
+#[derive(Debug)]
+pub(crate) struct Assembler {
+    options: SelectorOptions,
+    facts: SourceFacts,
+    format: Format,
+    tape: Tape,
+    tables: Tables,
+    /// The transaction that is being read.
+    draft: Option<Draft>,
+    /// Transactions of the next batch.
+    finished: Vec<Finished>,
+    finished_rows: usize,
+    arena: RowArenaBuilder,
+    room: Room,
+    /// Bytes of sealed arenas that the draft still holds, with their room.
+    sealed_bytes: usize,
+    /// Where the arena stood when the draft began.
+    draft_begin: usize,
+    /// Behind the last transaction.
+    position: Position,
+    /// Behind the last batch.
+    handed_out: Position,
+    has_moved: bool,
+    /// Rows of an event for which there was no room.
+    carry: Option<Carry>,
+    wanted: Option<WantedTable>,
+    payload: Option<(Payload, Seal)>,
+    /// The transaction by which the source is to be recognised, until it has come.
+    expected: Option<Fingerprint>,
+    /// Definitions that a DDL has made stale.
+    stale: Stale,
+    /// Where a transaction begins that the source never finished.
+    abandoned: Option<otter_core::FilePlace>,
+    /// XA transactions without wanted rows that were prepared.
+    harmless_xids: Vec<String>,
+    scratch: Vec<u8>,
+}
+
+/// Which definitions may be wrong from now on.
+#[derive(Debug, Default)]
+pub(crate) enum Stale {
+    #[default]
+    Nothing,
+    Tables(Vec<otter_core::TableName>),
+    Everything,
+}
+
+impl Assembler {
+    /// Begins at a position. `expected` is the last transaction before it, where the stream
+    /// begins with that one.
+    pub(crate) fn new(
+        options: SelectorOptions,
+        facts: SourceFacts,
+        position: Position,
+        expected: Option<Fingerprint>,
+        budget: Budget,
+    ) -> Self {
+        let tape = match &position.resume_from.file {
+            Some(place) => Tape::new(&place.file, place.offset),
+            None => Tape::new("", super::tape::FILE_BEGIN),
+        };
+        Self {
+            options,
+            facts,
+            format: Format::default(),
+            tape,
+            tables: Tables::default(),
+            draft: None,
+            finished: Vec::new(),
+            finished_rows: 0,
+            arena: RowArenaBuilder::new(),
+            room: Room::new(budget),
+            sealed_bytes: 0,
+            draft_begin: 0,
+            handed_out: position.clone(),
+            position,
+            has_moved: false,
+            carry: None,
+            wanted: None,
+            payload: None,
+            expected,
+            stale: Stale::Nothing,
+            abandoned: None,
+            harmless_xids: Vec::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Leaves out a transaction that the source never finished.
+    pub(crate) fn leave_out(&mut self, abandoned: Option<otter_core::FilePlace>) {
+        self.abandoned = abandoned;
+    }
+
+    /// Whether the transaction by which the source is recognised has come, or none was expected.
+    pub(crate) fn is_recognised(&self) -> bool {
+        self.expected.is_none()
+    }
+
+    /// The table map that waits for a definition.
+    pub(crate) fn wanted(&self) -> Option<&WantedTable> {
+        self.wanted.as_ref()
+    }
+
+    /// Definitions that must not be taken from memory any more.
+    pub(crate) fn take_stale(&mut self) -> Stale {
+        std::mem::take(&mut self.stale)
+    }
+
+    /// Answers [`wanted`](Self::wanted). After an error it is still wanted, so that another
+    /// definition may be tried.
+    pub(crate) fn define(&mut self, schema: Option<&SchemaTable>) -> Result<(), SelectError> {
+        let Some(wanted) = self.wanted.take() else { return Ok(()) };
+        let result = self.plan(&wanted, schema);
+        if result.is_err() {
+            self.wanted = Some(wanted);
+        }
+        result
+    }
+
+    fn plan(
+        &mut self,
+        wanted: &WantedTable,
+        schema: Option<&SchemaTable>,
+    ) -> Result<(), SelectError> {
+        let plan = compile(&wanted.map, schema, self.facts.naming, self.format.mariadb)
+            .map_err(|source| SelectError::Schema { place: wanted.place.clone(), source })?;
+        let what = if wanted.is_mark {
+            Use::Mark(Arc::new(plan))
+        } else if self.format.mariadb && rows::is_sequence(&plan.table) {
+            Use::Sequence
+        } else {
+            Use::Wanted(Arc::new(plan))
+        };
+        self.tables.insert(wanted.map.id, wanted.raw.clone(), what);
+        Ok(())
+    }
+
+    /// Whether rows wait that were received already.
+    pub(crate) fn has_carry(&self) -> bool {
+        self.carry.is_some()
+    }
+
+    /// Whether events wait inside a compressed transaction.
+    pub(crate) fn has_payload(&self) -> bool {
+        self.payload.is_some()
+    }
+
+    fn used_bytes(&self) -> usize {
+        self.sealed_bytes + self.arena.byte_size()
+    }
+
+    /// Whether another row may be decoded, taking more room where it is free.
+    pub(crate) fn find_room(&mut self) -> bool {
+        self.used_bytes() < self.room.bytes() || self.room.try_grow()
+    }
+
+    /// What must be waited for where [`find_room`](Self::find_room) found none.
+    pub(crate) fn wanted_room(&self) -> (Budget, usize) {
+        self.room.wanted()
+    }
+
+    /// Adds room that was waited for.
+    pub(crate) fn add_room(&mut self, permit: Permit) {
+        self.room.add(permit);
+    }
+
+    /// Whether anything is here that was not handed out and takes room.
+    pub(crate) fn holds_rows(&self) -> bool {
+        !self.finished.is_empty() || self.draft.as_ref().is_some_and(Draft::has_pieces)
+    }
+
+    /// The position behind the last transaction.
+    pub(crate) fn position(&self) -> &Position {
+        &self.position
+    }
+
+    fn close(&mut self, draft: Draft, end: TransactionEnd) -> Result<Option<Batch>, SelectError> {
+        if let Some(expected) = self.expected.take() {
+            return borders::recognise(&expected, &end).map(|()| None);
+        }
+        let mut end = end;
+        if !self.facts.tracks_gtids {
+            end.gtid = end.gtid.filter(|gtid| matches!(gtid, otter_core::Gtid::MariaDb { .. }));
+        }
+        self.position.advance(&end);
+        self.has_moved = true;
+        if !draft.has_content() {
+            return Ok(None);
+        }
+        self.keep(draft, end)
+    }
+}

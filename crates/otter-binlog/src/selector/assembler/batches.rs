@@ -1,0 +1,129 @@
+//! Cutting what was read into batches.
+
+use std::sync::Arc;
+
+use otter_core::{Batch, Permit, RowArenaBuilder, Transaction, TransactionEnd};
+
+use super::Assembler;
+use crate::selector::draft::Draft;
+use crate::selector::error::SelectError;
+
+/// A transaction that waits for the batch to be cut.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    draft: Draft,
+    end: TransactionEnd,
+    rows: usize,
+}
+
+impl Assembler {
+    /// Takes a transaction that is complete; the last fragment of a large one is handed out alone.
+    pub(super) fn keep(
+        &mut self,
+        draft: Draft,
+        end: TransactionEnd,
+    ) -> Result<Option<Batch>, SelectError> {
+        let rows = draft.row_count();
+        if draft.is_fragmented() {
+            let mut draft = draft;
+            self.seal(Some(&mut draft))?;
+            let permit = self.cut_room();
+            let transaction = draft.finish(end);
+            return Ok(Some(self.batch(vec![transaction], permit)));
+        }
+        self.finished_rows += rows;
+        self.finished.push(Finished { draft, end, rows });
+        Ok(None)
+    }
+
+    /// Whether a batch is ready because it has reached a limit.
+    pub(crate) fn is_full(&self) -> bool {
+        !self.finished.is_empty()
+            && (self.used_bytes() >= self.options.batch_bytes
+                || self.finished_rows >= self.options.batch_rows)
+    }
+
+    /// Whether at least one transaction is complete.
+    pub(crate) fn has_finished(&self) -> bool {
+        !self.finished.is_empty()
+    }
+
+    /// Whether the position has moved since the last batch.
+    pub(crate) fn has_moved(&self) -> bool {
+        self.has_moved
+    }
+
+    /// Whether the transaction that is being read is large enough for a fragment.
+    pub(crate) fn is_fragment_due(&self) -> bool {
+        self.draft.as_ref().is_some_and(Draft::has_pieces)
+            && self.draft_bytes() >= self.options.fragment_bytes
+    }
+
+    /// The bytes of the transaction that is being read.
+    pub(super) fn draft_bytes(&self) -> usize {
+        self.sealed_bytes + self.arena.byte_size().saturating_sub(self.draft_begin)
+    }
+
+    /// The complete transactions as a batch, or only the position where there are none.
+    pub(crate) fn cut(&mut self) -> Result<Batch, SelectError> {
+        let mut draft = self.draft.take();
+        let has_sealed = self.sealed_bytes > 0;
+        let shares = draft
+            .as_ref()
+            .is_some_and(|draft| draft.has_open_rows() || has_sealed && draft.has_pieces());
+        self.seal(draft.as_mut())?;
+        // Rows of the next transaction may lie in the same arena. Then the room stays with them:
+        // their batch is dropped later than this one.
+        let permit = if shares { Permit::none() } else { self.cut_room() };
+        self.draft = draft;
+        let transactions = self.take_finished();
+        Ok(self.batch(transactions, permit))
+    }
+
+    /// What was read of the transaction in progress, as a fragment. Call [`cut`](Self::cut) first
+    /// where other transactions are complete.
+    pub(crate) fn cut_fragment(&mut self) -> Result<Option<Batch>, SelectError> {
+        let Some(mut draft) = self.draft.take() else { return Ok(None) };
+        self.seal(Some(&mut draft))?;
+        let permit = self.cut_room();
+        let transaction = draft.take_fragment();
+        self.draft = Some(draft);
+        Ok(Some(Batch {
+            after: self.handed_out.clone(),
+            through: None,
+            transactions: vec![transaction],
+            permit,
+        }))
+    }
+
+    fn cut_room(&mut self) -> Permit {
+        let bytes = std::mem::take(&mut self.sealed_bytes);
+        self.room.cut(bytes)
+    }
+
+    /// Ends the arena and gives it to everything that has rows in it.
+    fn seal(&mut self, draft: Option<&mut Draft>) -> Result<(), SelectError> {
+        self.sealed_bytes += self.arena.byte_size();
+        self.draft_begin = 0;
+        let arena = std::mem::replace(&mut self.arena, RowArenaBuilder::new());
+        let arena = Arc::new(arena.finish());
+        for finished in &mut self.finished {
+            finished.draft.seal(&arena)?;
+        }
+        if let Some(draft) = draft {
+            draft.seal(&arena)?;
+        }
+        Ok(())
+    }
+
+    fn take_finished(&mut self) -> Vec<Transaction> {
+        self.finished_rows = 0;
+        self.finished.drain(..).map(|finished| finished.draft.finish(finished.end)).collect()
+    }
+
+    fn batch(&mut self, transactions: Vec<Transaction>, permit: Permit) -> Batch {
+        self.has_moved = false;
+        let after = std::mem::replace(&mut self.handed_out, self.position.clone());
+        Batch { after, through: Some(self.position.clone()), transactions, permit }
+    }
+}

@@ -1,0 +1,272 @@
+//! Statements: borders of transactions, DDL, and what should have been logged as rows.
+
+use std::borrow::Cow;
+
+use otter_core::{Batch, Ddl, TableName};
+
+use super::{Assembler, Seal, Stale};
+use crate::cursor::Cursor;
+use crate::event::compressed::inflate_event;
+use crate::event::gtid::MariaDbRole;
+use crate::event::query::Query;
+use crate::event::{EventKind, RawEvent};
+use crate::schema::charset::{charset_of, to_utf8};
+use crate::schema::reader::SYSTEM_SCHEMAS;
+use crate::selector::error::SelectError;
+use crate::statement::{Dialect, QualifiedName, Statement, Wide, XaVerb, classify};
+
+/// A statement with its session, in UTF-8 where that is possible.
+struct Spoken<'a> {
+    database: &'a str,
+    text: &'a [u8],
+    charset: &'static str,
+}
+
+impl Assembler {
+    pub(super) fn on_query(
+        &mut self,
+        event: &RawEvent<'_>,
+        seal: &Seal,
+    ) -> Result<Option<Batch>, SelectError> {
+        let kind = event.header.kind;
+        let place = self.place(seal);
+        let fail = |source| SelectError::Event { place: place.clone(), kind, source };
+        let query = Query::parse(event.body, &self.format).map_err(fail)?;
+        let text = if kind == EventKind::QUERY_COMPRESSED {
+            let mut plain = Vec::new();
+            inflate_event(query.statement, self.options.max_event, &mut plain).map_err(fail)?;
+            Cow::Owned(plain)
+        } else {
+            Cow::Borrowed(query.statement)
+        };
+        let charset = query.session.client_collation.and_then(charset_of).unwrap_or("utf8mb4");
+        let dialect = Dialect {
+            ansi_quotes: query.session.has_ansi_quotes(),
+            plain_backslashes: query.session.has_plain_backslashes(),
+            wide: Wide::of(charset),
+        };
+        let statement = classify(&text, dialect, charset);
+        let database = String::from_utf8_lossy(query.database);
+        let spoken = Spoken { database: &database, text: &text, charset };
+        match statement {
+            Statement::Begin => {
+                self.draft_for(&event.header, seal.start)?.begun = true;
+                return Ok(None);
+            }
+            Statement::Commit => return self.commit(seal),
+            Statement::Rollback => {
+                if let Some(draft) = &mut self.draft {
+                    draft.roll_back()?;
+                }
+                return self.commit(seal);
+            }
+            Statement::Savepoint(name) => {
+                if let Some(draft) = &mut self.draft {
+                    draft.set_savepoint(name);
+                }
+                return Ok(None);
+            }
+            Statement::RollbackTo(name) => {
+                if let Some(draft) = &mut self.draft {
+                    draft.roll_back_to(&name)?;
+                }
+                return Ok(None);
+            }
+            Statement::Xa(verb) => return self.on_xa(verb, event, &spoken, seal),
+            Statement::Passing => {}
+            Statement::Dml { kind, table } => self.judge_dml(kind, table, &spoken, seal)?,
+            Statement::Ddl { kind, tables, end } => {
+                let text = text.get(..end).unwrap_or(&text);
+                self.on_ddl(event, seal, kind, tables, &Spoken { text, ..spoken })?;
+            }
+            Statement::Database { kind, name } => {
+                let name = name.unwrap_or_else(|| spoken.database.to_owned());
+                self.stale = Stale::Everything;
+                if self.may_hold_tables(&name) {
+                    self.push_ddl(event, seal, kind, Vec::new(), &spoken)?;
+                }
+            }
+            Statement::Unknown { kind } => {
+                self.stale = Stale::Everything;
+                if self.may_hold_tables(spoken.database) {
+                    self.push_ddl(event, seal, kind, Vec::new(), &spoken)?;
+                }
+            }
+        }
+        self.end_single(event, seal)
+    }
+
+    /// A statement outside of BEGIN and COMMIT is a transaction by itself.
+    fn end_single(
+        &mut self,
+        event: &RawEvent<'_>,
+        seal: &Seal,
+    ) -> Result<Option<Batch>, SelectError> {
+        if self.draft_for(&event.header, seal.start)?.begun {
+            return Ok(None);
+        }
+        self.commit(seal)
+    }
+
+    /// Whether a statement about a whole database concerns us.
+    fn may_hold_tables(&self, database: &str) -> bool {
+        !database.is_empty()
+            && !SYSTEM_SCHEMAS.contains(&database)
+            && database != self.options.own_schema
+            && (self.options.databases)(database)
+    }
+
+    fn resolve(&self, name: QualifiedName, database: &str) -> TableName {
+        let database = name.database.unwrap_or_else(|| database.to_owned());
+        if self.facts.folds_names {
+            TableName::new(database.to_lowercase(), name.table.to_lowercase())
+        } else {
+            TableName::new(database, name.table)
+        }
+    }
+
+    fn on_ddl(
+        &mut self,
+        event: &RawEvent<'_>,
+        seal: &Seal,
+        kind: String,
+        tables: Vec<QualifiedName>,
+        spoken: &Spoken<'_>,
+    ) -> Result<(), SelectError> {
+        let tables: Vec<TableName> =
+            tables.into_iter().map(|name| self.resolve(name, spoken.database)).collect();
+        self.tables.clear();
+        match &mut self.stale {
+            Stale::Everything => {}
+            Stale::Tables(stale) => stale.extend(tables.iter().cloned()),
+            nothing @ Stale::Nothing => *nothing = Stale::Tables(tables.clone()),
+        }
+        let concerns = tables.iter().any(|table| {
+            *table.database != *self.options.own_schema && (self.options.filter)(table)
+        });
+        if concerns { self.push_ddl(event, seal, kind, tables, spoken) } else { Ok(()) }
+    }
+
+    fn push_ddl(
+        &mut self,
+        event: &RawEvent<'_>,
+        seal: &Seal,
+        kind: String,
+        tables: Vec<TableName>,
+        spoken: &Spoken<'_>,
+    ) -> Result<(), SelectError> {
+        let place = self.place(seal);
+        let draft = self.draft_for(&event.header, seal.start)?;
+        // MariaDB: an ALTER in two phases is logged twice; it counts when it is committed.
+        let counts = !matches!(draft.role, MariaDbRole::StartAlter | MariaDbRole::RollbackAlter);
+        if draft.is_known || !counts {
+            return Ok(());
+        }
+        let Some(statement) = to_utf8(spoken.charset, spoken.text) else {
+            let charset = spoken.charset.to_owned();
+            return Err(SelectError::StatementText { place, kind, charset });
+        };
+        draft.push_ddl(Ddl {
+            database: spoken.database.into(),
+            statement: statement.into(),
+            kind: kind.into(),
+            tables,
+        });
+        Ok(())
+    }
+
+    /// DML that was logged as a statement: it passes only where it certainly concerns no wanted
+    /// table.
+    fn judge_dml(
+        &self,
+        kind: &'static str,
+        table: Option<QualifiedName>,
+        spoken: &Spoken<'_>,
+        seal: &Seal,
+    ) -> Result<(), SelectError> {
+        if self.draft.as_ref().is_some_and(|draft| draft.is_known) {
+            return Ok(());
+        }
+        let harmless = match table {
+            Some(name) => !(self.options.filter)(&self.resolve(name, spoken.database)),
+            None => SYSTEM_SCHEMAS.contains(&spoken.database),
+        };
+        if harmless {
+            return Ok(());
+        }
+        Err(SelectError::Statement { place: self.place(seal), kind: kind.to_owned() })
+    }
+
+    fn on_xa(
+        &mut self,
+        verb: XaVerb,
+        event: &RawEvent<'_>,
+        spoken: &Spoken<'_>,
+        seal: &Seal,
+    ) -> Result<Option<Batch>, SelectError> {
+        let is_known = self.draft.as_ref().is_some_and(|draft| draft.is_known);
+        match verb {
+            XaVerb::Start => {
+                self.draft_for(&event.header, seal.start)?.begun = true;
+                Ok(None)
+            }
+            XaVerb::End | XaVerb::Prepare => Ok(None),
+            XaVerb::Commit | XaVerb::Rollback => {
+                let xid = xid_of_statement(spoken.text);
+                let known = self.harmless_xids.iter().position(|harmless| *harmless == xid);
+                if let Some(place) = known {
+                    self.harmless_xids.swap_remove(place);
+                } else if verb == XaVerb::Commit && !is_known {
+                    return Err(SelectError::Xa { place: self.place(seal) });
+                }
+                self.draft_for(&event.header, seal.start)?;
+                self.commit(seal)
+            }
+        }
+    }
+
+    /// The end of an XA transaction's first phase, or of its only one.
+    pub(super) fn on_xa_prepare(
+        &mut self,
+        event: &RawEvent<'_>,
+        seal: &Seal,
+    ) -> Result<Option<Batch>, SelectError> {
+        /// More undecided transactions than any application leaves behind.
+        const MOST_XIDS: usize = 10_000;
+        let Some((one_phase, xid)) = xid_of_event(event.body) else {
+            let place = self.place(seal);
+            let source = crate::event::EventError::Short;
+            return Err(SelectError::Event { place, kind: event.header.kind, source });
+        };
+        if one_phase {
+            return self.commit(seal);
+        }
+        let harmless =
+            self.draft.as_ref().is_none_or(|draft| draft.is_known || !draft.has_content());
+        if !harmless || self.harmless_xids.len() >= MOST_XIDS {
+            return Err(SelectError::Xa { place: self.place(seal) });
+        }
+        self.harmless_xids.push(xid);
+        self.commit(seal)
+    }
+}
+
+/// `X'61',X'62',1` behind `XA COMMIT`, in lower case.
+fn xid_of_statement(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text).to_ascii_lowercase();
+    let mut parts = text.trim().splitn(3, ' ');
+    let xid = parts.nth(2).unwrap_or_default();
+    xid.trim_end_matches("one phase").chars().filter(|letter| !letter.is_whitespace()).collect()
+}
+
+/// Whether it is committed at once, and the xid as the statements write it.
+fn xid_of_event(body: &[u8]) -> Option<(bool, String)> {
+    let mut cursor = Cursor::new(body);
+    let one_phase = cursor.u8().ok()? != 0;
+    let format = cursor.u32().ok()?;
+    let global = usize::try_from(cursor.u32().ok()?).ok()?;
+    let branch = usize::try_from(cursor.u32().ok()?).ok()?;
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let (global, branch) = (cursor.bytes(global).ok()?, cursor.bytes(branch).ok()?);
+    Some((one_phase, format!("x'{}',x'{}',{format}", hex(global), hex(branch))))
+}

@@ -1,0 +1,270 @@
+//! Table maps and row events.
+
+use std::sync::Arc;
+
+use otter_core::{Event, Origin, RowArenaBuilder, RowKind, RowsEvent, Table, TableName, Value};
+
+use super::{Assembler, Seal, WantedTable};
+use crate::event::compressed::inflate_event;
+use crate::event::rows::{NO_TABLE, RowsHead, table_id};
+use crate::event::table_map::{TableMap, split_id};
+use crate::event::{EventError, EventKind, RawEvent};
+use crate::row::{RowPlan, RowReader};
+use crate::schema::{Outlook, outlook};
+use crate::selector::draft::RowRun;
+use crate::selector::error::SelectError;
+use crate::selector::tables::Use;
+
+/// The column of the mark that names the site.
+const ORIGIN_COLUMN: &str = "origin";
+
+/// The rest of a row event that waits for room.
+#[derive(Debug)]
+pub(crate) struct Carry {
+    plan: Arc<RowPlan>,
+    kind: RowKind,
+    flags: otter_core::RowFlags,
+    present: Vec<u8>,
+    present_after: Vec<u8>,
+    rows: Vec<u8>,
+    place: otter_core::FilePlace,
+}
+
+/// MariaDB: a SEQUENCE is logged as a table of these columns.
+pub(super) fn is_sequence(table: &Table) -> bool {
+    const COLUMNS: [&str; 8] = [
+        "next_not_cached_value",
+        "minimum_value",
+        "maximum_value",
+        "start_value",
+        "increment",
+        "cache_size",
+        "cycle_option",
+        "cycle_count",
+    ];
+    table.columns.len() == COLUMNS.len()
+        && table.columns.iter().zip(COLUMNS).all(|(column, name)| *column.name == *name)
+}
+
+/// Compressed row events of MariaDB: everything behind their head is one zlib stream.
+fn is_compressed(kind: EventKind) -> bool {
+    (EventKind::WRITE_ROWS_COMPRESSED_V1.0..=EventKind::DELETE_ROWS_COMPRESSED.0).contains(&kind.0)
+}
+
+impl Assembler {
+    pub(super) fn on_table_map(
+        &mut self,
+        event: &RawEvent<'_>,
+        seal: &Seal,
+    ) -> Result<(), SelectError> {
+        let place = || self.place(seal);
+        let fail = |source| SelectError::Event { place: place(), kind: event.header.kind, source };
+        let (id, rest) = split_id(event, &self.format).map_err(fail)?;
+        if self.tables.knows(id, rest) {
+            return Ok(());
+        }
+        let name = TableMap::parse_name(rest).map_err(fail)?;
+        let is_own = *name.database == *self.options.own_schema;
+        let is_mark = is_own && *name.table == *self.options.mark_table;
+        if is_own && !is_mark {
+            self.tables.insert(id, rest.into(), Use::Own);
+            return Ok(());
+        }
+        if !is_mark && !(self.options.filter)(&name) {
+            self.tables.insert(id, rest.into(), Use::Unwanted(name));
+            return Ok(());
+        }
+        let map = TableMap::parse(id, rest).map_err(fail)?;
+        let outlook = outlook(&map, self.format.mariadb);
+        let wanted = WantedTable { map, raw: rest.into(), is_mark, place: place() };
+        let numbered = self.facts.naming == crate::schema::compile::Naming::Numbered;
+        if outlook == Outlook::Complete || numbered {
+            return self.plan(&wanted, None);
+        }
+        self.wanted = Some(wanted);
+        Ok(())
+    }
+
+    pub(super) fn on_rows(&mut self, event: &RawEvent<'_>, seal: &Seal) -> Result<(), SelectError> {
+        let kind = event.header.kind;
+        let id = table_id(event, &self.format).map_err(|source| SelectError::Event {
+            place: self.place(seal),
+            kind,
+            source,
+        })?;
+        if id == NO_TABLE {
+            return Ok(());
+        }
+        let out_of_place =
+            |problem| SelectError::OutOfPlace { place: self.tape.at(seal.start), kind, problem };
+        let what = self.tables.get(id).ok_or_else(|| out_of_place("its table map is missing"))?;
+        let Some(draft) = &mut self.draft else {
+            return Err(out_of_place("no transaction has begun: the position is inside one"));
+        };
+        let is_first = !std::mem::replace(&mut draft.has_seen_rows, true);
+        if draft.is_known {
+            return Ok(());
+        }
+        match what {
+            Use::Unwanted(_) | Use::Own | Use::Sequence => Ok(()),
+            Use::Mark(_) if !is_first => Ok(()),
+            Use::Mark(plan) => {
+                let plan = Arc::clone(plan);
+                self.on_mark(event, seal, &plan)
+            }
+            Use::Wanted(plan) => {
+                let start = draft.start.clone();
+                if self.is_abandoned(&start) {
+                    return Ok(());
+                }
+                let plan = Arc::clone(plan);
+                self.with_head(event, seal, |this, head| this.decode(&plan, head, seal.start))
+            }
+        }
+    }
+
+    /// Reads the head, unfolds the rows where they are compressed, and goes on with them.
+    fn with_head(
+        &mut self,
+        event: &RawEvent<'_>,
+        seal: &Seal,
+        go_on: impl FnOnce(&mut Self, &RowsHead<'_>) -> Result<(), SelectError>,
+    ) -> Result<(), SelectError> {
+        let (place, kind) = (self.place(seal), event.header.kind);
+        let fail = |source: EventError| SelectError::Event { place: place.clone(), kind, source };
+        let mut head = RowsHead::parse(event, &self.format).map_err(fail)?;
+        if !is_compressed(kind) {
+            return go_on(self, &head);
+        }
+        let mut plain = std::mem::take(&mut self.scratch);
+        plain.clear();
+        inflate_event(head.rows, self.options.max_event, &mut plain).map_err(fail)?;
+        head.rows = &plain;
+        let result = go_on(self, &head);
+        // One buffer serves all compressed events, but a huge one is not kept.
+        if plain.capacity() <= self.options.batch_bytes {
+            self.scratch = plain;
+        }
+        result
+    }
+
+    /// Decodes rows as far as there is room; the rest is carried over.
+    fn decode(
+        &mut self,
+        plan: &Arc<RowPlan>,
+        head: &RowsHead<'_>,
+        start: u64,
+    ) -> Result<(), SelectError> {
+        let place = self.tape.at(start);
+        let fail = |source| SelectError::Image { place: place.clone(), source };
+        let mut reader = RowReader::new(plan, head).map_err(fail)?;
+        while !reader.is_done() {
+            if !self.find_room() || self.is_fragment_due() {
+                self.carry = Some(Carry {
+                    plan: Arc::clone(plan),
+                    kind: head.kind,
+                    flags: head.flags,
+                    present: head.present.to_vec(),
+                    present_after: head.present_after.to_vec(),
+                    rows: reader.rest().to_vec(),
+                    place,
+                });
+                return Ok(());
+            }
+            let room = self.room.bytes().saturating_sub(self.sealed_bytes);
+            let until_fragment = self.options.fragment_bytes.saturating_sub(self.draft_bytes());
+            let limit = room.min(self.arena.byte_size().saturating_add(until_fragment));
+            let first_cell = self.arena.len();
+            let row_count = reader.read(&mut self.arena, limit).map_err(fail)?;
+            let draft =
+                self.draft.as_mut().ok_or(SelectError::Bug("rows without a transaction"))?;
+            draft.push_rows(RowRun {
+                table: Arc::clone(&plan.table),
+                kind: head.kind,
+                flags: head.flags,
+                first_cell,
+                row_count,
+            });
+        }
+        Ok(())
+    }
+
+    /// Goes on with rows that waited for room.
+    pub(crate) fn feed_carry(&mut self) -> Result<(), SelectError> {
+        let Some(carry) = self.carry.take() else { return Ok(()) };
+        let head = RowsHead {
+            kind: carry.kind,
+            flags: carry.flags,
+            width: carry.plan.codecs.len(),
+            present: &carry.present,
+            present_after: &carry.present_after,
+            rows: &carry.rows,
+        };
+        self.decode(&carry.plan, &head, carry.place.offset)
+    }
+
+    /// Reads the site that wrote the transaction from the mark's row.
+    fn on_mark(
+        &mut self,
+        event: &RawEvent<'_>,
+        seal: &Seal,
+        plan: &Arc<RowPlan>,
+    ) -> Result<(), SelectError> {
+        self.with_head(event, seal, |this, head| {
+            let place = this.place(seal);
+            let fail = |source| SelectError::Image { place: place.clone(), source };
+            let mut arena = RowArenaBuilder::new();
+            // One row is enough, and a hostile event gives no more.
+            RowReader::new(plan, head).and_then(|mut it| it.read(&mut arena, 1)).map_err(fail)?;
+            let origin = read_origin(plan, head.kind, arena);
+            if let Some(draft) = &mut this.draft {
+                draft.origin = origin;
+            }
+            Ok(())
+        })
+    }
+
+    pub(super) fn on_partial_rows(
+        &mut self,
+        event: &RawEvent<'_>,
+        seal: &Seal,
+    ) -> Result<(), SelectError> {
+        let (place, kind) = (self.place(seal), event.header.kind);
+        let id = table_id(event, &self.format).map_err(|source| SelectError::Event {
+            place: place.clone(),
+            kind,
+            source,
+        })?;
+        if let Some(draft) = &mut self.draft {
+            draft.has_seen_rows = true;
+            if draft.is_known {
+                return Ok(());
+            }
+        }
+        match self.tables.get(id) {
+            Some(Use::Unwanted(_) | Use::Own | Use::Sequence | Use::Mark(_)) => Ok(()),
+            Some(Use::Wanted(plan)) => {
+                Err(SelectError::PartialJson { place, table: plan.table.name.clone() })
+            }
+            None => Err(SelectError::PartialJson { place, table: TableName::new("?", "?") }),
+        }
+    }
+}
+
+fn read_origin(plan: &RowPlan, kind: RowKind, arena: RowArenaBuilder) -> Option<Origin> {
+    let rows = RowsEvent::new(Arc::clone(&plan.table), kind, Arc::new(arena.finish()), 0, 1)?;
+    let event = Event::Rows(rows);
+    let Event::Rows(rows) = &event else { return None };
+    let change = rows.changes().next()?;
+    // An update of the mark names the site in both images, or in the first one alone.
+    let value = [change.after(), change.before()]
+        .into_iter()
+        .flatten()
+        .find_map(|row| row.by_name(ORIGIN_COLUMN));
+    match value? {
+        Value::Text(bytes) | Value::Bytes(bytes) => {
+            std::str::from_utf8(bytes).ok().map(|text| Origin(text.into()))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,267 @@
+//! Why reading a source stops, with the place and the remedy.
+
+use std::time::Duration;
+
+use otter_core::{Classify, Fault, FilePlace, TableName};
+
+use crate::connection::{ConnectionError, DumpError};
+use crate::event::{EventError, EventKind};
+use crate::row::ImageError;
+use crate::schema::SchemaError;
+
+/// Why the selector cannot begin or go on.
+///
+/// Each message names the place in the source's binlog, the table where there is one, and the
+/// remedy; none holds a row's value.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SelectError {
+    /// The dump failed.
+    #[error(transparent)]
+    Dump(#[from] DumpError),
+    /// A question to the source failed.
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    /// `next` was called without a successful `open`, or after an error.
+    #[error("the source is not open")]
+    NotOpen,
+    /// A setting of the source that makes reading impossible or unsafe.
+    #[error("the source has {variable} = {value}: {remedy}")]
+    Setting {
+        /// The system variable.
+        variable: &'static str,
+        /// As it is.
+        value: String,
+        /// What mends it.
+        remedy: &'static str,
+    },
+    /// The source is another server than before.
+    #[error(
+        "the source is server {found}, but this pipeline was reading server {expected}: it was \
+         replaced, or the URL leads elsewhere. Point the URL at the old one, or compare both sides \
+         and start the pipeline afresh"
+    )]
+    OtherServer {
+        /// `server_uuid` of the position.
+        expected: String,
+        /// `server_uuid` now.
+        found: String,
+    },
+    /// The source does not have what was read from it before.
+    #[error(
+        "the source's history does not contain what this pipeline has read from it ({what}): it \
+         was reset, restored from a backup, or replaced. Compare both sides and start the pipeline \
+         afresh"
+    )]
+    OtherHistory {
+        /// What differs.
+        what: String,
+    },
+    /// Part of what must be read is gone.
+    #[error(
+        "the source has purged binlogs that were not read yet: {what}; the oldest that it still \
+         has is {oldest}. Copy the tables again and start the pipeline afresh, and keep binlogs \
+         longer there (binlog_expire_logs_seconds)"
+    )]
+    Purged {
+        /// What is missing.
+        what: String,
+        /// The oldest place there is.
+        oldest: String,
+    },
+    /// An operator's position is not one.
+    #[error("the position {place} cannot be used: {problem}")]
+    BadPlace {
+        /// As given.
+        place: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The bytes of an event are wrong.
+    #[error("the {kind} at {place} cannot be read: {source}")]
+    Event {
+        /// Where it begins.
+        place: FilePlace,
+        /// Its kind.
+        kind: EventKind,
+        /// What is wrong.
+        #[source]
+        source: EventError,
+    },
+    /// An event that is not known and may not be skipped.
+    #[error(
+        "the event at {place} has type {}, which this version does not know and may not skip", kind.0
+    )]
+    UnknownEvent {
+        /// Where it begins.
+        place: FilePlace,
+        /// Its type.
+        kind: EventKind,
+    },
+    /// An event that has no business where it is.
+    #[error("the {kind} at {place} is out of place: {problem}")]
+    OutOfPlace {
+        /// Where it begins.
+        place: FilePlace,
+        /// Its kind.
+        kind: EventKind,
+        /// Why.
+        problem: &'static str,
+    },
+    /// A row cannot be decoded.
+    #[error("a row at {place} cannot be decoded: {source}")]
+    Image {
+        /// Where its event begins.
+        place: FilePlace,
+        /// Table, column and reason.
+        #[source]
+        source: ImageError,
+    },
+    /// A table's definition is not known.
+    #[error("rows at {place} cannot be understood: {source}")]
+    Schema {
+        /// Where the table map begins.
+        place: FilePlace,
+        /// Table, column and reason.
+        #[source]
+        source: SchemaError,
+    },
+    /// A change that was not logged as rows.
+    #[error(
+        "the {kind} statement at {place} was logged as a statement, not as rows: run SET GLOBAL \
+         binlog_format = ROW on the source, and reconnect the applications that set it for their \
+         own session; then compare both sides and start the pipeline afresh behind it"
+    )]
+    Statement {
+        /// Where it begins.
+        place: FilePlace,
+        /// Its verb.
+        kind: String,
+    },
+    /// A statement's text cannot be carried.
+    #[error(
+        "the {kind} statement at {place} is written in character set {charset}, which cannot be \
+         carried: run it on the target by hand and start the pipeline behind it"
+    )]
+    StatementText {
+        /// Where it begins.
+        place: FilePlace,
+        /// Its first words.
+        kind: String,
+        /// The client's character set.
+        charset: String,
+    },
+    /// A distributed transaction with mapped rows.
+    #[error(
+        "the transaction at {place} is an XA transaction with mapped tables: XA transactions are \
+         not supported yet"
+    )]
+    Xa {
+        /// Where it begins.
+        place: FilePlace,
+    },
+    /// Rows as differences of JSON documents.
+    #[error(
+        "the rows of `{table}` at {place} hold differences of JSON documents instead of documents: \
+         run SET GLOBAL binlog_row_value_options = '' on the source"
+    )]
+    PartialJson {
+        /// Where the event begins.
+        place: FilePlace,
+        /// The table.
+        table: TableName,
+    },
+    /// The source says that it lost changes.
+    #[error(
+        "the source reports at {place} that changes may be missing from its binlog (incident \
+         {number}): compare both sides and start the pipeline afresh behind it"
+    )]
+    Incident {
+        /// Where the event begins.
+        place: FilePlace,
+        /// The server's number.
+        number: u16,
+    },
+    /// A transaction that was handed out in part was never finished.
+    #[error(
+        "the source stopped in the middle of the transaction at {place}, which was read in part: \
+         the part is taken back"
+    )]
+    Abandoned {
+        /// Where the transaction begins.
+        place: FilePlace,
+    },
+    /// A savepoint was rolled back to behind whose rows were handed out already.
+    #[error(
+        "the transaction at {place} rolls back rows of which a part was handed out already: raise \
+         the fragment size above the transaction's size"
+    )]
+    RolledBack {
+        /// Where the transaction begins.
+        place: FilePlace,
+    },
+    /// The transaction by which the source was to be recognised does not come.
+    #[error("the source sent nothing for {after:?} while its last known transaction was awaited")]
+    Unrecognised {
+        /// The limit.
+        after: Duration,
+    },
+    /// A bug of ours.
+    #[error("the reader has a fault of its own: {0}")]
+    Bug(&'static str),
+}
+
+impl Classify for SelectError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Dump(error) => error.fault(),
+            Self::Connection(error) => error.fault(),
+            Self::Schema { source, .. } => source.fault(),
+            Self::Abandoned { .. } | Self::Unrecognised { .. } => Fault::Transient,
+            Self::Event { source: EventError::TooLarge { .. }, .. }
+            | Self::NotOpen
+            | Self::Setting { .. }
+            | Self::OtherServer { .. }
+            | Self::OtherHistory { .. }
+            | Self::Purged { .. }
+            | Self::BadPlace { .. }
+            | Self::UnknownEvent { .. }
+            | Self::OutOfPlace { .. }
+            | Self::Statement { .. }
+            | Self::StatementText { .. }
+            | Self::Xa { .. }
+            | Self::PartialJson { .. }
+            | Self::Incident { .. }
+            | Self::RolledBack { .. }
+            | Self::Bug(_) => Fault::Fatal,
+            Self::Event { .. } | Self::Image { .. } => Fault::Poison,
+        }
+    }
+
+    fn doing(&self) -> &'static str {
+        match self {
+            Self::Dump(error) => error.doing(),
+            Self::Connection(error) => error.doing(),
+            Self::Schema { source, .. } => source.doing(),
+            Self::Setting { .. }
+            | Self::OtherServer { .. }
+            | Self::OtherHistory { .. }
+            | Self::Purged { .. }
+            | Self::BadPlace { .. }
+            | Self::Unrecognised { .. } => "take up the source's binlog",
+            Self::NotOpen
+            | Self::Event { .. }
+            | Self::UnknownEvent { .. }
+            | Self::OutOfPlace { .. }
+            | Self::Image { .. }
+            | Self::Statement { .. }
+            | Self::StatementText { .. }
+            | Self::Xa { .. }
+            | Self::PartialJson { .. }
+            | Self::Incident { .. }
+            | Self::Abandoned { .. }
+            | Self::RolledBack { .. }
+            | Self::Bug(_) => "read the source's binlog",
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Whether the source is the one that a position is about, and where the dump begins.
+//!
+//! A position names the last transaction that was read. The dump begins with that very
+//! transaction, so that a source that was reset, restored or replaced is noticed before anything
+//! new is read from it.
+
+use otter_core::{FilePlace, Fingerprint, Gtid, GtidSet, Place, Position};
+use tracing::warn;
+
+use super::assembler::SourceFacts;
+use super::error::SelectError;
+use super::status::{
+    BinlogFile, binlog_files, has_mysql_gtids, mariadb_gtids_at, mysql_sets, oldest, subtract,
+};
+use super::tape::FILE_BEGIN;
+use crate::connection::{Connection, DumpError, DumpStart, Flavor, ServerInfo};
+use crate::schema::compile::Naming;
+
+/// How to begin.
+#[derive(Debug)]
+pub(super) struct Opening {
+    pub(super) start: DumpStart,
+    /// What the first transaction must look like.
+    pub(super) expected: Option<Fingerprint>,
+    pub(super) facts: SourceFacts,
+    /// Whether a source that has nothing to send has lost the expected transaction.
+    pub(super) is_lost_when_idle: bool,
+}
+
+/// Checks the source's identity and finds the place to begin.
+pub(super) async fn open_at(
+    connection: &mut Connection,
+    info: &ServerInfo,
+    from: &Position,
+) -> Result<Opening, SelectError> {
+    check_source(info, from)?;
+    let place = &from.resume_from;
+    let (start, expected, is_lost_when_idle) = match &place.gtids {
+        Some(set @ GtidSet::MySql(_)) => {
+            let (start, expected) = by_mysql_gtids(connection, info, place, set).await?;
+            (start, expected, false)
+        }
+        Some(GtidSet::MariaDb(_)) | None => {
+            let (start, expected) = by_file(connection, info, place).await?;
+            (start, expected, true)
+        }
+    };
+    let folds = info.variable("lower_case_table_names").is_some_and(|value| value != "0");
+    let facts = SourceFacts {
+        folds_names: folds,
+        tracks_gtids: matches!(place.gtids, Some(GtidSet::MySql(_))),
+        naming: Naming::Real,
+    };
+    Ok(Opening { start, expected, facts, is_lost_when_idle })
+}
+
+fn check_source(info: &ServerInfo, from: &Position) -> Result<(), SelectError> {
+    let Some(expected) = from.source.as_deref() else { return Ok(()) };
+    let found = info.server_uuid.as_deref().unwrap_or("without server_uuid");
+    if expected == found {
+        return Ok(());
+    }
+    Err(SelectError::OtherServer { expected: expected.to_owned(), found: found.to_owned() })
+}
+
+async fn by_mysql_gtids(
+    connection: &mut Connection,
+    info: &ServerInfo,
+    place: &Place,
+    set: &GtidSet,
+) -> Result<(DumpStart, Option<Fingerprint>), SelectError> {
+    if info.flavor() != Flavor::MySql {
+        return Err(DumpError::OtherFlavor { server: info.flavor() }.into());
+    }
+    if !has_mysql_gtids(info) {
+        return Err(DumpError::NoGtids.into());
+    }
+    let (executed, purged) = mysql_sets(connection).await?;
+    if executed.covers(set) != Some(true) {
+        let lost = subtract(connection, &set.to_string(), &executed.to_string()).await;
+        let what = format!("it has not executed {lost}");
+        return Err(SelectError::OtherHistory { what });
+    }
+    if set.covers(&purged) != Some(true) {
+        let what = subtract(connection, &purged.to_string(), &set.to_string()).await;
+        return Err(SelectError::Purged { what, oldest: oldest(connection).await });
+    }
+    let everything = |set: &GtidSet| DumpStart::MySqlGtid(set.to_string());
+    let Some(last) = &place.last else { return Ok((everything(set), None)) };
+    let Some(gtid @ Gtid::MySql { .. }) = &last.gtid else { return Ok((everything(set), None)) };
+    if purged.contains(gtid) {
+        warn!(%gtid, "the last transaction read is purged: the source is taken for the same");
+        return Ok((everything(set), None));
+    }
+    let mut without = set.clone();
+    without.remove(gtid);
+    Ok((everything(&without), Some(last.clone())))
+}
+
+async fn by_file(
+    connection: &mut Connection,
+    info: &ServerInfo,
+    place: &Place,
+) -> Result<(DumpStart, Option<Fingerprint>), SelectError> {
+    if matches!(place.gtids, Some(GtidSet::MariaDb(_))) && info.flavor() != Flavor::MariaDb {
+        return Err(DumpError::OtherFlavor { server: info.flavor() }.into());
+    }
+    let Some(file) = &place.file else {
+        let start = match &place.gtids {
+            Some(gtids) => DumpStart::MariaDbGtid(gtids.to_string()),
+            // Nothing at all is known: everything that there is.
+            None => DumpStart::File { name: String::new(), offset: FILE_BEGIN },
+        };
+        return Ok((start, None));
+    };
+    let files = binlog_files(connection).await?;
+    if let Some(last) = &place.last {
+        if let Some(holder) = find(&files, &last.start) {
+            // The transaction itself must be there, not only the place where it began.
+            if last.start.offset >= holder.size {
+                return Err(SelectError::OtherHistory {
+                    what: format!("{} has only {} bytes", last.start.file, holder.size),
+                });
+            }
+            return Ok((from_file(&last.start), Some(last.clone())));
+        }
+        check_gtids(connection, info, place, file).await?;
+        warn!(
+            file = %last.start.file,
+            "the file of the last transaction read is purged: the source is taken for the same"
+        );
+    }
+    match find(&files, file) {
+        Some(holder) if file.offset <= holder.size => Ok((from_file(file), None)),
+        Some(holder) => Err(SelectError::OtherHistory {
+            what: format!("{} has only {} bytes", file.file, holder.size),
+        }),
+        None => Err(missing(&files, file)),
+    }
+}
+
+/// MariaDB: where the last transaction cannot be read again, the server still knows which GTIDs
+/// were before the place.
+async fn check_gtids(
+    connection: &mut Connection,
+    info: &ServerInfo,
+    place: &Place,
+    file: &FilePlace,
+) -> Result<(), SelectError> {
+    let (Flavor::MariaDb, Some(gtids)) = (info.flavor(), &place.gtids) else { return Ok(()) };
+    let Some(found) = mariadb_gtids_at(connection, file).await else { return Ok(()) };
+    if found.covers(gtids) == Some(true) && gtids.covers(&found) == Some(true) {
+        return Ok(());
+    }
+    Err(SelectError::OtherHistory {
+        what: format!("before {file} it has {found} where {gtids} was read"),
+    })
+}
+
+/// A file behind all others was never written by this source; one before them was purged.
+fn missing(files: &[BinlogFile], place: &FilePlace) -> SelectError {
+    let newest = files.last().map(|file| FilePlace::new(file.name.as_str(), file.size));
+    match newest {
+        Some(newest) if newest.covers(place) == Some(true) => SelectError::Purged {
+            what: place.file.to_string(),
+            oldest: files.first().map_or_else(|| "nothing".into(), |file| file.name.clone()),
+        },
+        newest => SelectError::OtherHistory {
+            what: match newest {
+                Some(newest) => format!("its newest file is {}, not {}", newest.file, place.file),
+                None => "it has no binlog files".to_owned(),
+            },
+        },
+    }
+}
+
+fn find<'a>(files: &'a [BinlogFile], place: &FilePlace) -> Option<&'a BinlogFile> {
+    files.iter().find(|file| *file.name == *place.file)
+}
+
+fn from_file(place: &FilePlace) -> DumpStart {
+    DumpStart::File { name: place.file.to_string(), offset: place.offset }
+}

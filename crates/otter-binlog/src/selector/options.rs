@@ -1,0 +1,77 @@
+//! What a selector reads, and how much of it at a time.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use otter_core::{DatabaseUrl, TableName};
+
+/// Which tables are wanted.
+pub type TableFilter = Arc<dyn Fn(&TableName) -> bool + Send + Sync>;
+/// Which databases may hold wanted tables.
+pub type DatabaseFilter = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
+/// The schema that holds Otter's own tables unless another is named.
+pub const OWN_SCHEMA: &str = "otter";
+
+/// The options of a [`BinlogSelector`](super::BinlogSelector). Start from
+/// [`SelectorOptions::new`] and change what differs.
+#[derive(Clone)]
+pub struct SelectorOptions {
+    /// The source.
+    pub url: DatabaseUrl,
+    /// Which tables are wanted. Rows of others are skipped unread. Asked once per table map.
+    pub filter: TableFilter,
+    /// Which databases may hold wanted tables: DDL on a whole database, and statements that are
+    /// not recognised, are reported only for these. All but the server's own until set.
+    pub databases: DatabaseFilter,
+    /// The schema of Otter's own tables, whose rows are never forwarded.
+    pub own_schema: String,
+    /// The table in `own_schema` whose column `origin` signs a transaction.
+    pub mark_table: String,
+    /// A batch ends with the transaction that brings it to this many bytes.
+    pub batch_bytes: usize,
+    /// A batch ends with the transaction that brings it to this many rows.
+    pub batch_rows: usize,
+    /// A transaction with more bytes than this is handed out in fragments.
+    pub fragment_bytes: usize,
+    /// A larger event stops the pipeline.
+    pub max_event: usize,
+    /// How often an idle source says that it lives.
+    pub heartbeat: Duration,
+    /// Progress over transactions without wanted rows is reported at most this often.
+    pub progress_interval: Duration,
+}
+
+impl SelectorOptions {
+    /// The usual options for these tables of this source.
+    #[must_use]
+    pub fn new(url: DatabaseUrl, filter: TableFilter) -> Self {
+        Self {
+            url,
+            filter,
+            databases: Arc::new(|name| !crate::schema::reader::SYSTEM_SCHEMAS.contains(&name)),
+            own_schema: OWN_SCHEMA.to_owned(),
+            mark_table: "mark".to_owned(),
+            // Large enough that the cost per batch vanishes, small enough that many are in flight.
+            batch_bytes: 1 << 20,
+            batch_rows: 16 * 1024,
+            fragment_bytes: 4 << 20,
+            // A row of the default max_allowed_packet of 64 MiB just fits.
+            max_event: 64 << 20,
+            heartbeat: Duration::from_secs(2),
+            progress_interval: Duration::from_secs(1),
+        }
+    }
+}
+
+impl fmt::Debug for SelectorOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SelectorOptions")
+            .field("url", &self.url)
+            .field("batch_bytes", &self.batch_bytes)
+            .field("fragment_bytes", &self.fragment_bytes)
+            .field("max_event", &self.max_event)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,219 @@
+//! An open source: the waiting part of the selector.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use otter_core::{Batch, Budget, FilePlace, Position};
+use tokio::time::{Instant, timeout_at};
+
+use super::assembler::{Assembler, Stale};
+use super::error::SelectError;
+use super::opening::{Opening, open_at};
+use super::options::SelectorOptions;
+use crate::connection::{Connection, ConnectionError, DumpRequest, DumpStream};
+use crate::event::EventKind;
+use crate::schema::{SchemaError, SchemaReader};
+
+/// How long the source may take to send the one transaction by which it is recognised. A server
+/// may have to read a whole file for it.
+const RECOGNITION_LIMIT: Duration = Duration::from_secs(120);
+
+/// A dump with everything that is read from it and not handed out.
+#[derive(Debug)]
+pub(super) struct Session {
+    stream: DumpStream,
+    schema: SchemaReader,
+    assembler: Assembler,
+    ready: VecDeque<Batch>,
+    progress_interval: Duration,
+    /// When the position is reported again, if it has moved.
+    next_report: Instant,
+}
+
+impl Session {
+    pub(super) async fn open(
+        options: &SelectorOptions,
+        from: &Position,
+        budget: &Budget,
+        abandoned: Option<FilePlace>,
+    ) -> Result<Self, SelectError> {
+        let mut connection = Connection::connect(&options.url).await?;
+        let info = connection.server_info().await?;
+        super::checks::check(&info)?;
+        let Opening { start, expected, facts, is_lost_when_idle } =
+            open_at(&mut connection, &info, from).await?;
+        let mut request = DumpRequest::new(start);
+        request.heartbeat = options.heartbeat;
+        request.max_event = options.max_event;
+        // MariaDB: without offsets in the headers only complete files give the right place.
+        request.annotate_rows = info.variable("binlog_legacy_event_pos") == Some("OFF");
+        let stream = DumpStream::start(connection, &info, &request).await?;
+        let mut assembler =
+            Assembler::new(options.clone(), facts, from.clone(), expected, budget.clone());
+        assembler.leave_out(abandoned);
+        let mut session = Self {
+            stream,
+            schema: SchemaReader::new(options.url.clone()),
+            assembler,
+            ready: VecDeque::new(),
+            progress_interval: options.progress_interval,
+            next_report: Instant::now() + options.progress_interval,
+        };
+        let deadline = Instant::now() + RECOGNITION_LIMIT;
+        match timeout_at(deadline, session.recognise(is_lost_when_idle)).await {
+            Ok(recognised) => recognised?,
+            Err(_) => return Err(SelectError::Unrecognised { after: RECOGNITION_LIMIT }),
+        }
+        Ok(session)
+    }
+
+    /// Reads until the last known transaction has come again.
+    async fn recognise(&mut self, is_lost_when_idle: bool) -> Result<(), SelectError> {
+        while !self.assembler.is_recognised() {
+            if self.assembler.wanted().is_some() {
+                self.look_up().await?;
+                continue;
+            }
+            if self.assembler.has_payload() {
+                self.assembler.feed_payload()?;
+                continue;
+            }
+            let bytes = next_event(&mut self.stream).await?;
+            let kind = EventKind(bytes.get(4).copied().unwrap_or(0));
+            let is_idle = matches!(kind, EventKind::HEARTBEAT | EventKind::HEARTBEAT_V2);
+            if is_idle && is_lost_when_idle {
+                let what = "the last transaction read is not there any more".to_owned();
+                return Err(SelectError::OtherHistory { what });
+            }
+            self.assembler.feed(bytes)?;
+        }
+        Ok(())
+    }
+
+    /// The next batch. Cancel safe: every wait leaves everything in its place.
+    pub(super) async fn next(&mut self) -> Result<Batch, SelectError> {
+        loop {
+            if let Some(batch) = self.ready.pop_front() {
+                self.next_report = Instant::now() + self.progress_interval;
+                return Ok(batch);
+            }
+            self.advance().await?;
+        }
+    }
+
+    /// Does one step, waiting for one thing at most.
+    async fn advance(&mut self) -> Result<(), SelectError> {
+        if self.assembler.wanted().is_some() {
+            return self.look_up().await;
+        }
+        if self.assembler.is_fragment_due() {
+            return self.cut_all();
+        }
+        if self.assembler.has_carry() {
+            return self.go_on().await;
+        }
+        if self.assembler.is_full() {
+            return self.cut();
+        }
+        if self.assembler.has_payload() {
+            let batch = self.assembler.feed_payload()?;
+            self.ready.extend(batch);
+            return Ok(());
+        }
+        let is_waiting = !self.stream.has_buffered_event();
+        if is_waiting && self.assembler.has_finished() {
+            return self.cut();
+        }
+        if self.assembler.has_moved() && !self.assembler.has_finished() {
+            return self.read_or_report(is_waiting).await;
+        }
+        let bytes = next_event(&mut self.stream).await?;
+        let batch = self.assembler.feed(bytes)?;
+        self.ready.extend(batch);
+        Ok(())
+    }
+
+    /// Reads an event, but reports the position in time if only unwanted transactions come.
+    async fn read_or_report(&mut self, is_waiting: bool) -> Result<(), SelectError> {
+        let is_due = Instant::now() >= self.next_report;
+        if is_due {
+            return self.cut();
+        }
+        let bytes = if is_waiting {
+            match timeout_at(self.next_report, next_event(&mut self.stream)).await {
+                Ok(bytes) => bytes?,
+                Err(_) => return self.cut(),
+            }
+        } else {
+            next_event(&mut self.stream).await?
+        };
+        let batch = self.assembler.feed(bytes)?;
+        self.ready.extend(batch);
+        Ok(())
+    }
+
+    /// Goes on with rows for which there was no room.
+    async fn go_on(&mut self) -> Result<(), SelectError> {
+        if self.assembler.find_room() {
+            return self.assembler.feed_carry();
+        }
+        // INVARIANT MEM-1: whoever waits for room holds none that others could be waiting for.
+        if self.assembler.holds_rows() {
+            return self.cut_all();
+        }
+        let (budget, step) = self.assembler.wanted_room();
+        let permit = budget.acquire(step).await;
+        self.assembler.add_room(permit);
+        Ok(())
+    }
+
+    fn cut(&mut self) -> Result<(), SelectError> {
+        let batch = self.assembler.cut()?;
+        self.ready.push_back(batch);
+        Ok(())
+    }
+
+    /// Hands out everything that is here, the transaction in progress as a fragment.
+    fn cut_all(&mut self) -> Result<(), SelectError> {
+        if self.assembler.has_finished() {
+            self.cut()?;
+        }
+        let fragment = self.assembler.cut_fragment()?;
+        self.ready.extend(fragment);
+        Ok(())
+    }
+
+    /// Finds the definition that the assembler wants.
+    async fn look_up(&mut self) -> Result<(), SelectError> {
+        match self.assembler.take_stale() {
+            Stale::Nothing => {}
+            Stale::Tables(tables) => tables.iter().for_each(|table| self.schema.forget(table)),
+            Stale::Everything => self.schema.forget_all(),
+        }
+        let Some(wanted) = self.assembler.wanted() else { return Ok(()) };
+        let (name, place) = (wanted.map.name.clone(), wanted.place.clone());
+        let fail = |source: SchemaError| SelectError::Schema { place: place.clone(), source };
+        let was_known = self.schema.knows(&name);
+        let table = self.schema.table(&name).await.map_err(fail)?;
+        match self.assembler.define(table.as_deref()) {
+            // What was remembered may be older than the rows.
+            Err(SelectError::Schema { .. }) if was_known => {
+                self.schema.forget(&name);
+                let table = self.schema.table(&name).await.map_err(fail)?;
+                self.assembler.define(table.as_deref())
+            }
+            result => result,
+        }
+    }
+}
+
+/// The next event of a stream that never ends in order.
+async fn next_event(stream: &mut DumpStream) -> Result<&[u8], SelectError> {
+    match stream.next_event().await? {
+        Some(bytes) => Ok(bytes),
+        None => {
+            let address = "the source".to_owned();
+            Err(ConnectionError::Broken { address, source: None }.into())
+        }
+    }
+}
