@@ -7,7 +7,7 @@
 apt_commands() {
     local pair missing=()
     for pair in "$@"; do
-        have "${pair%%=*}" || missing+=("${pair#*=}")
+        have "${pair%%=*}" || [[ " ${missing[*]} " == *" ${pair#*=} "* ]] || missing+=("${pair#*=}")
     done
     [ "${#missing[@]}" -eq 0 ] && return
     have apt-get || die "not found: ${missing[*]} (names of Debian packages); install them with this system's package manager"
@@ -15,7 +15,7 @@ apt_commands() {
     # A machine that has just been set up has no package lists yet.
     apt-cache show "${missing[@]}" >/dev/null 2>&1 || as_root apt-get -qq update
     as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get -qq -y --no-install-recommends install "${missing[@]}" >&2 </dev/null
+        apt-get -qq -y --no-install-recommends install "${missing[@]}" >/dev/null </dev/null
 }
 
 # Prints the address that this machine's own Debian source uses, from either

@@ -13,13 +13,11 @@
 
 # A C compiler and linker for Rust and for the C parts of the TLS and zstd crates.
 ensure_tools() {
-    apt_commands gcc=gcc make=make ld=binutils flock=util-linux setpriv=util-linux
-    # The C library's headers have no command of their own.
-    if have apt-get && ! [ -e /usr/include/stdio.h ]; then
-        apt_commands libc6-dev=libc6-dev
-    fi
-    [ -e /etc/ssl/certs/ca-certificates.crt ] || ! have apt-get ||
-        apt_commands update-ca-certificates=ca-certificates
+    local files=()
+    # The C library's headers and the certificates have no command of their own.
+    [ -e /usr/include/stdio.h ] || ! have apt-get || files+=(libc6-dev=libc6-dev)
+    [ -e /etc/ssl/certs/ca-certificates.crt ] || ! have apt-get || files+=(ca-certificates=ca-certificates)
+    apt_commands gcc=gcc make=make ld=binutils flock=util-linux setpriv=util-linux "${files[@]}"
 }
 
 ensure_mariadb() {
