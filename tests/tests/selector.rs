@@ -1,0 +1,21 @@
+//! `BinlogSelector` on real servers: the conformance suite, every type, resuming, identity, large
+//! transactions, DDL and filters.
+#![allow(missing_docs, reason = "tests describe themselves by their names")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "selector/ddl.rs"]
+mod ddl;
+#[path = "selector/identity.rs"]
+mod identity;
+#[path = "selector/large.rs"]
+mod large;
+#[path = "selector/reading.rs"]
+mod reading;
+#[path = "selector/schema.rs"]
+mod schema;
+#[path = "selector/suite.rs"]
+mod suite;
+#[path = "selector/support.rs"]
+mod support;
+#[path = "selector/values.rs"]
+mod values;

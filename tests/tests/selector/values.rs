@@ -1,0 +1,268 @@
+//! Every type of both servers, compared with what a SELECT on the source says.
+
+use otter_core::{Change, Event};
+use otter_server::sandbox::{Flavor, Server};
+use otter_tests::{query, testbed};
+
+use super::support::{open_now, options, text, transactions};
+
+/// How a value is selected so that it looks as [`text`] shows it.
+#[derive(Clone, Copy)]
+enum As {
+    /// As it is.
+    Plain,
+    /// As a number: ENUM, SET, BIT.
+    Number,
+    /// The stored bytes in hexadecimal.
+    Hex,
+    /// Texts: plain where the bytes are ASCII, else in hexadecimal.
+    Text,
+    /// FLOAT and DOUBLE: compared as numbers.
+    Float,
+}
+
+/// A column's type, how it is selected, and values to insert.
+type Case = (&'static str, As, &'static [&'static str]);
+
+const COMMON: &[Case] = &[
+    ("TINYINT", As::Plain, &["-128", "-1", "0", "127"]),
+    ("TINYINT UNSIGNED", As::Plain, &["0", "128", "255"]),
+    ("SMALLINT", As::Plain, &["-32768", "32767"]),
+    ("SMALLINT UNSIGNED", As::Plain, &["65535"]),
+    ("MEDIUMINT", As::Plain, &["-8388608", "-1", "8388607"]),
+    ("MEDIUMINT UNSIGNED", As::Plain, &["16777215"]),
+    ("INT", As::Plain, &["-2147483648", "2147483647"]),
+    ("INT UNSIGNED ZEROFILL", As::Number, &["7", "4294967295"]),
+    ("BIGINT", As::Plain, &["-9223372036854775808", "9223372036854775807"]),
+    ("BIGINT UNSIGNED", As::Plain, &["18446744073709551615"]),
+    ("FLOAT", As::Float, &["1.5", "-0.25", "3.4e38", "1e-38", "0"]),
+    ("DOUBLE", As::Float, &["1.1", "-2.2250738585072014e-308", "1.7976931348623157e308"]),
+    ("DECIMAL(10,2)", As::Plain, &["0", "-0.01", "99999999.99", "-12345678.90"]),
+    ("DECIMAL(65,30)", As::Plain, &["-12345678901234567890123456789012345.123456789012345678901234567890", "0.000000000000000000000000000001"]),
+    ("DECIMAL(9,9)", As::Plain, &["0.123456789", "-0.999999999"]),
+    ("DECIMAL(18,0) UNSIGNED", As::Plain, &["999999999999999999"]),
+    ("BIT(1)", As::Number, &["b'0'", "b'1'"]),
+    ("BIT(13)", As::Number, &["b'1010101010101'"]),
+    ("BIT(64)", As::Number, &["18446744073709551615"]),
+    ("YEAR", As::Plain, &["0000", "1901", "2155"]),
+    ("DATE", As::Plain, &["'0000-00-00'", "'2024-00-00'", "'1000-01-01'", "'9999-12-31'"]),
+    ("TIME", As::Plain, &["'-838:59:59'", "'838:59:59'", "'00:00:00'", "'-00:00:01'"]),
+    ("TIME(1)", As::Plain, &["'-00:00:01.5'", "'12:34:56.7'"]),
+    ("TIME(2)", As::Plain, &["'-00:00:00.01'", "'-12:34:56.78'"]),
+    ("TIME(3)", As::Plain, &["'-00:00:00.001'", "'-838:59:58.999'"]),
+    ("TIME(4)", As::Plain, &["'-00:00:00.0001'", "'12:34:56.7891'"]),
+    ("TIME(6)", As::Plain, &["'-00:00:00.000001'", "'-12:34:56.789012'"]),
+    ("DATETIME", As::Plain, &["'0000-00-00 00:00:00'", "'2024-02-29 23:59:59'"]),
+    ("DATETIME(1)", As::Plain, &["'2024-02-29 23:59:59.9'"]),
+    ("DATETIME(3)", As::Plain, &["'2024-00-00 00:00:00.001'", "'9999-12-31 23:59:59.999'"]),
+    ("DATETIME(6)", As::Plain, &["'1000-01-01 00:00:00.000001'"]),
+    ("TIMESTAMP NULL", As::Plain, &["'0000-00-00 00:00:00'", "'2038-01-19 03:14:07'"]),
+    ("TIMESTAMP(2) NULL", As::Plain, &["'1970-01-01 00:00:01.01'"]),
+    ("TIMESTAMP(6) NULL", As::Plain, &["'2024-06-01 12:00:00.123456'"]),
+    ("CHAR(10)", As::Text, &["''", "'abc'", "'中文é'"]),
+    ("CHAR(255)", As::Text, &["'abc'", "REPEAT('中', 255)"]),
+    ("VARCHAR(10)", As::Text, &["''", "'a b '", "'中文'"]),
+    ("VARCHAR(63)", As::Text, &["REPEAT('é', 63)"]),
+    ("VARCHAR(64)", As::Text, &["REPEAT('é', 64)"]),
+    ("VARCHAR(2000)", As::Text, &["REPEAT('x', 2000)", "'short'"]),
+    ("VARCHAR(10) CHARACTER SET latin1", As::Text, &["'é€'", "'plain'"]),
+    ("CHAR(10) CHARACTER SET gbk", As::Text, &["'中文'"]),
+    ("VARCHAR(10) CHARACTER SET ucs2", As::Hex, &["'aé中'"]),
+    ("VARCHAR(10) CHARACTER SET utf16", As::Hex, &["'😀'"]),
+    ("VARCHAR(10) CHARACTER SET utf32", As::Hex, &["'😀'"]),
+    ("VARCHAR(10) CHARACTER SET sjis", As::Text, &["'表'"]),
+    ("CHAR(5) CHARACTER SET binary", As::Hex, &["'ab'"]),
+    ("BINARY(10)", As::Hex, &["X'00FF'", "X'610000'", "''"]),
+    ("BINARY(255)", As::Hex, &["X'01'"]),
+    ("VARBINARY(300)", As::Hex, &["X'00FF00'", "''"]),
+    ("TINYBLOB", As::Hex, &["X'0001'", "''"]),
+    ("BLOB", As::Hex, &["REPEAT(X'AB', 300)"]),
+    ("MEDIUMBLOB", As::Hex, &["REPEAT(X'AB', 70000)"]),
+    ("LONGBLOB", As::Hex, &["X'FF'"]),
+    ("TINYTEXT", As::Text, &["'tiny'"]),
+    ("TEXT", As::Text, &["REPEAT('é', 3000)"]),
+    ("MEDIUMTEXT", As::Text, &["'medium'"]),
+    ("LONGTEXT CHARACTER SET latin1", As::Text, &["'é'"]),
+    ("ENUM('a','b','c')", As::Number, &["'a'", "'c'", "''"]),
+    ("ENUM('é','b') CHARACTER SET latin1", As::Number, &["'é'"]),
+    ("SET('a','b','c')", As::Number, &["''", "'a,c'", "'a,b,c'"]),
+    ("GEOMETRY", As::Hex, &["ST_GeomFromText('POINT(1 2)')", "ST_GeomFromText('LINESTRING(0 0,1 1)')"]),
+];
+
+const MYSQL: &[Case] = &[
+    (
+        "JSON",
+        As::Plain,
+        &[
+            "'{\"b\":1,\"aa\":[1,2.5,1e20,-0.0,true,null,\"x\\\\\"y\"],\"a\":{}}'",
+            "'[]'",
+            "'\"text\"'",
+            "'null'",
+            "JSON_ARRAY(1.50, 18446744073709551615, -9223372036854775808, 65536, -32769)",
+            "JSON_ARRAY(CAST('2024-01-02 03:04:05.6' AS DATETIME(3)), CAST('-12:34:56.5' AS TIME(1)))",
+            "JSON_ARRAY(CAST('2024-01-02' AS DATE), CAST(X'00FF' AS BINARY), b'101')",
+            "JSON_ARRAY(1e15, 1e14, 1e-14, 1e-15, 1e-16, 1.5e300, 0.1e0, 123456789012345680000e0)",
+            "JSON_OBJECT('k', REPEAT('é', 40000), 'z', JSON_ARRAY(1, 2))",
+            "JSON_ARRAY('a\\nb\\tc', CHAR(1 USING utf8mb4))",
+        ],
+    ),
+    ("VECTOR(3)", As::Hex, &["STRING_TO_VECTOR('[1,2,3.5]')"]),
+    ("INT GENERATED ALWAYS AS (id * 2) VIRTUAL", As::Plain, &["DEFAULT"]),
+    ("INT GENERATED ALWAYS AS (id * 3) STORED", As::Plain, &["DEFAULT"]),
+];
+
+const MARIADB: &[Case] = &[
+    ("UUID", As::Plain, &["'550e8400-e29b-41d4-a716-446655440000'", "'00000000-0000-0000-0000-000000000000'", "'ffffffff-ffff-1fff-8fff-ffffffffffff'"]),
+    ("INET6", As::Plain, &["'::'", "'fe80::1'", "'2001:db8::ff00:42:8329'", "'::ffff:192.168.1.1'"]),
+    ("INET4", As::Plain, &["'0.0.0.0'", "'192.168.1.0'", "'255.255.255.255'"]),
+    ("JSON", As::Text, &["'{\"b\": 1,  \"a\": 2}'"]),
+    ("BINARY(16)", As::Hex, &["X'0102'"]),
+    ("VARCHAR(1000) COMPRESSED", As::Text, &["''", "'short'", "REPEAT('é', 900)"]),
+    ("BLOB COMPRESSED", As::Hex, &["''", "REPEAT(X'AB', 3000)"]),
+    ("LONGTEXT COMPRESSED", As::Text, &["REPEAT('long ', 3000)"]),
+    ("INT INVISIBLE", As::Plain, &["7"]),
+    ("INT GENERATED ALWAYS AS (id * 2) VIRTUAL", As::Plain, &["DEFAULT"]),
+    ("INT GENERATED ALWAYS AS (id * 3) STORED", As::Plain, &["DEFAULT"]),
+];
+
+fn cases(flavor: Flavor) -> Vec<Case> {
+    let own = match flavor {
+        Flavor::MySql => MYSQL,
+        Flavor::MariaDb => MARIADB,
+    };
+    COMMON.iter().chain(own).copied().collect()
+}
+
+fn expression(column: &str, how: As) -> String {
+    match how {
+        As::Plain | As::Float => column.to_owned(),
+        As::Number => format!("{column} + 0"),
+        As::Hex => format!("HEX({column})"),
+        As::Text => format!("CONCAT(HEX({column}), '')"),
+    }
+}
+
+/// What was read, in the form in which the SELECT gives it.
+fn shown(how: As, value: otter_core::Value<'_>) -> String {
+    match (how, value) {
+        (As::Text | As::Hex, otter_core::Value::Text(bytes)) => super::support::hex(bytes),
+        (_, value) => text(value),
+    }
+}
+
+fn same(how: As, read: &str, selected: &str) -> bool {
+    match how {
+        As::Float if read != "NULL" => {
+            let number = |text: &str| text.parse::<f64>().unwrap();
+            let (read, selected) = (number(read), number(selected));
+            // The server prints six digits of a FLOAT.
+            (read - selected).abs() <= read.abs() * 1e-5
+        }
+        _ => read == selected,
+    }
+}
+
+/// Inserts, updates and deletes every value in a table per type, and compares all images.
+async fn every_value_is_read_as_selected(server: &Server, flavor: Flavor) {
+    let sql_mode = "SET SESSION sql_mode = '', time_zone = '+00:00'";
+    let mut connection_sql = vec!["CREATE DATABASE shop".to_owned()];
+    for (index, (column_type, _, _)) in cases(flavor).iter().enumerate() {
+        connection_sql.push(format!(
+            "{sql_mode}; CREATE TABLE shop.t{index} (id INT PRIMARY KEY, v {column_type}) \
+             CHARACTER SET utf8mb4"
+        ));
+    }
+    testbed::execute(server, &connection_sql.join("; ")).await;
+    let mut selector = open_now(options(server)).await;
+    for (index, (column_type, how, values)) in cases(flavor).into_iter().enumerate() {
+        let table = format!("shop.t{index}");
+        let is_generated = values == ["DEFAULT"];
+        let mut rows: Vec<String> = values
+            .iter()
+            .enumerate()
+            .map(|(id, value)| format!("INSERT INTO {table} (id, v) VALUES ({id}, {value})"))
+            .collect();
+        if !is_generated {
+            rows.push(format!("INSERT INTO {table} (id, v) VALUES (1000, NULL)"));
+        }
+        let insert = rows.join("; ");
+        testbed::execute(
+            server,
+            &format!("{sql_mode}; SET NAMES utf8mb4; BEGIN; {insert}; COMMIT"),
+        )
+        .await;
+        let select = format!(
+            "SET SESSION time_zone = '+00:00'; SELECT {} FROM {table} ORDER BY id",
+            expression("v", how)
+        );
+        let selected = query::texts(server, &select).await;
+        testbed::execute(
+            server,
+            &format!("{sql_mode}; BEGIN; UPDATE {table} SET id = id + 5000; DELETE FROM {table}; COMMIT"),
+        )
+        .await;
+        let read = transactions(&mut selector, 2).await;
+        let mut inserted = Vec::new();
+        for event in &read[0].events {
+            let Event::Rows(rows) = event else { panic!("{column_type}: no rows") };
+            for change in rows.changes() {
+                let Change::Insert { after } = change else { panic!("{column_type}: no insert") };
+                inserted.push(shown(how, after.by_name("v").unwrap()));
+            }
+        }
+        assert_eq!(inserted.len(), selected.len(), "{column_type}");
+        for (read, selected) in inserted.iter().zip(&selected) {
+            assert!(same(how, read, &selected[0]), "{column_type}: {read} is not {}", selected[0]);
+        }
+        let (mut updated, mut deleted) = (Vec::new(), Vec::new());
+        for event in &read[1].events {
+            let Event::Rows(rows) = event else { panic!("{column_type}: no rows") };
+            for change in rows.changes() {
+                match change {
+                    Change::Update { before, .. } => {
+                        updated.push(shown(how, before.by_name("v").unwrap()));
+                    }
+                    Change::Delete { before } => {
+                        deleted.push(shown(how, before.by_name("v").unwrap()));
+                    }
+                    Change::Insert { .. } => panic!("{column_type}: an insert"),
+                }
+            }
+        }
+        assert_eq!(updated, inserted, "{column_type}: before images");
+        if !is_generated {
+            assert_eq!(deleted, inserted, "{column_type}: deleted images");
+        }
+    }
+}
+
+async fn read_with(flavor: Flavor, metadata: &str) {
+    let arg = format!("--binlog-row-metadata={metadata}");
+    let server = testbed::server(flavor).source().arg(arg).start().await;
+    every_value_is_read_as_selected(&server, flavor).await;
+}
+
+#[tokio::test]
+async fn every_value_of_mysql_is_read_as_selected_with_full_metadata() {
+    read_with(Flavor::MySql, "FULL").await;
+}
+
+#[tokio::test]
+async fn every_value_of_mysql_is_read_as_selected_with_minimal_metadata() {
+    read_with(Flavor::MySql, "MINIMAL").await;
+}
+
+#[tokio::test]
+async fn every_value_of_mariadb_is_read_as_selected_with_full_metadata() {
+    read_with(Flavor::MariaDb, "FULL").await;
+}
+
+#[tokio::test]
+async fn every_value_of_mariadb_is_read_as_selected_with_minimal_metadata() {
+    read_with(Flavor::MariaDb, "MINIMAL").await;
+}
+
+#[tokio::test]
+async fn every_value_of_mariadb_is_read_as_selected_without_metadata() {
+    read_with(Flavor::MariaDb, "NO_LOG").await;
+}
