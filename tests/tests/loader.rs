@@ -1,7 +1,53 @@
 //! `MySqlLoader` on real servers: the conformance suite, fencing, poison, values and load.
 #![allow(missing_docs, reason = "tests describe themselves by their names")]
 
+/// Makes a test for each server of a case that gets a place of its own.
+macro_rules! on_both {
+    ($($(#[$meta:meta])* async fn $name:ident($place:ident: Place) $body:block)*) => {
+        $(
+            $(#[$meta])*
+            mod $name {
+                use super::*;
+
+                async fn case($place: Place) $body
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn mariadb() {
+                    case(Place::new(otter_server::sandbox::Flavor::MariaDb).await).await;
+                }
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn mysql() {
+                    case(Place::new(otter_server::sandbox::Flavor::MySql).await).await;
+                }
+            }
+        )*
+    };
+}
+
+#[path = "loader/checkpoint.rs"]
+mod checkpoint;
+#[path = "loader/contention.rs"]
+mod contention;
+#[path = "loader/ddl.rs"]
+mod ddl;
+#[path = "loader/fencing.rs"]
+mod fencing;
+#[path = "loader/keyless.rs"]
+mod keyless;
+#[path = "loader/line.rs"]
+mod line;
+#[path = "loader/mark.rs"]
+mod mark;
 #[path = "loader/place.rs"]
 mod place;
+#[path = "loader/poison.rs"]
+mod poison;
+#[path = "loader/preflight.rs"]
+mod preflight;
+#[path = "loader/source.rs"]
+mod source;
 #[path = "loader/suite.rs"]
 mod suite;
+#[path = "loader/values.rs"]
+mod values;

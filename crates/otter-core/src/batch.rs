@@ -72,6 +72,10 @@ pub struct Transaction {
 }
 
 /// Consecutive transactions, or one fragment, or just progress.
+///
+/// Several transactions travel in one batch only where reading could begin again behind each of
+/// them, so that a loader may commit any whole number of them: while an XA transaction waits for
+/// its decision, each transaction has a batch of its own.
 #[derive(Debug)]
 #[must_use = "a batch that is dropped is read again only after the pipeline resumes"]
 pub struct Batch {
@@ -124,12 +128,13 @@ impl Batch {
     /// Joins the batch that follows to this one. Fragments stay alone.
     ///
     /// # Errors
-    /// Both batches, unchanged, where one is a fragment or the second does not begin where the
-    /// first ends.
+    /// Both batches, unchanged, where one is a fragment, the second does not begin where the
+    /// first ends, or reading could not begin again between them.
     #[allow(clippy::result_large_err, reason = "both batches go back to the caller")]
     pub fn join(mut self, next: Self) -> Result<Self, Unjoined> {
         let follows = self.through.as_ref() == Some(&next.after);
-        if !follows || self.is_fragment() || next.is_fragment() {
+        let is_settled = next.after.resume_from == next.after.applied_through;
+        if !follows || !is_settled || self.is_fragment() || next.is_fragment() {
             return Err(Unjoined { first: self, second: next });
         }
         self.through = next.through;
@@ -142,5 +147,36 @@ impl Batch {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::position::Place;
+
+    fn progress(after: &Position, through: &Position) -> Batch {
+        Batch {
+            after: after.clone(),
+            through: Some(through.clone()),
+            transactions: Vec::new(),
+            permit: Permit::none(),
+        }
+    }
+
+    #[test]
+    fn batches_join_where_one_begins_at_the_end_of_the_other() {
+        let at = |offset| Position::at(None, Place::from_file(FilePlace::new("b.000001", offset)));
+        let joined = progress(&at(4), &at(10)).join(progress(&at(10), &at(20))).unwrap();
+        assert_eq!((joined.after, joined.through), (at(4), Some(at(20))));
+        assert!(progress(&at(4), &at(10)).join(progress(&at(11), &at(20))).is_err());
+    }
+
+    #[test]
+    fn batches_stay_apart_where_reading_could_not_begin_between_them() {
+        let place = |offset| Place::from_file(FilePlace::new("b.000001", offset));
+        let [before, behind] = [4, 20].map(|offset| Position::at(None, place(offset)));
+        let waiting = Position { source: None, resume_from: place(4), applied_through: place(10) };
+        assert!(progress(&before, &waiting).join(progress(&waiting, &behind)).is_err());
     }
 }

@@ -90,11 +90,8 @@ pub async fn set_position(
     let mut desk = Desk::open(url, schema, pipeline).await?;
     let stored = desk.lock(pipeline).await?;
     let before = show(&stored, pipeline)?;
-    let held = Claim {
-        arbiter: stored.arbiter.clone(),
-        term: stored.term,
-        holder: stored.holder.clone(),
-    };
+    let held =
+        Claim { arbiter: stored.arbiter.clone(), term: stored.term, holder: stored.holder.clone() };
     // The sequence moves, so that a loader at work is fenced; the holder goes, so that its
     // pipeline may resume under the same term.
     let mut text = String::new();
@@ -103,11 +100,7 @@ pub async fn set_position(
     let free = Claim { holder: String::new(), ..held };
     text.push_str(&desk.store.claim_text(&free, stored.slots));
     desk.commit(&text).await?;
-    Ok(Checkpoint {
-        sequence: stored.sequence + 1,
-        position: Some(position.clone()),
-        ..before
-    })
+    Ok(Checkpoint { sequence: stored.sequence + 1, position: Some(position.clone()), ..before })
 }
 
 /// A connection for an operator's business.
@@ -149,10 +142,9 @@ impl Desk {
 }
 
 fn show(row: &StoredCheckpoint, pipeline: &PipelineId) -> Result<Checkpoint, MySqlLoadError> {
-    let position = row.position().map_err(|what| MySqlLoadError::BadCheckpoint {
-        pipeline: pipeline.to_string(),
-        what,
-    })?;
+    let position = row
+        .position()
+        .map_err(|what| MySqlLoadError::BadCheckpoint { pipeline: pipeline.to_string(), what })?;
     Ok(Checkpoint {
         arbiter: ArbiterId::new(row.arbiter.as_str()),
         term: Term(row.term),

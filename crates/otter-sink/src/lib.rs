@@ -8,5 +8,6 @@
 
 pub mod checkpoint;
 pub mod mysql;
+pub mod preflight;
 
 pub use mysql::{DdlPolicy, LoaderOptions, MySqlLoadError, MySqlLoader};

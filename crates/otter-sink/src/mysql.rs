@@ -7,8 +7,8 @@
 pub(crate) mod conn;
 pub(crate) mod connect;
 mod error;
+pub(crate) mod fit;
 mod fragment;
-mod fit;
 mod group;
 mod line;
 mod literal;

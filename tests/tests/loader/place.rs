@@ -3,11 +3,13 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use otter_core::testkit::lease::pipeline;
-use otter_core::{DatabaseUrl, Table, TableName};
-use otter_sink::{LoaderOptions, MySqlLoader};
+use otter_core::testkit::lease::{lease, pipeline};
+use otter_core::{DatabaseUrl, Load, Table, TableName};
 use otter_server::sandbox::{Flavor, Server};
+use otter_sink::{LoaderOptions, MySqlLoader};
 use otter_tests::{query, testbed};
+
+use crate::source::{self, INT, Source};
 
 /// The server of this flavor that all tests of this process share.
 pub fn shared(flavor: Flavor) -> &'static Server {
@@ -70,6 +72,30 @@ impl Place {
         MySqlLoader::new(pipeline(), self.url(), options)
     }
 
+    /// A loader that has begun at the start of the source, under term 1.
+    pub async fn begun(&self, source: &Source) -> MySqlLoader {
+        self.begun_with(source, self.options()).await
+    }
+
+    pub async fn begun_with(&self, source: &Source, options: LoaderOptions) -> MySqlLoader {
+        let loader = self.loader_with(options);
+        assert_eq!(loader.resume(&lease(1)).await.expect("the target is new"), None);
+        loader.begin(&source.position(), &lease(1)).await.expect("the target is ours");
+        loader
+    }
+
+    /// Makes the table `pair`: a key and a number.
+    pub async fn pairs(&self) -> Arc<Table> {
+        self.execute("CREATE TABLE pair (id INT PRIMARY KEY, n INT)").await;
+        source::table(&self.database, "pair", &[("id", INT), ("n", INT)])
+    }
+
+    /// The rows of `pair` as `id=n`, separated by spaces.
+    pub async fn shown_pairs(&self) -> String {
+        let rows = self.texts("SELECT CONCAT(id, '=', n) FROM {db}.pair ORDER BY id").await;
+        rows.concat().join(" ")
+    }
+
     /// Executes statements in the test's database.
     pub async fn execute(&self, statements: &str) {
         testbed::execute(self.server, &format!("USE {}; {statements}", self.database)).await;
@@ -77,7 +103,8 @@ impl Place {
 
     /// The rows of a query in the test's database, as text.
     pub async fn texts(&self, query: &str) -> Vec<Vec<String>> {
-        query::texts(self.server, &query.replace("{db}", &self.database)).await
+        let query = query.replace("{db}", &self.database).replace("{otter}", &self.schema);
+        query::texts(self.server, &query).await
     }
 
     /// The same definition for a table of the test's database.

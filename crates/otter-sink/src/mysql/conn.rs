@@ -47,8 +47,11 @@ pub(crate) trait ApplyConn: Send + fmt::Debug {
     /// Executes a text of statements and appends the matched rows of each to `matched`, in order.
     /// On a server's error the statements before the failing one are in `matched`; those behind
     /// it were not executed.
-    async fn execute(&mut self, text: &Arc<String>, matched: &mut Vec<u64>)
-    -> Result<(), ConnError>;
+    async fn execute(
+        &mut self,
+        text: &Arc<String>,
+        matched: &mut Vec<u64>,
+    ) -> Result<(), ConnError>;
 
     /// Executes one or more statements and returns the rows of all of them.
     async fn query(&mut self, text: &str) -> Result<Vec<TextRow>, ConnError>;
@@ -162,16 +165,18 @@ fn text_row(row: &MySqlRow) -> sqlx::Result<TextRow> {
 impl ConnError {
     pub(crate) fn from_sqlx(error: sqlx::Error) -> Self {
         let error = match error {
-            sqlx::Error::Database(database) => match database.try_downcast::<MySqlDatabaseError>() {
-                Ok(server) => {
-                    return Self::Server(ServerError {
-                        number: server.number(),
-                        state: server.code().unwrap_or_default().to_owned(),
-                        message: server.message().to_owned(),
-                    });
+            sqlx::Error::Database(database) => {
+                match database.try_downcast::<MySqlDatabaseError>() {
+                    Ok(server) => {
+                        return Self::Server(ServerError {
+                            number: server.number(),
+                            state: server.code().unwrap_or_default().to_owned(),
+                            message: server.message().to_owned(),
+                        });
+                    }
+                    Err(other) => sqlx::Error::Database(other),
                 }
-                Err(other) => sqlx::Error::Database(other),
-            },
+            }
             other => other,
         };
         Self::Broken(error.to_string())

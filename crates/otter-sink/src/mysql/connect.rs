@@ -79,10 +79,8 @@ async fn open_within(
     url: &DatabaseUrl,
     times: SessionTimes,
 ) -> Result<(Box<dyn ApplyConn>, ServerFacts), MySqlLoadError> {
-    let inner = connect_options(url)
-        .connect()
-        .await
-        .map_err(|error| refused_connection(url, error))?;
+    let inner =
+        connect_options(url).connect().await.map_err(|error| refused_connection(url, error))?;
     let mut conn = SqlxConn::new(inner, times.answer);
     let rows = conn.query(&session_text(times)).await.map_err(MySqlLoadError::plain)?;
     let facts = rows.last().and_then(|row| read_facts(row)).ok_or_else(|| {
@@ -141,8 +139,7 @@ fn session_text(times: SessionTimes) -> String {
 
 fn read_facts(row: &[Option<String>]) -> Option<ServerFacts> {
     let [Some(version), Some(max_packet), Some(account)] = row else { return None };
-    let flavour =
-        if version.contains("MariaDB") { Flavour::MariaDb } else { Flavour::MySql };
+    let flavour = if version.contains("MariaDB") { Flavour::MariaDb } else { Flavour::MySql };
     // The host part is behind the last @, since a user's name may hold one.
     let (user, host) = account.rsplit_once('@')?;
     Some(ServerFacts {

@@ -138,9 +138,10 @@ pub(crate) fn fit(
         }
         columns.push(plan_column(column, there));
     }
-    let missing = target.columns.iter().find(|column| {
-        !column.has_default && source.column_index(&column.name).is_none()
-    });
+    let missing = target
+        .columns
+        .iter()
+        .find(|column| !column.has_default && source.column_index(&column.name).is_none());
     if let Some(column) = missing {
         return Err(unfit(
             format!("column {} is not in the source and has no default", column.name),

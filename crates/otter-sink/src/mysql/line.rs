@@ -61,11 +61,7 @@ impl From<PlanError> for Setback {
 
 /// The lease must be held whenever something is written.
 pub(super) fn require_held(lease: &Lease) -> Result<(), MySqlLoadError> {
-    if lease.is_held() {
-        Ok(())
-    } else {
-        Err(MySqlLoadError::LeaseOver { term: lease.term() })
-    }
+    if lease.is_held() { Ok(()) } else { Err(MySqlLoadError::LeaseOver { term: lease.term() }) }
 }
 
 impl Line {

@@ -209,9 +209,8 @@ fn push_enum(text: &mut String, number: u16, column: &ColumnPlan) -> Result<(), 
         push_unsigned(text, u64::from(number));
         return Ok(());
     };
-    let label = labels
-        .get(usize::from(number - 1))
-        .ok_or(Unwritable("has a number without a label"))?;
+    let label =
+        labels.get(usize::from(number - 1)).ok_or(Unwritable("has a number without a label"))?;
     super::names::push_string(text, label);
     Ok(())
 }

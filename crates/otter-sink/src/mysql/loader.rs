@@ -99,11 +99,8 @@ impl MySqlLoader {
             server = facts.version,
             "took the target over"
         );
-        let source_site = self
-            .options
-            .source_site
-            .clone()
-            .unwrap_or_else(|| Arc::from(self.pipeline.as_str()));
+        let source_site =
+            self.options.source_site.clone().unwrap_or_else(|| Arc::from(self.pipeline.as_str()));
         Ok(Session {
             line: Line::new(conn, facts),
             store,
@@ -131,7 +128,6 @@ impl MySqlLoader {
         }
         Ok(())
     }
-
 }
 
 /// Ends a call: the session survives only one that returns without an error. A dropped call takes
@@ -313,9 +309,8 @@ fn cut(transactions: &[Transaction]) -> Vec<Segment<'_>> {
         let (length, segment) = match first_ddl(first) {
             Some(ddl) => (1, Segment::Ddl(first, ddl)),
             None => {
-                let belongs = |next: &&Transaction| {
-                    next.origin == first.origin && first_ddl(next).is_none()
-                };
+                let belongs =
+                    |next: &&Transaction| next.origin == first.origin && first_ddl(next).is_none();
                 let length = rest.iter().take_while(belongs).count();
                 (length, Segment::Rows(rest.split_at(length).0))
             }

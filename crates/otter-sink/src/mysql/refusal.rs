@@ -185,7 +185,9 @@ impl Reason {
                 "the related row is missing or still there in the target: replicate both tables, \
                  or drop the constraint in the target"
             }
-            Self::Check { .. } => "drop the constraint in the target, or mend the row in the source",
+            Self::Check { .. } => {
+                "drop the constraint in the target, or mend the row in the source"
+            }
             Self::NotNull { .. } => "allow NULL in the target's column",
             Self::DoesNotFit { .. } => "give the target's column the type of the source's",
             Self::TooLarge { .. } => "raise max_allowed_packet in the target",
@@ -202,7 +204,7 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let named = |f: &mut fmt::Formatter<'_>, text: &str, name: &Option<String>| match name {
-            Some(name) => write!(f, "{text} {name}"),
+            Some(name) => write!(f, "{text}: {name}"),
             None => f.write_str(text),
         };
         match self {
@@ -210,18 +212,16 @@ impl fmt::Display for Reason {
             Self::Several { matched } => {
                 write!(f, "the target has {matched} such rows where one was expected")
             }
-            Self::Duplicate { key } => named(f, "another row has the same value in key", key),
+            Self::Duplicate { key } => named(f, "another row has the same key", key),
             Self::ForeignKey { constraint } => {
-                named(f, "a foreign key does not allow it: constraint", constraint)
+                named(f, "a foreign key does not allow it", constraint)
             }
-            Self::Check { constraint } => {
-                named(f, "a check does not allow it: constraint", constraint)
-            }
-            Self::NotNull { column } => named(f, "NULL is not allowed in column", column),
-            Self::DoesNotFit { column, what } => {
-                named(f, "the value of column", column)?;
-                write!(f, " {what}")
-            }
+            Self::Check { constraint } => named(f, "a check does not allow it", constraint),
+            Self::NotNull { column } => named(f, "NULL is not allowed there", column),
+            Self::DoesNotFit { column, what } => match column {
+                Some(column) => write!(f, "the value of column {column} {what}"),
+                None => write!(f, "a value {what}"),
+            },
             Self::TooLarge { bytes, limit } => {
                 write!(f, "its statement has {bytes} bytes and max_allowed_packet is {limit}")
             }
@@ -260,7 +260,8 @@ mod tests {
         let column = |message| column_in(message, &Names);
         assert_eq!(column("Data too long for column 'title' at row 1").as_deref(), Some("title"));
         assert_eq!(
-            column("Incorrect string value: '\\xE4' for column `s`.`t`.`title` at row 1").as_deref(),
+            column("Incorrect string value: '\\xE4' for column `s`.`t`.`title` at row 1")
+                .as_deref(),
             Some("title")
         );
         assert_eq!(column("Column 'secret' cannot be null"), None);

@@ -17,6 +17,26 @@ pub(crate) const FORMAT: u16 = 1;
 /// The longest name that is stored, in letters: three of them fit InnoDB's 3,072 bytes of key.
 pub(crate) const MAX_NAME: usize = 190;
 
+/// The columns of `checkpoint`.
+pub(crate) const CHECKPOINT: [&str; 13] = [
+    "`pipeline`",
+    "`lane`",
+    "`format`",
+    "`arbiter`",
+    "`term`",
+    "`holder`",
+    "`slots`",
+    "`sequence`",
+    "`source`",
+    "`resume_from`",
+    "`applied_through`",
+    "`source_time`",
+    "`applied_time`",
+];
+
+/// The columns of `mark`.
+pub(crate) const MARK: [&str; 4] = ["`pipeline`", "`origin`", "`slot`", "`counter`"];
+
 /// The schema and one pipeline's place in it.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
@@ -192,10 +212,10 @@ impl Store {
 
     fn select_text(&self, lock: &str) -> String {
         format!(
-            "SELECT `lane`, `format`, `arbiter`, `term`, `holder`, `slots`, `sequence`, `source`, \
-             `resume_from`, `applied_through`, `source_time`, `applied_time` FROM {} \
-             WHERE `pipeline` = {} ORDER BY `lane`{lock}",
-            self.checkpoint, self.pipeline
+            "SELECT {} FROM {} WHERE `pipeline` = {} ORDER BY `lane`{lock}",
+            CHECKPOINT.join(", "),
+            self.checkpoint,
+            self.pipeline
         )
     }
 
@@ -311,6 +331,7 @@ fn as_utc(time: SourceTime) -> String {
 
 fn parse_checkpoint(row: &[Option<String>]) -> Option<StoredCheckpoint> {
     let [
+        _,
         Some(lane),
         Some(format),
         Some(arbiter),

@@ -142,11 +142,7 @@ impl TakeOver<'_> {
         }
     }
 
-    async fn kill(
-        &self,
-        conn: &mut dyn ApplyConn,
-        connection: u64,
-    ) -> Result<(), MySqlLoadError> {
+    async fn kill(&self, conn: &mut dyn ApplyConn, connection: u64) -> Result<(), MySqlLoadError> {
         tracing::info!(
             pipeline = %self.lease.side().pipeline,
             term = %self.lease.term(),

@@ -242,7 +242,8 @@ mod tests {
         ];
         let columns = [column("a", false), column("b", false), column("c", true)];
         let (identities, names) = group_keys(&rows, &columns);
-        let names_of: Vec<_> = identities.iter().map(|key| (&*key.name, key.columns.len())).collect();
+        let names_of: Vec<_> =
+            identities.iter().map(|key| (&*key.name, key.columns.len())).collect();
         assert_eq!(names_of, [("PRIMARY", 2), ("u", 1)]);
         assert_eq!(names, ["PRIMARY", "by_c", "plain", "u"]);
     }

@@ -91,10 +91,8 @@ fn a_column_that_would_round_in_silence_is_unfit() {
             .map(|_| ())
             .map_err(|error| error.to_string())
     };
-    let datetime = |digits| TargetColumn {
-        fraction_digits: Some(digits),
-        ..target_column("c", "datetime")
-    };
+    let datetime =
+        |digits| TargetColumn { fraction_digits: Some(digits), ..target_column("c", "datetime") };
     assert!(check(ColumnType::DateTime { digits: 3 }, datetime(3)).is_ok());
     let error = check(ColumnType::DateTime { digits: 6 }, datetime(0)).unwrap_err();
     assert!(error.contains("MODIFY COLUMN `c` datetime(6) NULL"), "{error}");

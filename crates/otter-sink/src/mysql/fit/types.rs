@@ -34,10 +34,8 @@ pub(super) fn unfit_column(source: &Column, target: &TargetColumn) -> Option<(St
 /// The type that the target's column needs; `None` where it fits.
 fn needed_type(source: &ColumnType, target: &TargetColumn) -> Option<String> {
     let there = target.data_type.as_str();
-    let is_text = matches!(
-        there,
-        "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext"
-    );
+    let is_text =
+        matches!(there, "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext");
     let is_integer = matches!(there, "tinyint" | "smallint" | "mediumint" | "int" | "bigint");
     let is_binary =
         matches!(there, "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob");
@@ -45,7 +43,14 @@ fn needed_type(source: &ColumnType, target: &TargetColumn) -> Option<String> {
     let is_converted = is_integer
         || matches!(
             there,
-            "decimal" | "float" | "double" | "bit" | "year" | "date" | "time" | "datetime"
+            "decimal"
+                | "float"
+                | "double"
+                | "bit"
+                | "year"
+                | "date"
+                | "time"
+                | "datetime"
                 | "timestamp"
         );
     let keeps = |digits: u8| target.fraction_digits.unwrap_or(0) >= u32::from(digits);

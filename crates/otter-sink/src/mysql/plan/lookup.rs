@@ -28,9 +28,10 @@ impl TablePlans {
             return Some(*index);
         }
         let candidates = self.by_name.get(&table.name)?;
-        candidates.iter().copied().find(|index| {
-            self.plans.get(*index).is_some_and(|plan| *plan.source == **table)
-        })
+        candidates
+            .iter()
+            .copied()
+            .find(|index| self.plans.get(*index).is_some_and(|plan| *plan.source == **table))
     }
 
     pub(crate) fn insert(&mut self, plan: TablePlan) {

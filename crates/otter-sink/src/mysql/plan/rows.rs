@@ -75,9 +75,10 @@ impl Planner<'_> {
     /// Whether the run goes on with one more row of this shape.
     fn continues(&self, table: usize, most: usize, fits: impl Fn(&Shape) -> bool) -> bool {
         self.planning.detail == Detail::Joined
-            && self.run.as_ref().is_some_and(|run| {
-                run.table == table && run.rows < most && fits(&run.shape)
-            })
+            && self
+                .run
+                .as_ref()
+                .is_some_and(|run| run.table == table && run.rows < most && fits(&run.shape))
     }
 
     fn count_row(&mut self, script: &mut Script) {
@@ -255,10 +256,7 @@ fn begin_lenience(values: usize, script: &mut Script) {
     }
 }
 
-fn lenient_count<'a>(
-    plan: &TablePlan,
-    values: impl Iterator<Item = Option<Value<'a>>>,
-) -> usize {
+fn lenient_count<'a>(plan: &TablePlan, values: impl Iterator<Item = Option<Value<'a>>>) -> usize {
     plan.columns
         .iter()
         .zip(values)

@@ -5,8 +5,8 @@ use otter_core::{
 };
 
 use super::*;
-use crate::mysql::fit::tests::{INT, source_table, target_column, target_table};
 use crate::mysql::fit::fit;
+use crate::mysql::fit::tests::{INT, source_table, target_column, target_table};
 use crate::mysql::target::TargetTable;
 
 const LIMITS: Limits =
@@ -165,11 +165,8 @@ fn absent_columns_stay_as_they_are_and_stamps_are_held() {
     let (source, mut target) = item();
     target.columns.push(target_column("at", "timestamp"));
     target.columns[2].stamps_updates = true;
-    let wide = source_table(&[
-        ("id", INT),
-        ("n", INT),
-        ("at", ColumnType::Timestamp { digits: 0 }),
-    ]);
+    let wide =
+        source_table(&[("id", INT), ("n", INT), ("at", ColumnType::Timestamp { digits: 0 })]);
     let before = vec![Some(Value::Int(1)), None, None];
     let after = vec![None, Some(Value::Int(5)), None];
     let events = vec![rows(&wide, RowKind::Update, &[before, after])];
@@ -225,10 +222,9 @@ fn a_row_without_a_key_and_with_absent_columns_is_refused() {
 fn foreign_keys_are_checked_where_the_source_checked_them() {
     let (source, target) = item();
     let unchecked = |event: Event| match event {
-        Event::Rows(rows) => Event::Rows(rows.with_flags(RowFlags {
-            no_foreign_key_checks: true,
-            no_unique_checks: false,
-        })),
+        Event::Rows(rows) => Event::Rows(
+            rows.with_flags(RowFlags { no_foreign_key_checks: true, no_unique_checks: false }),
+        ),
         other => other,
     };
     let events = vec![
@@ -266,8 +262,8 @@ fn ordinals_go_on_over_events_and_begin_anew_with_a_transaction() {
     let mut second = transaction(vec![event()]);
     second.rows_before = 7;
     let transactions = [transaction(vec![event(), event()]), second];
-    let texts = plan_with((Arc::clone(&source), target), &transactions, LIMITS, Detail::Joined)
-        .unwrap();
+    let texts =
+        plan_with((Arc::clone(&source), target), &transactions, LIMITS, Detail::Joined).unwrap();
     let places: Vec<_> = texts[0]
         .1
         .iter()

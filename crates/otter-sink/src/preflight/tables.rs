@@ -1,0 +1,102 @@
+//! Whether the mapped tables can take the source's rows.
+
+use std::sync::Arc;
+
+use otter_core::{Finding, Table};
+
+use super::grants::Grants;
+use super::{Desk, pass};
+use crate::mysql::MySqlLoadError;
+use crate::mysql::fit::{TablePlan, fit};
+use crate::mysql::names::identifier;
+use crate::mysql::target::read_table;
+
+/// Checks every table: definition, key, rights.
+pub(super) async fn check(
+    desk: &mut Desk,
+    tables: &[Arc<Table>],
+    grants: &Grants,
+    findings: &mut Vec<Finding>,
+) -> Result<(), MySqlLoadError> {
+    let mut right = 0_usize;
+    let mut unseen: Vec<String> = Vec::new();
+    for table in tables {
+        let target = read_table(&mut *desk.conn, &table.name).await?;
+        let plan = match fit(table, target) {
+            Ok(plan) => plan,
+            Err(MySqlLoadError::Unfit { table, what, remedy }) => {
+                findings.push(Finding::fail(format!("{table} takes the rows"), what, remedy));
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        if let Some(finding) = check_rights(desk, &plan).await? {
+            findings.push(finding);
+            continue;
+        }
+        right += 1;
+        findings.extend(check_key(&plan));
+        let schema = plan.target.name.database.to_string();
+        if !grants.allow("TRIGGER", &schema) && !unseen.contains(&schema) {
+            unseen.push(schema);
+        }
+    }
+    for schema in unseen {
+        findings.push(Finding::warn(
+            format!("{schema} has no triggers"),
+            "the account may not see them, and triggers that write would make the target differ",
+            format!("GRANT TRIGGER ON {}.* TO {}", identifier(&schema), desk.facts.account),
+        ));
+    }
+    if right > 0 {
+        findings.push(pass("the tables take the rows", format!("{right} of {}", tables.len())));
+    }
+    Ok(())
+}
+
+/// What is wrong with the rights on a table.
+async fn check_rights(
+    desk: &mut Desk,
+    plan: &TablePlan,
+) -> Result<Option<Finding>, MySqlLoadError> {
+    let columns: Vec<&str> = plan
+        .columns
+        .iter()
+        .filter(|column| column.written)
+        .map(|column| column.quoted.as_str())
+        .collect();
+    let what = format!("{} can be written", plan.target.name);
+    Ok(match desk.try_writing(&plan.quoted, &columns).await? {
+        None => None,
+        Some(number @ (1044 | 1142 | 1143)) => Some(Finding::fail(
+            what,
+            format!("a right is missing (error {number})"),
+            format!(
+                "GRANT SELECT, INSERT, UPDATE, DELETE ON {} TO {}",
+                plan.quoted, desk.facts.account
+            ),
+        )),
+        Some(1290 | 1792 | 1836) => Some(Finding::fail(
+            what,
+            "the target takes no writes",
+            "SET GLOBAL read_only = OFF, or point the URL to the primary",
+        )),
+        Some(number) => Some(Finding::fail(
+            what,
+            format!("the server answers error {number} to a statement that writes nothing"),
+            "look the error number up in the server's manual",
+        )),
+    })
+}
+
+fn check_key(plan: &TablePlan) -> Option<Finding> {
+    if !plan.identities.is_empty() {
+        return None;
+    }
+    let name = &plan.target.name;
+    Some(Finding::warn(
+        format!("{name} has a key"),
+        "without a primary key or a unique key that takes no NULL, each change searches the table",
+        format!("ALTER TABLE {} ADD PRIMARY KEY (…)", plan.quoted),
+    ))
+}
