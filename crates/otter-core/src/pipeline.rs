@@ -146,15 +146,39 @@ impl Pipeline {
     /// # Cancel safety
     /// Dropping the future ends both halves at once; nothing is committed that is not whole.
     pub async fn run(self, stop: Stop) -> Result<Progress> {
-        let side = Side::target(self.id.clone());
         self.progress.send_modify(|progress| progress.state = State::Campaigning);
-        let campaign = tokio::select! {
-            biased;
-            () = stop.asked() => None,
-            lease = self.arbiter.campaign(&side) => Some(lease?),
-        };
-        let Some(lease) = campaign else { return Ok(self.ended()) };
-        self.run_with(lease, &stop).await
+        match self.campaign(&stop).await {
+            Ok(Some(lease)) => self.run_with(lease, &stop).await,
+            Ok(None) => Ok(self.ended()),
+            Err(error) => Err(self.halted(error)),
+        }
+    }
+
+    /// Waits for the lease; `None` where the stop is asked for first.
+    async fn campaign(&self, stop: &Stop) -> Result<Option<Lease>> {
+        let side = Side::target(self.id.clone());
+        let mut wait = self.options.first_wait;
+        loop {
+            let campaign = tokio::select! {
+                biased;
+                () = stop.asked() => return Ok(None),
+                campaign = self.arbiter.campaign(&side) => campaign,
+            };
+            let error = match campaign {
+                Ok(lease) => return Ok(Some(lease)),
+                Err(error) => error,
+            };
+            if error.fault() != Fault::Transient || self.options.at_start == AtStart::GiveUp {
+                return Err(error);
+            }
+            self.tell_retry(&error, wait, State::Campaigning);
+            tokio::select! {
+                biased;
+                () = stop.asked() => return Ok(None),
+                () = sleep(wait) => {}
+            }
+            wait = (wait * 2).min(self.options.longest_wait);
+        }
     }
 
     /// Runs under a lease that was won elsewhere, as [`run`](Self::run) does.
@@ -167,23 +191,28 @@ impl Pipeline {
         let outcome = self.try_until_it_ends(&lease, stop).await;
         self.load.close().await;
         drop(lease);
-        let progress = self.ended();
         match outcome {
             Ok(()) => {
+                let progress = self.ended();
                 info!(pipeline = %self.id, position = %progress.position_text(), "pipeline stopped");
                 Ok(progress)
             }
-            Err(error) => {
-                self.progress.send_modify(|progress| progress.error = Some(error.to_string()));
-                error!(pipeline = %self.id, fault = %error.fault(), %error, "pipeline halted");
-                Err(error)
-            }
+            Err(error) => Err(self.halted(error)),
         }
     }
 
     fn ended(&self) -> Progress {
         self.progress.send_modify(|progress| progress.state = State::Ended);
         self.progress.borrow().clone()
+    }
+
+    fn halted(&self, error: Error) -> Error {
+        self.progress.send_modify(|progress| {
+            progress.state = State::Ended;
+            progress.error = Some(error.to_string());
+        });
+        error!(pipeline = %self.id, fault = %error.fault(), %error, "pipeline halted");
+        error
     }
 
     async fn try_until_it_ends(&self, lease: &Lease, stop: &Stop) -> Result<()> {
@@ -222,19 +251,23 @@ impl Pipeline {
         lease: &Lease,
         stop: &Stop,
     ) -> Result<()> {
-        let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-        warn!(pipeline = %self.id, wait_ms, %error, "pipeline will try again");
-        self.progress.send_modify(|progress| {
-            progress.state = State::Retrying;
-            progress.retries += 1;
-            progress.error = Some(error.to_string());
-        });
+        self.tell_retry(error, wait, State::Retrying);
         tokio::select! {
             biased;
             () = lease.lost() => Err(PipelineError::LeaseLost { term: lease.term() }.into()),
             () = stop.asked() => Ok(()),
             () = sleep(wait) => Ok(()),
         }
+    }
+
+    fn tell_retry(&self, error: &Error, wait: Duration, state: State) {
+        let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        warn!(pipeline = %self.id, wait_ms, %error, "pipeline will try again");
+        self.progress.send_modify(|progress| {
+            progress.state = state;
+            progress.retries += 1;
+            progress.error = Some(error.to_string());
+        });
     }
 }
 

@@ -19,9 +19,12 @@ impl Pipeline {
     /// Resumes, opens, and runs both halves until the stop is asked for (`Ok`) or a fault.
     pub(super) async fn attempt(&self, lease: &Lease, stop: &Stop) -> Result<()> {
         self.progress.send_modify(|progress| progress.state = State::Starting);
-        let position = self.resume(lease).await?;
-        let budget = Budget::new(self.options.memory_bytes);
-        self.select.lock().await.open(&position, &budget).await?;
+        // A server that says nothing must not keep a stop or a lost lease from being noticed.
+        let position = tokio::select! {
+            biased;
+            () = stop.asked() => return Ok(()),
+            position = self.while_held(lease, self.begin_reading(lease)) => position?,
+        };
         info!(pipeline = %self.id, term = %lease.term(), %position, "pipeline running");
         self.progress.send_modify(|progress| {
             progress.state = State::Running;
@@ -36,6 +39,14 @@ impl Pipeline {
             Ok(outcome) => outcome,
             Err(error) => Err(PipelineError::ReaderEnded(error).into()),
         }
+    }
+
+    /// Takes the target over and opens the source where the target is.
+    async fn begin_reading(&self, lease: &Lease) -> Result<Position> {
+        let position = self.resume(lease).await?;
+        let budget = Budget::new(self.options.memory_bytes);
+        self.select.lock().await.open(&position, &budget).await?;
+        Ok(position)
     }
 
     /// The committed position; where there is none, commits the start first.

@@ -161,3 +161,116 @@ async fn without_checkpoint_and_start_the_pipeline_says_what_is_missing() {
     let error = pipeline.run(stop).await.unwrap_err();
     assert!(matches!(error.cause(), Some(PipelineError::NoStart)));
 }
+
+/// An arbiter that cannot be reached at first.
+#[derive(Debug)]
+struct Away {
+    id: ArbiterId,
+    refusals: std::sync::atomic::AtomicU64,
+}
+
+#[async_trait]
+impl Arbiter for Away {
+    fn id(&self) -> &ArbiterId {
+        &self.id
+    }
+    async fn try_campaign(&self, side: &Side) -> Result<Campaign> {
+        use std::sync::atomic::Ordering::SeqCst;
+        let left = self.refusals.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));
+        if left.is_ok() {
+            return Err(cut());
+        }
+        Ok(Campaign::Won(Lease::for_ever(self.id.clone(), side.clone(), Term(1))))
+    }
+    async fn campaign(&self, side: &Side) -> Result<Lease> {
+        match self.try_campaign(side).await? {
+            Campaign::Won(lease) => Ok(lease),
+            Campaign::Held(_) => std::future::pending().await,
+        }
+    }
+}
+
+fn pipeline_without_arbiter(memory: &Memory) -> Pipeline {
+    let away = Away { id: ArbiterId::new("away"), refusals: 3.into() };
+    let script = Script(vec![Ok(batch(4, 10))].into());
+    Pipeline::new(PipelineId::new("p"), Arc::new(away), script, memory.clone()).start(Start::Now)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_arbiter_that_is_away_ends_the_run_where_it_may_give_up() {
+    let pipeline = pipeline_without_arbiter(&Memory::default());
+    let progress = pipeline.progress();
+    let (_handle, stop) = StopHandle::new();
+    assert_eq!(pipeline.run(stop).await.unwrap_err().fault(), Fault::Transient);
+    assert_eq!(progress.borrow().state, State::Ended);
+    assert!(progress.borrow().error.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_arbiter_that_is_away_is_asked_again_where_it_keeps_trying() {
+    let memory = Memory::default();
+    let mut pipeline = pipeline_without_arbiter(&memory);
+    pipeline.options.at_start = AtStart::KeepTrying;
+    let mut progress = pipeline.progress();
+    let (handle, stop) = StopHandle::new();
+    let run = tokio::spawn(pipeline.run(stop));
+    progress.wait_for(|progress| progress.position == Some(at(10))).await.unwrap();
+    handle.stop();
+    assert_eq!(run.await.unwrap().unwrap().retries, 3);
+}
+
+/// A source that takes the connection and says nothing.
+#[derive(Debug)]
+struct Silent;
+
+#[async_trait]
+impl Select for Silent {
+    async fn locate(&mut self, _: &Start) -> Result<Position> {
+        Ok(at(4))
+    }
+    async fn open(&mut self, _: &Position, _: &Budget) -> Result<()> {
+        std::future::pending().await
+    }
+    async fn next(&mut self) -> Result<Batch> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_is_heard_while_the_source_says_nothing() {
+    let arbiter = Arc::new(Always(ArbiterId::new("test")));
+    let pipeline =
+        Pipeline::new(PipelineId::new("p"), arbiter, Silent, Memory::default()).start(Start::Now);
+    let mut progress = pipeline.progress();
+    let (handle, stop) = StopHandle::new();
+    let run = tokio::spawn(pipeline.run(stop));
+    progress.wait_for(|progress| progress.state == State::Starting).await.unwrap();
+    handle.stop();
+    let ended = tokio::time::timeout(Duration::from_secs(60), run).await;
+    assert!(ended.expect("the stop is heard").unwrap().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_lease_is_noticed_while_the_source_says_nothing() {
+    let (sender, lost) = watch::channel(false);
+    let lease = Lease::new(crate::arbiter::LeaseParts {
+        arbiter: ArbiterId::new("test"),
+        side: Side::target(PipelineId::new("p")),
+        term: Term(1),
+        duration: Duration::from_secs(10),
+        lost,
+        still_valid: Box::new(|| true),
+        guard: Box::new(()),
+    });
+    let arbiter = Arc::new(Always(ArbiterId::new("test")));
+    let pipeline =
+        Pipeline::new(PipelineId::new("p"), arbiter, Silent, Memory::default()).start(Start::Now);
+    let mut progress = pipeline.progress();
+    let (_handle, stop) = StopHandle::new();
+    let run = tokio::spawn(async move { pipeline.run_with(lease, &stop).await });
+    progress.wait_for(|progress| progress.state == State::Starting).await.unwrap();
+    sender.send_replace(true);
+    let ended = tokio::time::timeout(Duration::from_secs(60), run).await;
+    let error = ended.expect("the loss is noticed").unwrap().unwrap_err();
+    assert_eq!(error.fault(), Fault::Fenced);
+}
