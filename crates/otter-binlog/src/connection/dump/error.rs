@@ -139,12 +139,10 @@ impl DumpError {
 
     /// An error that answers the registration or the dump's command.
     pub(super) fn refused(error: ConnectionError) -> Self {
-        match error {
-            ConnectionError::Server(error) | ConnectionError::MissingPrivilege(error) => {
-                Self::server(error)
-            }
-            other => other.into(),
+        if let ConnectionError::Server(error) | ConnectionError::MissingPrivilege(error) = error {
+            return Self::server(error);
         }
+        error.into()
     }
 
     /// Tells errors apart by their texts, which is all that error 1236 leaves. The session's
