@@ -5,8 +5,9 @@
 //! has no owner. It must never remove a folder without that file.
 
 use std::env;
-use std::fs::{self, File};
+use std::fs::{self, DirEntry, File};
 use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Once;
 
@@ -57,15 +58,21 @@ impl Folder {
 fn remove_orphans() {
     let Ok(entries) = fs::read_dir(env::temp_dir()) else { return };
     for entry in entries.flatten() {
-        if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
+        if !entry.file_name().to_string_lossy().starts_with(PREFIX) || !is_ours(&entry) {
             continue;
         }
         let Ok(owner) = File::open(entry.path().join(OWNER)) else { continue };
         if owner.try_lock().is_ok() {
-            // Another user's folder cannot be removed and is not ours to worry about.
+            // What cannot be removed now is tried again by the next process.
             let _ = fs::remove_dir_all(entry.path());
         }
     }
+}
+
+/// Everybody can make folders of any name beside ours, with anything inside.
+fn is_ours(entry: &DirEntry) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    entry.metadata().is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == own)
 }
 
 /// Copies a folder with all it holds, leaving out blocks of zeros: an empty data

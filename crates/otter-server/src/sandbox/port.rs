@@ -6,12 +6,11 @@
 //! processes of Otter away from it. It must never be asked for a port of a
 //! server that is not a sandbox.
 
-use std::env;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
 use std::process;
 
-use super::SandboxError;
+use super::{SandboxError, binaries};
 
 /// The first port that is tried, and how many there are: below 32768, where the
 /// ephemeral ports of Linux begin, and above what usual services use.
@@ -34,8 +33,7 @@ impl ReservedPort {
 
 /// Reserves a port on which nobody listens.
 pub(super) fn reserve() -> Result<ReservedPort, SandboxError> {
-    let folder =
-        env::temp_dir().join(format!("otter-ports-{}", rustix::process::geteuid().as_raw()));
+    let folder = binaries::cache_folder().join("ports");
     fs::create_dir_all(&folder).map_err(SandboxError::file("create", &folder))?;
     // Processes start at different places, so that they rarely meet.
     let start = u16::try_from(process::id() % u32::from(PORTS)).unwrap_or(0);
@@ -63,8 +61,10 @@ mod tests {
 
     #[test]
     fn a_port_on_which_somebody_listens_is_passed_over() {
-        let free = reserve().unwrap().number();
-        let _listener = std::net::TcpListener::bind(("127.0.0.1", free)).unwrap();
-        assert_ne!(reserve().unwrap().number(), free);
+        let reserved = reserve().unwrap();
+        let port = reserved.number();
+        let _listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+        drop(reserved);
+        assert_ne!(reserve().unwrap().number(), port);
     }
 }
