@@ -146,6 +146,7 @@ pub(crate) fn meaning(error: &ServerError, names: &dyn KnownNames) -> Meaning {
 fn column_in(message: &str, names: &dyn KnownNames) -> Option<String> {
     // Values stand before the server's own `column`, so what follows the last one is a name.
     let (_, tail) = message.rsplit_once("olumn ")?;
+    let tail = tail.rsplit_once(" at row ").map_or(tail, |(name, _)| name);
     tail.split(['\'', '`', '.', ' '])
         .filter(|piece| !piece.is_empty())
         .filter_map(|piece| names.column(piece))
@@ -242,7 +243,7 @@ mod tests {
 
     impl KnownNames for Names {
         fn column(&self, name: &str) -> Option<&str> {
-            (name == "title").then_some("title")
+            ["title", "at"].into_iter().find(|known| *known == name)
         }
         fn key(&self, name: &str) -> Option<&str> {
             (name == "PRIMARY").then_some("PRIMARY")
@@ -264,6 +265,11 @@ mod tests {
                 .as_deref(),
             Some("title")
         );
+        assert_eq!(
+            column("Data too long for column `s`.`t`.`title` at row 7").as_deref(),
+            Some("title")
+        );
+        assert_eq!(column("Data too long for column 'at' at row 1").as_deref(), Some("at"));
         assert_eq!(column("Column 'secret' cannot be null"), None);
         assert_eq!(
             constraint_in("a foreign key fails (`a`.`b`, CONSTRAINT `fk_1` FOREIGN KEY (`x`))")

@@ -1,0 +1,36 @@
+//! `scripts/soak exactly-once`: the full count of kills under load, on each pairing of servers.
+//!
+//! `--otter N --target N --source N` set the counts (100, 20, 20), `--pairs mariadb-mysql,…` the
+//! pairings (one per run of the counts), `--rate R` transactions per second and connection.
+
+use otter_server::sandbox::Flavor;
+use otter_tests::arguments::Arguments;
+use otter_tests::exactly_once::{Plan, carry_out};
+use otter_tests::random::Random;
+
+#[tokio::main]
+async fn main() {
+    let arguments = Arguments::from_environment();
+    let pairs = arguments.text("pairs", "mariadb-mariadb,mysql-mysql,mariadb-mysql,mysql-mariadb");
+    let seed = Random::seed_from_environment();
+    let mut transactions = 0;
+    for (round, pair) in pairs.split(',').enumerate() {
+        let (source, target) = pair.split_once('-').expect("pairs are written mariadb-mysql");
+        let flavor = |name: &str| name.parse::<Flavor>().expect("mariadb or mysql");
+        let plan = Plan {
+            source: flavor(source),
+            target: flavor(target),
+            otter_kills: arguments.number("otter", 100),
+            target_kills: arguments.number("target", 20),
+            source_kills: arguments.number("source", 20),
+            seed: seed.wrapping_add(u64::try_from(round).unwrap_or(0)),
+            connections: arguments.number("connections", 6),
+            rate_per_connection: match arguments.number("rate", 250) {
+                0 => None,
+                rate => Some(rate),
+            },
+        };
+        transactions += carry_out(&plan).await.transactions;
+    }
+    println!("all pairings equal: {transactions} transactions, first seed {seed}");
+}

@@ -1,0 +1,24 @@
+//! `scripts/soak sysbench`: prepare and `oltp_write_only` through the pipeline, then the servers'
+//! own `CHECKSUM TABLE` on both sides.
+//!
+//! `--tables N` (4), `--rows N` (250000), `--transactions N` (100000), `--pairs mariadb-mariadb,…`.
+
+use otter_server::sandbox::Flavor;
+use otter_tests::arguments::Arguments;
+use otter_tests::sysbench::{Load, carry_out};
+
+#[tokio::main]
+async fn main() {
+    let arguments = Arguments::from_environment();
+    let load = Load {
+        tables: arguments.number("tables", 4),
+        rows: arguments.number("rows", 250_000),
+        transactions: arguments.number("transactions", 100_000),
+    };
+    let pairs = arguments.text("pairs", "mariadb-mariadb,mysql-mysql,mariadb-mysql,mysql-mariadb");
+    for pair in pairs.split(',') {
+        let (source, target) = pair.split_once('-').expect("pairs are written mariadb-mysql");
+        let flavor = |name: &str| name.parse::<Flavor>().expect("mariadb or mysql");
+        carry_out(flavor(source), flavor(target), &load).await;
+    }
+}
