@@ -1,12 +1,15 @@
-//! A line that breaks at the worst moment: around COMMIT.
+//! A line that breaks at the worst moment, falls silent, or is encrypted.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use otter_core::testkit::lease::{lease, pipeline};
-use otter_core::{Fault, Load};
+use otter_core::{DatabaseUrl, Fault, Load};
+use otter_server::sandbox::Flavor;
 use otter_sink::MySqlLoader;
+use otter_tests::proxy::Proxy;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -110,4 +113,95 @@ on_both! {
     async fn a_commit_that_never_arrives_is_rolled_back(place: Place) {
         lose_the_line(&place, Break::BeforeCommit).await;
     }
+
+    async fn a_server_that_falls_silent_is_given_up_and_taken_over_again(place: Place) {
+        let pairs = place.pairs().await;
+        let line = Proxy::start(place.server.port()).await;
+        let url = line.url(&place.server.url()).parse().unwrap();
+        let mut options = place.options();
+        options.answer_timeout = Duration::from_secs(1);
+        let loader = MySqlLoader::new(pipeline(), url, options);
+        let mut source = Source::new();
+        assert_eq!(loader.resume(&lease(1)).await.unwrap(), None);
+        loader.begin(&source.position(), &lease(1)).await.unwrap();
+        line.silence();
+        let events = || vec![vec![insert(&pairs, &[pair(1, 1)])]];
+        let error = loader.load(source.batch(events()), &lease(1)).await.unwrap_err();
+        assert_eq!(error.fault(), Fault::Transient, "{error}");
+        line.mend();
+        let found = loader.resume(&lease(1)).await.unwrap();
+        source = Source::new();
+        assert_eq!(found, Some(source.position()));
+        let _ = loader.load(source.batch(events()), &lease(1)).await.unwrap();
+        assert_eq!(place.shown_pairs().await, "1=1");
+        loader.close().await;
+    }
+
+    async fn each_statement_of_a_text_may_take_the_whole_time(place: Place) {
+        let pairs = place.pairs().await;
+        let mut source = Source::new();
+        let mut options = place.options();
+        options.answer_timeout = Duration::from_secs(2);
+        let loader = place.begun_with(&source, options).await;
+        let slow = |table: &str, event: &str, seconds: &str| {
+            format!(
+                "CREATE TRIGGER {otter}.slow_{table} BEFORE {event} ON {otter}.{table} \
+                 FOR EACH ROW SET @ignored = SLEEP({seconds})",
+                otter = place.schema
+            )
+        };
+        place.execute(&slow("mark", "INSERT", "1.2")).await;
+        place.execute(&slow("checkpoint", "UPDATE", "1.2")).await;
+        let batch = source.batch(vec![vec![insert(&pairs, &[pair(1, 1)])]]);
+        let _ = loader.load(batch, &lease(1)).await.unwrap();
+        place.execute(&format!("DROP TRIGGER {}.slow_checkpoint", place.schema)).await;
+        place.execute(&slow("checkpoint", "UPDATE", "3")).await;
+        let batch = source.batch(vec![vec![insert(&pairs, &[pair(2, 2)])]]);
+        let error = loader.load(batch, &lease(1)).await.unwrap_err();
+        assert_eq!(error.fault(), Fault::Transient, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_password_that_needs_tls_is_a_fatal_fault_with_the_remedy() {
+    let place = Place::new(Flavor::MySql).await;
+    place.execute("CREATE USER shy@'127.0.0.1' IDENTIFIED BY 'sekret'").await;
+    let url = format!("{}?ssl-mode=disabled", place.server.url_as("shy", "sekret"));
+    let loader = MySqlLoader::new(pipeline(), url.parse().unwrap(), place.options());
+    let error = loader.resume(&lease(1)).await.unwrap_err();
+    assert_eq!(error.fault(), Fault::Fatal, "{error}");
+    assert!(error.to_string().contains("ssl-mode=required"), "{error}");
+    assert!(!error.to_string().contains("sekret"), "{error}");
+}
+
+#[tokio::test]
+async fn the_servers_certificate_is_verified_where_the_url_asks_for_it() {
+    let place = Place::new(Flavor::MySql).await;
+    let url = |parameters: &str| -> DatabaseUrl {
+        format!("{}?{parameters}", place.server.url()).parse().unwrap()
+    };
+    let ca = place.server.data_dir().join("ca.pem");
+    let resume = async |parameters: &str| {
+        let loader = MySqlLoader::new(pipeline(), url(parameters), place.options());
+        let outcome = loader.resume(&lease(1)).await;
+        loader.close().await;
+        outcome.map(|_| ()).map_err(|error| error.fault())
+    };
+    assert_eq!(resume("ssl-mode=required").await, Ok(()));
+    assert_eq!(resume(&format!("ssl-mode=verify-ca&ssl-ca={}", ca.display())).await, Ok(()));
+    // The machine's own certificates do not vouch for this server.
+    assert_eq!(resume("ssl-mode=verify-ca").await, Err(Fault::Fatal));
+    // The server's self-made certificate carries no name.
+    let named = format!("ssl-mode=verify-identity&ssl-ca={}", ca.display());
+    assert_eq!(resume(&named).await, Err(Fault::Fatal));
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_refused_where_the_url_asks_for_it() {
+    let place = Place::new(Flavor::MariaDb).await;
+    let url = format!("{}?ssl-mode=required", place.server.url());
+    let loader = MySqlLoader::new(pipeline(), url.parse().unwrap(), place.options());
+    let error = loader.resume(&lease(1)).await.unwrap_err();
+    assert_eq!(error.fault(), Fault::Fatal, "{error}");
+    assert!(error.to_string().contains("ssl-mode"), "{error}");
 }

@@ -12,6 +12,8 @@ use async_trait::async_trait;
 use futures::{Stream, TryStreamExt};
 use sqlx::mysql::{MySqlConnection, MySqlDatabaseError, MySqlQueryResult, MySqlRow};
 use sqlx::{AssertSqlSafe, Connection, Either, Row, ValueRef};
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
 
 /// How long saying goodbye may take; the server cleans up by itself afterwards.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -84,14 +86,13 @@ impl SqlxConn {
         }
         self.busy = true;
         let stream = sqlx::raw_sql(AssertSqlSafe(text)).fetch_many(&mut self.inner);
-        let outcome = tokio::time::timeout(self.answer_timeout, drain(stream, &mut take)).await;
-        match outcome {
+        match drain(stream, self.answer_timeout, &mut take).await {
             Ok(Ok(())) => {
                 self.busy = false;
                 Ok(())
             }
             Ok(Err(error)) => {
-                let error = ConnError::from_sqlx(error);
+                let error = ConnError::from_sqlx(&error);
                 // After an error packet the connection is ready for the next command, unless the
                 // server has said goodbye with it.
                 self.busy = !matches!(&error, ConnError::Server(server) if !server.ends_session());
@@ -102,14 +103,19 @@ impl SqlxConn {
     }
 }
 
+/// Takes all answers; each may take the whole time-out, since a text may hold many statements.
 async fn drain(
     mut stream: impl Stream<Item = sqlx::Result<Either<MySqlQueryResult, MySqlRow>>> + Unpin,
+    answer_timeout: Duration,
     take: &mut (impl FnMut(Either<MySqlQueryResult, MySqlRow>) + Send),
-) -> sqlx::Result<()> {
-    while let Some(item) = stream.try_next().await? {
-        take(item);
+) -> Result<sqlx::Result<()>, Elapsed> {
+    loop {
+        match timeout(answer_timeout, stream.try_next()).await? {
+            Ok(Some(item)) => take(item),
+            Ok(None) => return Ok(Ok(())),
+            Err(error) => return Ok(Err(error)),
+        }
     }
-    Ok(())
 }
 
 #[async_trait]
@@ -145,7 +151,7 @@ impl ApplyConn for SqlxConn {
             return;
         }
         // Nothing depends on it: the server notices the closed socket as well.
-        let _ = tokio::time::timeout(GOODBYE, self.inner.close()).await;
+        let _ = timeout(GOODBYE, self.inner.close()).await;
     }
 }
 
@@ -163,23 +169,18 @@ fn text_row(row: &MySqlRow) -> sqlx::Result<TextRow> {
 }
 
 impl ConnError {
-    pub(crate) fn from_sqlx(error: sqlx::Error) -> Self {
-        let error = match error {
-            sqlx::Error::Database(database) => {
-                match database.try_downcast::<MySqlDatabaseError>() {
-                    Ok(server) => {
-                        return Self::Server(ServerError {
-                            number: server.number(),
-                            state: server.code().unwrap_or_default().to_owned(),
-                            message: server.message().to_owned(),
-                        });
-                    }
-                    Err(other) => sqlx::Error::Database(other),
-                }
-            }
-            other => other,
-        };
-        Self::Broken(error.to_string())
+    pub(crate) fn from_sqlx(error: &sqlx::Error) -> Self {
+        let server = error
+            .as_database_error()
+            .and_then(|database| database.try_downcast_ref::<MySqlDatabaseError>());
+        match server {
+            Some(server) => Self::Server(ServerError {
+                number: server.number(),
+                state: server.code().unwrap_or_default().to_owned(),
+                message: server.message().to_owned(),
+            }),
+            None => Self::Broken(error.to_string()),
+        }
     }
 
     /// The server's error number, where the server sent one.

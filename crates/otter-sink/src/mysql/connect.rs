@@ -80,7 +80,7 @@ async fn open_within(
     times: SessionTimes,
 ) -> Result<(Box<dyn ApplyConn>, ServerFacts), MySqlLoadError> {
     let inner =
-        connect_options(url).connect().await.map_err(|error| refused_connection(url, error))?;
+        connect_options(url).connect().await.map_err(|error| refused_connection(url, &error))?;
     let mut conn = SqlxConn::new(inner, times.answer);
     let rows = conn.query(&session_text(times)).await.map_err(MySqlLoadError::plain)?;
     let facts = rows.last().and_then(|row| read_facts(row)).ok_or_else(|| {
@@ -151,19 +151,19 @@ fn read_facts(row: &[Option<String>]) -> Option<ServerFacts> {
 }
 
 /// Tells the faults of connecting apart, with the remedy where there is one.
-fn refused_connection(url: &DatabaseUrl, error: sqlx::Error) -> MySqlLoadError {
+fn refused_connection(url: &DatabaseUrl, error: &sqlx::Error) -> MySqlLoadError {
     let address = url.address();
-    if let sqlx::Error::Configuration(_) = &error {
+    if let sqlx::Error::Configuration(_) = error {
         // The only configuration that sqlx refuses here is RSA, which is left out because of
         // RUSTSEC-2023-0071.
         return MySqlLoadError::NeedsTls { address, user: url.user().to_owned() };
     }
-    if let sqlx::Error::Tls(cause) = &error {
+    if let sqlx::Error::Tls(cause) = error {
         return MySqlLoadError::Tls { address, cause: cause.to_string() };
     }
-    if let sqlx::Error::Io(cause) = &error {
+    if let sqlx::Error::Io(cause) = error {
         let cause = cause.to_string();
-        return if matches!(&error, sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData)
+        return if matches!(error, sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData)
         {
             MySqlLoadError::Tls { address, cause }
         } else {

@@ -184,21 +184,26 @@ fn unfit_table(target: &TargetTable, quoted: &str) -> Option<(String, String)> {
 }
 
 fn plan_column(source: &Column, target: &TargetColumn) -> ColumnPlan {
-    let (text, fixed) = match &source.column_type {
-        ColumnType::Text { charset, fixed, .. } => (text_form(charset), *fixed),
-        _ => (TextForm::Utf8, true),
-    };
     let is_text = matches!(source.column_type, ColumnType::Text { .. });
+    let mut text = TextForm::Utf8;
+    let mut fixed = true;
+    if let ColumnType::Text { charset, fixed: declared, .. } = &source.column_type {
+        text = text_form(charset);
+        fixed = *declared;
+    }
+    let mut labels = &None;
+    if let ColumnType::Enum { labels: known } | ColumnType::Set { labels: known } =
+        &source.column_type
+    {
+        labels = known;
+    }
     ColumnPlan {
         quoted: identifier(&target.name),
         name: Arc::clone(&target.name),
         written: !target.generated,
         stamps: target.stamps_updates && !target.generated,
         text,
-        labels: match &source.column_type {
-            ColumnType::Enum { labels } | ColumnType::Set { labels } => labels.clone(),
-            _ => None,
-        },
+        labels: labels.clone(),
         target: target_form(target),
         max_letters: if is_text { target.max_letters } else { None },
         drops_spaces: is_text && !fixed && target.data_type == "char",

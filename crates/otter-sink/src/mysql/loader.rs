@@ -322,10 +322,11 @@ fn cut(transactions: &[Transaction]) -> Vec<Segment<'_>> {
 }
 
 fn first_ddl(transaction: &Transaction) -> Option<&Ddl> {
-    transaction.events.iter().find_map(|event| match event {
-        Event::Ddl(ddl) => Some(ddl),
-        _ => None,
-    })
+    transaction.events.iter().find_map(
+        |event| {
+            if let Event::Ddl(ddl) = event { Some(ddl) } else { None }
+        },
+    )
 }
 
 /// A number that no other loader has.

@@ -32,8 +32,7 @@ pub struct LoaderOptions {
     pub source_site: Option<Arc<str>>,
     /// What happens to schema changes.
     pub ddl: DdlPolicy,
-    /// How long the server may take to answer one text of statements before the connection is
-    /// given up.
+    /// How long the server may take to answer one statement before the connection is given up.
     pub answer_timeout: Duration,
     /// How long a predecessor may take to disappear once it was killed; rolling back a large
     /// transaction takes a while.

@@ -71,13 +71,14 @@ fn check_binlog(is_logging: bool, format: Option<&str>, marks: Marks) -> Finding
 /// The mark must reach the binlog whatever filters the server has.
 async fn check_binlog_filters(desk: &mut Desk) -> Result<Finding, MySqlLoadError> {
     let what = "the mark reaches the target's binlog";
-    let ask = match desk.facts.flavour {
-        Flavour::MySql => "SHOW BINARY LOG STATUS",
-        Flavour::MariaDb => "SHOW MASTER STATUS",
-    };
-    let rows = match desk.conn.query(ask).await {
+    let mut answer = desk.conn.query("SHOW BINARY LOG STATUS").await;
+    // MariaDB and MySQL before 8.2 have an older name for it.
+    if matches!(&answer, Err(error) if error.number() == Some(1064)) {
+        answer = desk.conn.query("SHOW MASTER STATUS").await;
+    }
+    let rows = match answer {
         Ok(rows) => rows,
-        Err(error) if matches!(error.number(), Some(1064 | 1142 | 1227)) => {
+        Err(error) if matches!(error.number(), Some(1142 | 1227)) => {
             let right = match desk.facts.flavour {
                 Flavour::MySql => "REPLICATION CLIENT",
                 Flavour::MariaDb => "BINLOG MONITOR",

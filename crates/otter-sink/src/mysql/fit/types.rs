@@ -101,14 +101,11 @@ fn needed_type(source: &ColumnType, target: &TargetColumn) -> Option<String> {
 
 /// The source's type in SQL, for the remedy.
 fn sql_type(source: &ColumnType) -> String {
-    match source {
-        ColumnType::Decimal { precision, scale, unsigned } => {
-            let unsigned = if *unsigned { " unsigned" } else { "" };
-            format!("decimal({precision},{scale}){unsigned}")
-        }
-        ColumnType::Text { charset, max_bytes, .. } => {
-            format!("varchar({max_bytes}) CHARACTER SET {charset}")
-        }
-        other => other.describe(),
+    if let ColumnType::Decimal { precision, scale, unsigned: true } = source {
+        return format!("decimal({precision},{scale}) unsigned");
     }
+    if let ColumnType::Text { charset, max_bytes, .. } = source {
+        return format!("varchar({max_bytes}) CHARACTER SET {charset}");
+    }
+    source.describe()
 }

@@ -70,6 +70,11 @@ fn plan_with(
     }
 }
 
+fn rows_of(expect: &Expect) -> RowsOf {
+    let Expect::Rows(of) = expect else { panic!("{expect:?}") };
+    *of
+}
+
 fn one_text(table: (Arc<Table>, TargetTable), events: Vec<Event>) -> String {
     let texts = plan_with(table, &[transaction(events)], LIMITS, Detail::Joined).unwrap();
     assert_eq!(texts.len(), 1);
@@ -90,14 +95,7 @@ fn neighbouring_inserts_share_a_statement_up_to_the_limit() {
         "INSERT INTO `shop`.`item` (`id`,`n`) VALUES (1,1),(2,2),(3,3); \
          INSERT INTO `shop`.`item` (`id`,`n`) VALUES (4,4)"
     );
-    let counted: Vec<_> = texts[0]
-        .1
-        .iter()
-        .map(|expect| match expect {
-            Expect::Rows(of) => (of.ordinal, of.rows),
-            other => panic!("{other:?}"),
-        })
-        .collect();
+    let counted: Vec<_> = texts[0].1.iter().map(rows_of).map(|of| (of.ordinal, of.rows)).collect();
     assert_eq!(counted, [(1, 3), (4, 1)]);
 }
 
@@ -221,11 +219,10 @@ fn a_row_without_a_key_and_with_absent_columns_is_refused() {
 #[test]
 fn foreign_keys_are_checked_where_the_source_checked_them() {
     let (source, target) = item();
-    let unchecked = |event: Event| match event {
-        Event::Rows(rows) => Event::Rows(
-            rows.with_flags(RowFlags { no_foreign_key_checks: true, no_unique_checks: false }),
-        ),
-        other => other,
+    let unchecked = |event: Event| {
+        let Event::Rows(rows) = event else { panic!("no rows") };
+        let flags = RowFlags { no_foreign_key_checks: true, no_unique_checks: false };
+        Event::Rows(rows.with_flags(flags))
     };
     let events = vec![
         unchecked(rows(&source, RowKind::Insert, &[row(1, 1)])),
@@ -264,14 +261,8 @@ fn ordinals_go_on_over_events_and_begin_anew_with_a_transaction() {
     let transactions = [transaction(vec![event(), event()]), second];
     let texts =
         plan_with((Arc::clone(&source), target), &transactions, LIMITS, Detail::Joined).unwrap();
-    let places: Vec<_> = texts[0]
-        .1
-        .iter()
-        .map(|expect| match expect {
-            Expect::Rows(of) => (of.transaction, of.ordinal),
-            other => panic!("{other:?}"),
-        })
-        .collect();
+    let places: Vec<_> =
+        texts[0].1.iter().map(rows_of).map(|of| (of.transaction, of.ordinal)).collect();
     assert_eq!(places, [(0, 1), (0, 2), (1, 8)]);
 }
 
@@ -298,7 +289,7 @@ fn a_long_history_is_cut_into_texts_that_hold_every_row_once() {
                 assert_eq!(piece.matches('(').count(), piece.matches(')').count(), "{piece}");
             }
             for expect in expects {
-                let Expect::Rows(of) = expect else { panic!("{expect:?}") };
+                let of = rows_of(expect);
                 assert_eq!(of.ordinal, next);
                 next += of.rows;
             }
