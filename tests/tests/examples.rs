@@ -1,0 +1,63 @@
+//! Every example runs.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use otter_server::sandbox::Flavor;
+use otter_tests::{query, testbed, wait};
+use tokio::process::Command;
+
+/// Where cargo puts an example: beside the folder of the test programs.
+fn example(name: &str) -> PathBuf {
+    let own = std::env::current_exe().expect("this program has a path");
+    let folder = own.ancestors().nth(2).expect("tests are built in target/PROFILE/deps");
+    let program = folder.join("examples").join(name);
+    assert!(program.is_file(), "{} is built: cargo build --workspace --all-targets", program.display());
+    program
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn embedded_copies_a_database_until_it_is_interrupted() {
+    let (source, target) = testbed::start_pair((Flavor::MariaDb, Flavor::MySql)).await;
+    for server in [&source, &target] {
+        let tables = "CREATE DATABASE shop; CREATE TABLE shop.item (id INT PRIMARY KEY, name TEXT); \
+                      CREATE TABLE shop.tmp_scratch (id INT PRIMARY KEY)";
+        testbed::execute(server, tables).await;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let embedded = Command::new(example("embedded"))
+        .args([source.url(), target.url(), "shop".to_owned()])
+        .current_dir(folder.path())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the example starts");
+    // It starts "now", which is when its checkpoint is there.
+    wait::wait_until("the checkpoint is there", Duration::from_secs(30), async || {
+        let tables = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'otter' AND table_name = 'checkpoint'";
+        query::number(&target, tables).await == 1
+            && query::number(&target, "SELECT COUNT(*) FROM otter.checkpoint WHERE resume_from IS NOT NULL").await == 1
+    })
+    .await;
+    testbed::execute(
+        &source,
+        "INSERT INTO shop.tmp_scratch VALUES (1); INSERT INTO shop.item VALUES (1, 'otter')",
+    )
+    .await;
+    wait::wait_until("the row arrives", Duration::from_secs(30), async || {
+        query::number(&target, "SELECT COUNT(*) FROM shop.item").await == 1
+    })
+    .await;
+    assert_eq!(query::number(&target, "SELECT COUNT(*) FROM shop.tmp_scratch").await, 0);
+
+    let id = embedded.id().expect("it runs").to_string();
+    let status = Command::new("kill").args(["-INT", &id]).status().await.expect("kill runs");
+    assert!(status.success());
+    let output = tokio::time::timeout(Duration::from_secs(20), embedded.wait_with_output())
+        .await
+        .expect("it ends when it is interrupted")
+        .expect("it can be waited for");
+    assert!(output.status.success());
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("1 rows, now at "));
+}
