@@ -118,7 +118,8 @@ pub trait Load: Send + Sync + fmt::Debug {
     /// [`Fault::Fenced`](crate::Fault::Fenced) where the lease is over or a higher term has been
     /// here: nothing was written. [`Fault::Poison`](crate::Fault::Poison) where a row does not
     /// fit or was not as expected. [`Fault::Transient`](crate::Fault::Transient) where the target
-    /// cannot be reached.
+    /// cannot be reached. [`Fault::Fatal`](crate::Fault::Fatal) where the batch does not begin
+    /// where the last one ended.
     ///
     /// # Cancel safety
     /// Not cancel safe: after a dropped call, [`resume`](Self::resume).

@@ -4,6 +4,7 @@
 //! | Module | Holds |
 //! |---|---|
 //! | [`arbiter`], [`loader`], [`selector`] | a suite each: a case for every sentence of the trait |
+//! | [`transform`] | what every transform must keep |
 //! | [`memory`] | an arbiter, a source and a target that live in memory and can fail on demand |
 //! | [`history`] | a model of a source's history, and batches made from it |
 //! | [`simulation`] | nodes, crashes and lost answers under one seed, judged by a model |
@@ -31,3 +32,4 @@ pub mod random;
 pub mod selector;
 pub mod simulation;
 pub mod suite;
+pub mod transform;

@@ -16,6 +16,7 @@ pub use load::{MemoryLoad, MemoryLoadError};
 pub use rows::Tables;
 pub use select::{MemorySelect, MemorySelectError, MemorySource};
 pub use store::{Commit, Weakness};
+pub(super) use stored::image;
 pub use stored::{Stored, StoredRow};
 pub use target::MemoryTarget;
 pub(super) use target::items_of;

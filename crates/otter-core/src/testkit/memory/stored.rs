@@ -60,6 +60,6 @@ impl From<Value<'_>> for Stored {
 }
 
 /// The values of a row image; `None` where absent.
-pub(super) fn image(row: Row<'_>) -> Vec<Option<Stored>> {
+pub(in super::super) fn image(row: Row<'_>) -> Vec<Option<Stored>> {
     row.values().map(|value| value.map(Stored::from)).collect()
 }
