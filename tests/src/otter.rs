@@ -135,6 +135,15 @@ impl OtterProcess {
         assert!(ended.is_none(), "otter-server ended ({ended:?}):\n{}", tail(&self.log()));
     }
 
+    /// Returns the exit code if the process has ended, without waiting for it.
+    ///
+    /// # Panics
+    /// Where it was ended by a signal.
+    pub fn exit_code(&mut self) -> Option<i32> {
+        let ended = self.process.ended().expect("the process can be watched")?;
+        Some(ended.code().unwrap_or_else(|| panic!("a signal ended it:\n{}", tail(&self.log()))))
+    }
+
     /// Kills the process (SIGKILL) and waits until it is gone.
     ///
     /// # Panics

@@ -24,7 +24,8 @@ use crate::fault::{Error, Fault, Result};
 use crate::stage::{Extract, Load, Select, Start, Transform};
 use crate::stop::Stop;
 
-/// What to do about transient faults before the pipeline has come up once.
+/// What to do about transient faults before the pipeline has come up once: before the target has
+/// told a position, of this run or of an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AtStart {
     /// End the run, so that a wrong address is told at once.
@@ -221,7 +222,8 @@ impl Pipeline {
         loop {
             let loaded_before = self.progress.borrow().groups;
             let Err(error) = self.attempt(lease, stop).await else { return Ok(()) };
-            has_been_up |= self.progress.borrow().state == State::Running;
+            // A position in the target proves the set-up: it is known, or it has just been begun.
+            has_been_up |= self.progress.borrow().position.is_some();
             match error.fault() {
                 Fault::Poison | Fault::Fenced | Fault::Fatal => return Err(error),
                 Fault::Transient if !lease.is_held() => {

@@ -26,10 +26,7 @@ impl Pipeline {
             position = self.while_held(lease, self.begin_reading(lease)) => position?,
         };
         info!(pipeline = %self.id, term = %lease.term(), %position, "pipeline running");
-        self.progress.send_modify(|progress| {
-            progress.state = State::Running;
-            progress.position = Some(position.clone());
-        });
+        self.progress.send_modify(|progress| progress.state = State::Running);
 
         let (sender, receiver) = mpsc::channel(self.options.queue_batches.get());
         let mut reader = AbortOnDrop(self.spawn_reader(sender, stop.clone()));
@@ -44,6 +41,7 @@ impl Pipeline {
     /// Takes the target over and opens the source where the target is.
     async fn begin_reading(&self, lease: &Lease) -> Result<Position> {
         let position = self.resume(lease).await?;
+        self.progress.send_modify(|progress| progress.position = Some(position.clone()));
         let budget = Budget::new(self.options.memory_bytes);
         self.select.lock().await.open(&position, &budget).await?;
         Ok(position)

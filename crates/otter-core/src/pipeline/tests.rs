@@ -153,6 +153,35 @@ async fn a_source_that_never_answered_ends_the_run_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_source_that_is_away_is_waited_for_where_the_target_knows_the_pipeline() {
+    /// Answers at the third try.
+    #[derive(Debug, Default)]
+    struct Late(u32);
+    #[async_trait]
+    impl Select for Late {
+        async fn locate(&mut self, _: &Start) -> Result<Position> {
+            Err(cut())
+        }
+        async fn open(&mut self, _: &Position, _: &Budget) -> Result<()> {
+            self.0 += 1;
+            if self.0 < 3 { Err(cut()) } else { Ok(()) }
+        }
+        async fn next(&mut self) -> Result<Batch> {
+            std::future::pending().await
+        }
+    }
+    let arbiter = Arc::new(Always(ArbiterId::new("test")));
+    let memory = Memory(Arc::new(StdMutex::new(Some(at(10)))));
+    let pipeline = Pipeline::new(PipelineId::new("p"), arbiter, Late::default(), memory);
+    let mut progress = pipeline.progress();
+    let (handle, stop) = StopHandle::new();
+    let run = tokio::spawn(pipeline.run(stop));
+    progress.wait_for(|progress| progress.state == State::Running).await.unwrap();
+    handle.stop();
+    assert_eq!(run.await.unwrap().unwrap().retries, 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_checkpoint_and_start_the_pipeline_says_what_is_missing() {
     let memory = Memory::default();
     let mut pipeline = pipeline(Vec::new(), &memory);
