@@ -34,6 +34,18 @@ async fn both_flavors_start_and_are_what_they_say() {
 }
 
 #[tokio::test]
+async fn the_tools_that_came_with_a_server_are_found() {
+    let (mariadb, mysql) = testbed::start_pair((Flavor::MariaDb, Flavor::MySql)).await;
+    for (server, name) in [(&mariadb, "mariadb-binlog"), (&mysql, "mysqlbinlog")] {
+        let program = server.companion(name).unwrap();
+        let output = Command::new(program).args(["--no-defaults", "--version"]).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.contains(name), "{said}");
+    }
+    assert_eq!(mysql.companion("no-such-tool"), None);
+}
+
+#[tokio::test]
 async fn a_new_server_has_an_empty_history_and_an_identity_of_its_own() {
     let one = testbed::mysql().start();
     let (one, two) = tokio::join!(one, testbed::mysql().start());

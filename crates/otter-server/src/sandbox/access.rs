@@ -8,7 +8,7 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 use super::process::ChildProcess;
-use super::{Flavor, SandboxError, Server};
+use super::{Flavor, SandboxError, Server, binaries};
 
 impl Server {
     /// Returns the family of the server.
@@ -21,9 +21,15 @@ impl Server {
         &self.binary.version
     }
 
-    /// Returns the server program, beside which its tools are.
+    /// Returns the server program.
     pub fn program(&self) -> &Path {
         &self.binary.path
+    }
+
+    /// Finds a program that came with the server, such as `mysqlbinlog`: beside
+    /// it, in the `bin` next to its `sbin`, or on the `PATH`.
+    pub fn companion(&self, name: &str) -> Option<PathBuf> {
+        binaries::companion(&self.binary.path, name)
     }
 
     /// Returns the id that the server writes into its binlog.
