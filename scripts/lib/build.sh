@@ -14,7 +14,8 @@ run_release() {
     local prefix=$1 name=$2
     shift 2
     if ! [ -e "$otter_root/tests/src/bin/$prefix-$name.rs" ]; then
-        say "no $prefix named $name; there are:"
+        if [ -n "$name" ]; then say "no $prefix is named $name"; fi
+        say "choose one of:"
         (cd "$otter_root/tests/src/bin" && printf '%s\n' "$prefix"-*.rs) |
             sed "s/^$prefix-/  /; s/\.rs\$//" >&2
         exit 2
