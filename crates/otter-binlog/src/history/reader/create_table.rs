@@ -51,7 +51,7 @@ fn read_body(cursor: &mut Cursor<'_>) -> Result<CreateBody> {
     })
 }
 
-/// Whether the parenthesis here opens a SELECT instead of columns.
+/// Whether a SELECT begins here, perhaps in parentheses.
 fn begins_select(cursor: &Cursor<'_>) -> bool {
     let mut ahead = cursor.clone();
     while ahead.eat_symbol(b'(') {}
@@ -61,9 +61,7 @@ fn begins_select(cursor: &Cursor<'_>) -> bool {
 fn skip_select(cursor: &mut Cursor<'_>) -> Result<()> {
     cursor.eat_any_word(&["IGNORE", "REPLACE"]);
     cursor.eat_word("AS");
-    let is_select =
-        cursor.is_symbol(b'(') || cursor.is_any_word(&["SELECT", "WITH", "VALUES", "TABLE"]);
-    if !is_select {
+    if !begins_select(cursor) {
         return Err(cursor.refuse("a SELECT"));
     }
     cursor.skip_rest()

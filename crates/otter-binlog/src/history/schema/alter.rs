@@ -45,7 +45,7 @@ impl Schema {
         }
         // Nothing fails from here on.
         if altered != *table {
-            self.replace_table(&name, altered, &collation, session);
+            self.replace_table(&name, Arc::new(altered), session);
             applied.changed.push(name.clone());
         }
         for new in arrived {
@@ -62,18 +62,20 @@ impl Schema {
         Ok(())
     }
 
-    fn replace_table(
-        &mut self,
-        name: &TableName,
-        altered: TableSchema,
-        collation: &str,
-        session: &Session,
-    ) {
+    /// Puts a new definition in the place of the one that the name means in this session.
+    fn replace_table(&mut self, name: &TableName, altered: Arc<TableSchema>, session: &Session) {
         if self.is_temporary(name, session) {
             let key = self.temporary_key(name, session);
-            self.temporary.insert(key, Arc::new(altered));
-        } else {
-            self.put(name, Arc::new(altered), collation);
+            self.temporary.insert(key, altered);
+            return;
+        }
+        let altered = self.share_names(altered);
+        let rule = self.options.table_names;
+        let database = self.databases.get_mut(&*rule.key(&name.database));
+        let entry = database.and_then(|database| database.tables.get_mut(&*rule.key(&name.table)));
+        if let Some(entry) = entry {
+            // The table keeps its name as it was written first.
+            entry.table = altered;
         }
     }
 }
@@ -217,7 +219,7 @@ impl Alteration<'_> {
                 }
                 KeyAction::Rename { from, to } => list.rename(from, to),
                 KeyAction::AddPeriod(begin, end) => {
-                    resolve::forbid_null(&mut columns, [begin, end])
+                    resolve::forbid_null(&mut columns, [begin, end]);
                 }
                 KeyAction::Drop { .. } | KeyAction::DropConstraint { .. } => {}
             }

@@ -113,7 +113,7 @@ impl Schema {
         database.tables.insert(key, Entry { name: kept, table });
     }
 
-    fn share_names(&mut self, mut table: Arc<TableSchema>) -> Arc<TableSchema> {
+    pub(super) fn share_names(&mut self, mut table: Arc<TableSchema>) -> Arc<TableSchema> {
         // A table that is shared already has gone through here.
         if let Some(own) = Arc::get_mut(&mut table) {
             own.share_names(&mut self.names);
