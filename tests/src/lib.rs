@@ -9,6 +9,8 @@
 //! | [`otter`] | the program `otter-server` |
 //! | [`proxy`] | a line that is cut, silent or slow |
 //! | [`wait`] | conditions with deadlines |
+//! | [`workload`], [`exactly_once`] | a busy application, and the main promise under fire |
+//! | [`replication`] | the servers' own replication, to measure against |
 //!
 //! Everything here panics where something does not work, because that is how a
 //! test fails. No published crate may depend on this one.
@@ -19,9 +21,17 @@
     reason = "a test fails by panicking and reports by printing"
 )]
 
+pub mod arguments;
 pub mod comparison;
+pub mod exactly_once;
+pub mod fencing;
+pub mod huge_transaction;
 pub mod otter;
 pub mod proxy;
 pub mod query;
+pub mod random;
+pub mod replication;
+pub mod sysbench;
 pub mod testbed;
 pub mod wait;
+pub mod workload;
