@@ -16,7 +16,14 @@ const ALLOWED: [(&str, &[&str]); 7] = [
     ("otter-server", &["otter-core", "otter-binlog", "otter-arbitrate", "otter-sink"]),
     (
         "otter-examples",
-        &["otter-core", "otter-binlog", "otter-arbitrate", "otter-sink", "otter-server", "otter-tests"],
+        &[
+            "otter-core",
+            "otter-binlog",
+            "otter-arbitrate",
+            "otter-sink",
+            "otter-server",
+            "otter-tests",
+        ],
     ),
     (
         "otter-tests",
