@@ -1,4 +1,4 @@
-//! The conformance suite of arbiters: a case for every sentence of [`Arbiter`] and [`Lease`].
+//! The conformance suite of arbiters: a case for every sentence of [`Arbiter`] and its leases.
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};
