@@ -27,6 +27,8 @@ macro_rules! on_both {
 
 #[path = "loader/checkpoint.rs"]
 mod checkpoint;
+#[path = "loader/columns.rs"]
+mod columns;
 #[path = "loader/contention.rs"]
 mod contention;
 #[path = "loader/ddl.rs"]
@@ -45,6 +47,8 @@ mod place;
 mod poison;
 #[path = "loader/preflight.rs"]
 mod preflight;
+#[path = "loader/random_values.rs"]
+mod random_values;
 #[path = "loader/source.rs"]
 mod source;
 #[path = "loader/suite.rs"]

@@ -4,21 +4,10 @@ use std::time::Duration;
 
 use otter_core::testkit::lease::lease;
 use otter_core::{Fault, Load};
-use otter_tests::wait::wait_until;
 use sqlx::AssertSqlSafe;
 
 use crate::place::Place;
 use crate::source::{Source, pair, update};
-
-async fn wait_for_a_lock_wait(place: &Place) {
-    wait_until("the load waits for a lock", Duration::from_secs(10), async || {
-        let query = "SELECT COUNT(*) FROM information_schema.innodb_trx t \
-             JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id \
-             WHERE t.trx_state = 'LOCK WAIT' AND p.info LIKE '%{db}%'";
-        place.texts(query).await != [["0"]]
-    })
-    .await;
-}
 
 on_both! {
     async fn a_deadlock_is_played_again_at_once(place: Place) {
@@ -40,7 +29,7 @@ on_both! {
         let batch = source.batch(vec![events]);
         let load = async { loader.load(batch, &lease(1)).await };
         let clash = async {
-            wait_for_a_lock_wait(&place).await;
+            place.wait_for_a_lock_wait().await;
             sqlx::raw_sql("UPDATE pair SET n = 10 WHERE id = 1; COMMIT")
                 .execute(&mut other)
                 .await

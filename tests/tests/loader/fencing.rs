@@ -137,12 +137,7 @@ on_both! {
         ];
         let load = loader.load(source.batch(vec![events]), &lease);
         let end = async {
-            wait_until("the load waits for the row", Duration::from_secs(10), async || {
-                let waiting = "SELECT COUNT(*) FROM information_schema.innodb_trx \
-                     WHERE trx_state = 'LOCK WAIT'";
-                place.texts(waiting).await != [["0"]]
-            })
-            .await;
+            place.wait_for_a_lock_wait().await;
             held.send_replace(true);
         };
         let (outcome, ()) = tokio::join!(load, end);

@@ -10,11 +10,12 @@ use otter_core::{DatabaseUrl, Fault, Load};
 use otter_server::sandbox::Flavor;
 use otter_sink::MySqlLoader;
 use otter_tests::proxy::Proxy;
+use otter_tests::random::Random;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::place::Place;
-use crate::source::{Source, insert, pair};
+use crate::source::{Source, insert, pair, update};
 
 /// On which side of the server's work the line breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,6 +136,68 @@ on_both! {
         let _ = loader.load(source.batch(events()), &lease(1)).await.unwrap();
         assert_eq!(place.shown_pairs().await, "1=1");
         loader.close().await;
+    }
+
+    async fn a_line_that_is_cut_again_and_again_loses_and_repeats_nothing(place: Place) {
+        const STEPS: i64 = 150;
+
+        let pairs = place.pairs().await;
+        place.execute("INSERT INTO pair VALUES (0, 0)").await;
+        let seed = Random::seed_from_environment();
+        println!("OTTER_SEED={seed}");
+        let mut random = Random::new(seed);
+        let line = Proxy::start(place.server.port()).await;
+        let url = line.url(&place.server.url()).parse().unwrap();
+        let loader = MySqlLoader::new(pipeline(), url, place.options());
+        assert_eq!(loader.resume(&lease(1)).await.unwrap(), None);
+        loader.begin(&Source::new().position(), &lease(1)).await.unwrap();
+        // Each step adds a row and counts on: whatever is lost or repeated is a finding.
+        let events = |step: i64| {
+            vec![insert(&pairs, &[pair(step, step)]), update(&pairs, pair(0, step - 1), pair(0, step))]
+        };
+        let cuts = async {
+            for _ in 0..25 {
+                tokio::time::sleep(Duration::from_micros(500 + random.below(40_000))).await;
+                line.cut();
+                tokio::time::sleep(Duration::from_micros(random.below(5_000))).await;
+                line.mend();
+            }
+        };
+        let loads = async {
+            let mut source = Source::new();
+            let (mut step, mut faults) = (1, 0);
+            while step <= STEPS {
+                let error = match loader.load(source.batch(vec![events(step)]), &lease(1)).await {
+                    Ok(_) => {
+                        step += 1;
+                        continue;
+                    }
+                    Err(error) => error,
+                };
+                assert_eq!(error.fault(), Fault::Transient, "{error}");
+                faults += 1;
+                let found = loop {
+                    match loader.resume(&lease(1)).await {
+                        Ok(found) => break found.unwrap(),
+                        Err(error) => assert_eq!(error.fault(), Fault::Transient, "{error}"),
+                    }
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                };
+                source = Source::new();
+                step = 1;
+                while source.position() != found {
+                    let _ = source.batch(vec![Vec::new()]);
+                    step += 1;
+                }
+            }
+            faults
+        };
+        let ((), faults) = tokio::join!(cuts, loads);
+        println!("{faults} faults");
+        loader.close().await;
+        let shown = place.texts("SELECT COUNT(*), SUM(n), MAX(id) FROM {db}.pair").await;
+        let sum = STEPS * (STEPS + 1) / 2 + STEPS;
+        assert_eq!(shown, [[(STEPS + 1).to_string(), sum.to_string(), STEPS.to_string()]]);
     }
 
     async fn each_statement_of_a_text_may_take_the_whole_time(place: Place) {

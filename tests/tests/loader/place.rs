@@ -2,11 +2,13 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use otter_core::testkit::lease::{lease, pipeline};
 use otter_core::{DatabaseUrl, Load, Table, TableName};
 use otter_server::sandbox::{Flavor, Server};
 use otter_sink::{LoaderOptions, MySqlLoader};
+use otter_tests::wait::wait_until;
 use otter_tests::{query, testbed};
 
 use crate::source::{self, INT, Source};
@@ -94,6 +96,19 @@ impl Place {
     pub async fn shown_pairs(&self) -> String {
         let rows = self.texts("SELECT CONCAT(id, '=', n) FROM {db}.pair ORDER BY id").await;
         rows.concat().join(" ")
+    }
+
+    /// Waits until a statement about the test's tables waits for a row lock.
+    pub async fn wait_for_a_lock_wait(&self) {
+        // `innodb_trx` is no help: it stays as it was while it is read more often than every
+        // 100 ms, by whomever.
+        wait_until("a statement waits for a lock", Duration::from_secs(10), async || {
+            let status = self.texts("SHOW ENGINE INNODB STATUS").await.concat().concat();
+            status.split("---TRANSACTION").any(|transaction| {
+                transaction.contains("LOCK WAIT") && transaction.contains(&self.database)
+            })
+        })
+        .await;
     }
 
     /// Executes statements in the test's database.
