@@ -16,5 +16,6 @@ pub(crate) mod rows;
 pub(crate) mod table_map;
 
 pub(crate) use format::Format;
-pub(crate) use frame::{EventError, RawEvent};
-pub(crate) use kind::EventKind;
+pub use frame::EventError;
+pub(crate) use frame::RawEvent;
+pub use kind::EventKind;

@@ -10,6 +10,7 @@ pub mod connection;
 mod cursor;
 mod event;
 pub mod history;
+pub mod preflight;
 mod row;
 mod schema;
 pub mod selector;

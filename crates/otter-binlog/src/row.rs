@@ -13,5 +13,7 @@ pub(crate) mod json;
 pub(crate) mod number;
 pub(crate) mod temporal;
 
-pub(crate) use codec::{Codec, ValueError};
-pub(crate) use image::{ImageError, RowPlan, RowReader};
+pub(crate) use codec::Codec;
+pub use codec::ValueError;
+pub use image::ImageError;
+pub(crate) use image::{RowPlan, RowReader};

@@ -27,9 +27,13 @@ mod tape;
 use async_trait::async_trait;
 use otter_core::{Batch, Budget, FilePlace, Position, Result, Select, Start};
 
+pub use crate::event::{EventError, EventKind};
+pub use crate::row::{ImageError, ValueError};
+pub use crate::schema::SchemaError;
 pub use error::SelectError;
 pub use options::{DatabaseFilter, OWN_SCHEMA, SelectorOptions, TableFilter};
 use session::Session;
+pub(crate) use status::binlog_end_for_trial;
 
 /// Reads a source's binlog as batches of transactions.
 ///

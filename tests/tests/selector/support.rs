@@ -11,11 +11,11 @@ use otter_server::sandbox::Server;
 use tokio::time::timeout;
 
 /// Far more than anything here takes, even on a loaded machine.
-pub const DEADLINE: Duration = Duration::from_secs(60);
-pub const BUDGET: usize = 64 << 20;
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const BUDGET: usize = 64 << 20;
 
 /// Options that want all tables of the database `shop`.
-pub fn options(server: &Server) -> SelectorOptions {
+pub(crate) fn options(server: &Server) -> SelectorOptions {
     let mut options = SelectorOptions::new(
         server.url().parse().unwrap(),
         Arc::new(|table| &*table.database == "shop"),
@@ -25,14 +25,14 @@ pub fn options(server: &Server) -> SelectorOptions {
 }
 
 /// A selector that stands at the end of the source's binlog.
-pub async fn open_now(options: SelectorOptions) -> BinlogSelector {
+pub(crate) async fn open_now(options: SelectorOptions) -> BinlogSelector {
     let mut selector = BinlogSelector::new(options);
     let position = selector.locate(&Start::Now).await.unwrap();
     selector.open(&position, &Budget::new(BUDGET)).await.unwrap();
     selector
 }
 
-pub async fn next(selector: &mut BinlogSelector) -> Batch {
+pub(crate) async fn next(selector: &mut BinlogSelector) -> Batch {
     match timeout(DEADLINE, selector.next()).await {
         Ok(Ok(batch)) => batch,
         Ok(Err(error)) => panic!("{error}"),
@@ -41,7 +41,7 @@ pub async fn next(selector: &mut BinlogSelector) -> Batch {
 }
 
 /// Reads until `count` transactions have come.
-pub async fn transactions(selector: &mut BinlogSelector, count: usize) -> Vec<Transaction> {
+pub(crate) async fn transactions(selector: &mut BinlogSelector, count: usize) -> Vec<Transaction> {
     let mut all = Vec::new();
     while all.len() < count {
         all.extend(next(selector).await.transactions);
@@ -51,7 +51,7 @@ pub async fn transactions(selector: &mut BinlogSelector, count: usize) -> Vec<Tr
 }
 
 /// Reads until the position covers everything that the source has committed by now.
-pub async fn position_after(selector: &mut BinlogSelector, count: usize) -> Position {
+pub(crate) async fn position_after(selector: &mut BinlogSelector, count: usize) -> Position {
     let (mut seen, mut position) = (0, None);
     while seen < count {
         let batch = next(selector).await;
@@ -62,7 +62,7 @@ pub async fn position_after(selector: &mut BinlogSelector, count: usize) -> Posi
 }
 
 /// The error that the selector ends with.
-pub async fn failure(selector: &mut BinlogSelector) -> otter_core::Error {
+pub(crate) async fn failure(selector: &mut BinlogSelector) -> otter_core::Error {
     loop {
         match timeout(DEADLINE, selector.next()).await {
             Ok(Ok(_)) => {}
@@ -72,13 +72,13 @@ pub async fn failure(selector: &mut BinlogSelector) -> otter_core::Error {
     }
 }
 
-pub fn assert_fatal(error: &otter_core::Error, words: &str) {
+pub(crate) fn assert_fatal(error: &otter_core::Error, words: &str) {
     assert_eq!(error.fault(), Fault::Fatal, "{error}");
     assert!(error.to_string().contains(words), "{error}");
 }
 
 /// A transaction in one line: `insert shop.item 1,a | delete shop.item 2,b`.
-pub fn show(transaction: &Transaction) -> String {
+pub(crate) fn show(transaction: &Transaction) -> String {
     let event = |event: &Event| match event {
         Event::Rows(rows) => rows.changes().map(show_change).collect::<Vec<_>>().join(" | "),
         Event::Ddl(ddl) => format!("{} [{}]", ddl.kind, ddl.statement),
@@ -104,7 +104,7 @@ fn cells(row: Row<'_>) -> String {
 
 /// A value as the statements of [`values`](super::values) select it: bytes of texts in hexadecimal
 /// only where they are not ASCII.
-pub fn text(value: Value<'_>) -> String {
+pub(crate) fn text(value: Value<'_>) -> String {
     match value {
         Value::Null => "NULL".into(),
         Value::Int(number) => number.to_string(),
@@ -130,6 +130,6 @@ pub fn text(value: Value<'_>) -> String {
     }
 }
 
-pub fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02X}")).collect()
 }

@@ -38,7 +38,14 @@ const COMMON: &[Case] = &[
     ("FLOAT", As::Float, &["1.5", "-0.25", "3.4e38", "1e-38", "0"]),
     ("DOUBLE", As::Float, &["1.1", "-2.2250738585072014e-308", "1.7976931348623157e308"]),
     ("DECIMAL(10,2)", As::Plain, &["0", "-0.01", "99999999.99", "-12345678.90"]),
-    ("DECIMAL(65,30)", As::Plain, &["-12345678901234567890123456789012345.123456789012345678901234567890", "0.000000000000000000000000000001"]),
+    (
+        "DECIMAL(65,30)",
+        As::Plain,
+        &[
+            "-12345678901234567890123456789012345.123456789012345678901234567890",
+            "0.000000000000000000000000000001",
+        ],
+    ),
     ("DECIMAL(9,9)", As::Plain, &["0.123456789", "-0.999999999"]),
     ("DECIMAL(18,0) UNSIGNED", As::Plain, &["999999999999999999"]),
     ("BIT(1)", As::Number, &["b'0'", "b'1'"]),
@@ -86,7 +93,11 @@ const COMMON: &[Case] = &[
     ("ENUM('a','b','c')", As::Number, &["'a'", "'c'", "''"]),
     ("ENUM('é','b') CHARACTER SET latin1", As::Number, &["'é'"]),
     ("SET('a','b','c')", As::Number, &["''", "'a,c'", "'a,b,c'"]),
-    ("GEOMETRY", As::Hex, &["ST_GeomFromText('POINT(1 2)')", "ST_GeomFromText('LINESTRING(0 0,1 1)')"]),
+    (
+        "GEOMETRY",
+        As::Hex,
+        &["ST_GeomFromText('POINT(1 2)')", "ST_GeomFromText('LINESTRING(0 0,1 1)')"],
+    ),
 ];
 
 const MYSQL: &[Case] = &[
@@ -112,8 +123,20 @@ const MYSQL: &[Case] = &[
 ];
 
 const MARIADB: &[Case] = &[
-    ("UUID", As::Plain, &["'550e8400-e29b-41d4-a716-446655440000'", "'00000000-0000-0000-0000-000000000000'", "'ffffffff-ffff-1fff-8fff-ffffffffffff'"]),
-    ("INET6", As::Plain, &["'::'", "'fe80::1'", "'2001:db8::ff00:42:8329'", "'::ffff:192.168.1.1'"]),
+    (
+        "UUID",
+        As::Plain,
+        &[
+            "'550e8400-e29b-41d4-a716-446655440000'",
+            "'00000000-0000-0000-0000-000000000000'",
+            "'ffffffff-ffff-1fff-8fff-ffffffffffff'",
+        ],
+    ),
+    (
+        "INET6",
+        As::Plain,
+        &["'::'", "'fe80::1'", "'2001:db8::ff00:42:8329'", "'::ffff:192.168.1.1'"],
+    ),
     ("INET4", As::Plain, &["'0.0.0.0'", "'192.168.1.0'", "'255.255.255.255'"]),
     ("JSON", As::Text, &["'{\"b\": 1,  \"a\": 2}'"]),
     ("BINARY(16)", As::Hex, &["X'0102'"]),
@@ -124,6 +147,9 @@ const MARIADB: &[Case] = &[
     ("INT GENERATED ALWAYS AS (id * 2) VIRTUAL", As::Plain, &["DEFAULT"]),
     ("INT GENERATED ALWAYS AS (id * 3) STORED", As::Plain, &["DEFAULT"]),
 ];
+
+/// Zero dates and out of range values are wanted as they are.
+const SQL_MODE: &str = "SET SESSION sql_mode = '', time_zone = '+00:00'";
 
 fn cases(flavor: Flavor) -> Vec<Case> {
     let own = match flavor {
@@ -164,11 +190,10 @@ fn same(how: As, read: &str, selected: &str) -> bool {
 
 /// Inserts, updates and deletes every value in a table per type, and compares all images.
 async fn every_value_is_read_as_selected(server: &Server, flavor: Flavor) {
-    let sql_mode = "SET SESSION sql_mode = '', time_zone = '+00:00'";
     let mut connection_sql = vec!["CREATE DATABASE shop".to_owned()];
     for (index, (column_type, _, _)) in cases(flavor).iter().enumerate() {
         connection_sql.push(format!(
-            "{sql_mode}; CREATE TABLE shop.t{index} (id INT PRIMARY KEY, v {column_type}) \
+            "{SQL_MODE}; CREATE TABLE shop.t{index} (id INT PRIMARY KEY, v {column_type}) \
              CHARACTER SET utf8mb4"
         ));
     }
@@ -188,7 +213,7 @@ async fn every_value_is_read_as_selected(server: &Server, flavor: Flavor) {
         let insert = rows.join("; ");
         testbed::execute(
             server,
-            &format!("{sql_mode}; SET NAMES utf8mb4; BEGIN; {insert}; COMMIT"),
+            &format!("{SQL_MODE}; SET NAMES utf8mb4; BEGIN; {insert}; COMMIT"),
         )
         .await;
         let select = format!(
@@ -198,7 +223,9 @@ async fn every_value_is_read_as_selected(server: &Server, flavor: Flavor) {
         let selected = query::texts(server, &select).await;
         testbed::execute(
             server,
-            &format!("{sql_mode}; BEGIN; UPDATE {table} SET id = id + 5000; DELETE FROM {table}; COMMIT"),
+            &format!(
+                "{SQL_MODE}; BEGIN; UPDATE {table} SET id = id + 5000; DELETE FROM {table}; COMMIT"
+            ),
         )
         .await;
         let read = transactions(&mut selector, 2).await;
@@ -236,10 +263,51 @@ async fn every_value_is_read_as_selected(server: &Server, flavor: Flavor) {
     }
 }
 
+/// Signs and character sets are logged per kind of column: one that is counted wrongly shifts all
+/// that follow.
+async fn signs_and_charsets_stay_with_their_columns(server: &Server, flavor: Flavor) {
+    let own = match flavor {
+        Flavor::MySql => "j JSON, v VECTOR(2),",
+        Flavor::MariaDb => "j UUID, v VARCHAR(9) COMPRESSED CHARACTER SET latin7,",
+    };
+    testbed::execute(
+        server,
+        &format!(
+            "{SQL_MODE}; CREATE TABLE shop.mixed (y YEAR, i1 INT, b BIT(3), i2 INT UNSIGNED, \
+             e ENUM('x','é') CHARACTER SET latin1, i3 INT, d DECIMAL(3,1) UNSIGNED, i4 INT, \
+             f FLOAT UNSIGNED, i5 INT, ts TIMESTAMP NULL, i6 INT UNSIGNED, g GEOMETRY, \
+             c1 CHAR(3) CHARACTER SET latin1, {own} c2 VARCHAR(3) CHARACTER SET ucs2, \
+             s SET('y','ö') CHARACTER SET latin2, bb BLOB, c3 TEXT CHARACTER SET gbk, i7 BIGINT, \
+             i8 BIGINT UNSIGNED)"
+        ),
+    )
+    .await;
+    let mut selector = open_now(options(server)).await;
+    testbed::execute(
+        server,
+        &format!(
+            "{SQL_MODE}; INSERT INTO shop.mixed (i1, i2, i3, i4, i5, i6, c1, c2, c3, i7, i8) VALUES \
+             (-1, 4294967295, -3, -4, -5, 4294967295, 'a', 'b', 'c', -7, 18446744073709551615)"
+        ),
+    )
+    .await;
+    let read = transactions(&mut selector, 1).await;
+    let Event::Rows(rows) = &read[0].events[0] else { panic!("no rows") };
+    let Some(Change::Insert { after }) = rows.changes().next() else { panic!("no insert") };
+    let value = |name: &str| text(after.by_name(name).unwrap());
+    let numbers = ["i1", "i2", "i3", "i4", "i5", "i6", "i7", "i8"].map(value).join(" ");
+    assert_eq!(numbers, "-1 4294967295 -3 -4 -5 4294967295 -7 18446744073709551615");
+    let url = server.url().parse().unwrap();
+    let listed = otter_binlog::preflight::source_tables(&url, &options(server).filter).await;
+    let listed = listed.unwrap().into_iter().find(|it| &*it.name.table == "mixed").unwrap();
+    assert_eq!(**rows.table(), listed);
+}
+
 async fn read_with(flavor: Flavor, metadata: &str) {
     let arg = format!("--binlog-row-metadata={metadata}");
     let server = testbed::server(flavor).source().arg(arg).start().await;
     every_value_is_read_as_selected(&server, flavor).await;
+    signs_and_charsets_stay_with_their_columns(&server, flavor).await;
 }
 
 #[tokio::test]

@@ -39,7 +39,9 @@ mod field {
 pub(super) fn read(
     cursor: &mut Cursor<'_>,
     columns: &mut [MapColumn],
+    mariadb: bool,
 ) -> Result<Option<Vec<usize>>, EventError> {
+    let is_character = |code: TypeCode| code.is_character(mariadb);
     let mut primary_key = None;
     let mut named = false;
     while !cursor.is_empty() {
@@ -49,9 +51,9 @@ pub(super) fn read(
         match kind {
             field::SIGNEDNESS => read_signs(value, columns)?,
             field::DEFAULT_CHARSET => {
-                read_default_charset(value, columns, TypeCode::is_character)?;
+                read_default_charset(value, columns, is_character)?;
             }
-            field::COLUMN_CHARSET => read_charsets(value, columns, TypeCode::is_character)?,
+            field::COLUMN_CHARSET => read_charsets(value, columns, is_character)?,
             field::COLUMN_NAME => {
                 read_names(value, columns)?;
                 named = true;
@@ -94,7 +96,7 @@ fn collation(id: u64) -> Result<u16, EventError> {
 fn read_default_charset(
     cursor: &mut Cursor<'_>,
     columns: &mut [MapColumn],
-    counts: fn(TypeCode) -> bool,
+    counts: impl Fn(TypeCode) -> bool,
 ) -> Result<(), EventError> {
     let default = collation(cursor.packed()?)?;
     for column in columns.iter_mut().filter(|column| counts(column.code)) {
@@ -115,7 +117,7 @@ fn read_default_charset(
 fn read_charsets(
     cursor: &mut Cursor<'_>,
     columns: &mut [MapColumn],
-    counts: fn(TypeCode) -> bool,
+    counts: impl Fn(TypeCode) -> bool,
 ) -> Result<(), EventError> {
     for column in columns.iter_mut().filter(|column| counts(column.code)) {
         column.facts.collation = Some(collation(cursor.packed()?)?);

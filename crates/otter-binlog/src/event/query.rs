@@ -6,7 +6,7 @@ use super::kind::EventKind;
 use crate::cursor::{Cursor, Short};
 
 /// A statement and as much of its session as is needed to read it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Query<'a> {
     /// The default database; empty where there is none.
     pub(crate) database: &'a [u8],

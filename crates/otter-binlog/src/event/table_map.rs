@@ -63,23 +63,27 @@ impl TypeCode {
                 | Self::NEWDECIMAL
                 | Self::FLOAT
                 | Self::DOUBLE
+                // Both servers log the sign of a YEAR, as unsigned.
+                | Self::YEAR
         )
     }
 
     /// Whether the metadata counts a column of this type among those with a character set.
-    pub(crate) fn is_character(self) -> bool {
-        matches!(
-            self,
-            Self::STRING
-                | Self::VAR_STRING
-                | Self::VARCHAR
-                | Self::TINY_BLOB
-                | Self::MEDIUM_BLOB
-                | Self::LONG_BLOB
-                | Self::BLOB
-                | Self::VARCHAR_COMPRESSED
-                | Self::BLOB_COMPRESSED
-        )
+    /// MariaDB counts spatial ones, as binary; MySQL does not.
+    pub(crate) fn is_character(self, mariadb: bool) -> bool {
+        mariadb && self == Self::GEOMETRY
+            || matches!(
+                self,
+                Self::STRING
+                    | Self::VAR_STRING
+                    | Self::VARCHAR
+                    | Self::TINY_BLOB
+                    | Self::MEDIUM_BLOB
+                    | Self::LONG_BLOB
+                    | Self::BLOB
+                    | Self::VARCHAR_COMPRESSED
+                    | Self::BLOB_COMPRESSED
+            )
     }
 
     /// Whether the metadata counts a column of this type among those with labels.
@@ -146,8 +150,8 @@ impl TableMap {
         read_name(&mut cursor)
     }
 
-    /// Reads everything behind the table's id.
-    pub(crate) fn parse(id: u64, rest: &[u8]) -> Result<Self, EventError> {
+    /// Reads everything behind the table's id, as MySQL or as MariaDB wrote it.
+    pub(crate) fn parse(id: u64, rest: &[u8], mariadb: bool) -> Result<Self, EventError> {
         let mut cursor = Cursor::new(rest);
         cursor.u16()?;
         let name = read_name(&mut cursor)?;
@@ -164,7 +168,7 @@ impl TableMap {
             let nullable = is_set(nulls, index);
             columns.push(MapColumn { code, meta, nullable, facts: ColumnFacts::default() });
         }
-        let primary_key = metadata::read(&mut cursor, &mut columns)?;
+        let primary_key = metadata::read(&mut cursor, &mut columns, mariadb)?;
         Ok(Self { id, name, columns, primary_key })
     }
 }

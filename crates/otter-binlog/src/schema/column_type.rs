@@ -17,7 +17,7 @@ pub(crate) fn labels(column_type: &str) -> Option<Arc<[Arc<str>]>> {
     let mut labels: Vec<Arc<str>> = Vec::new();
     let mut letters = rest.chars().peekable();
     loop {
-        // A quote begins each label; quotes inside are doubled, backslashes are plain.
+        // A quote begins each label; quotes inside are doubled.
         if letters.next()? != '\'' {
             return None;
         }
@@ -25,6 +25,13 @@ pub(crate) fn labels(column_type: &str) -> Option<Arc<[Arc<str>]>> {
         loop {
             match letters.next()? {
                 '\'' if letters.next_if_eq(&'\'').is_none() => break,
+                // MySQL: `append_unescaped` writes these four, whatever the SQL mode.
+                '\\' => label.push(match letters.next()? {
+                    'n' => '\n',
+                    'r' => '\r',
+                    '0' => '\0',
+                    letter => letter,
+                }),
                 letter => label.push(letter),
             }
         }
@@ -57,16 +64,26 @@ mod tests {
         let read = |text: &str| labels(text).map(|labels| labels.join("|"));
         assert_eq!(read("enum('a','it''s',')','b,c','')"), Some("a|it's|)|b,c|".into()));
         assert_eq!(read("set('x')"), Some("x".into()));
+        assert_eq!(read(r"enum('b\\c','n\nl','z\0z')"), Some("b\\c|n\nl|z\0z".into()));
         assert_eq!(read("varchar(3)"), None);
         assert_eq!(read("enum('a'"), None);
         assert_eq!(read("enum()"), None);
     }
 
+    fn escape(label: &str) -> String {
+        label
+            .replace('\\', r"\\")
+            .replace('\n', r"\n")
+            .replace('\r', r"\r")
+            .replace('\0', r"\0")
+            .replace('\'', "''")
+    }
+
     proptest! {
         #[test]
-        fn all_labels_come_back(expected in prop::collection::vec(".{0,8}", 1..9)) {
+        fn all_labels_come_back(expected in prop::collection::vec("(.|\n|\r|\\\\){0,8}", 1..9)) {
             let quoted: Vec<String> =
-                expected.iter().map(|label| format!("'{}'", label.replace('\'', "''"))).collect();
+                expected.iter().map(|label| format!("'{}'", escape(label))).collect();
             let read = labels(&format!("enum({})", quoted.join(","))).unwrap();
             prop_assert!(read.iter().map(|label| &**label).eq(expected.iter().map(String::as_str)));
         }

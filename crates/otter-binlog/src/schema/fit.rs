@@ -70,7 +70,7 @@ fn sign_fits(logged: &MapColumn, now: &SchemaColumn) -> bool {
 }
 
 fn charset_fits(logged: &MapColumn, now: &SchemaColumn) -> bool {
-    if !logged.code.is_character() || Address::of(&now.data_type).is_some() {
+    if !logged.code.is_character(false) || Address::of(&now.data_type).is_some() {
         return true;
     }
     let Some(collation) = logged.facts.collation else { return true };

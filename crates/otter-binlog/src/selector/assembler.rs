@@ -41,7 +41,6 @@ pub(crate) struct SourceFacts {
 }
 
 /// A table map that waits for its table's definition.
-#[derive(Debug)]
 pub(crate) struct WantedTable {
     pub(crate) map: TableMap,
     raw: Box<[u8]>,
@@ -59,7 +58,6 @@ pub(crate) struct Seal {
 }
 
 /// Puts transactions together.
-#[derive(Debug)]
 pub(crate) struct Assembler {
     options: SelectorOptions,
     facts: SourceFacts,
@@ -95,6 +93,17 @@ pub(crate) struct Assembler {
     /// XA transactions without wanted rows that were prepared.
     harmless_xids: Vec<String>,
     scratch: Vec<u8>,
+}
+
+impl std::fmt::Debug for Assembler {
+    /// Shows where it is; everything else may hold row values (SECRET-1).
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Assembler")
+            .field("tape", &self.tape)
+            .field("finished", &self.finished.len())
+            .field("arena", &self.arena)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Which definitions may be wrong from now on.
@@ -228,11 +237,6 @@ impl Assembler {
     /// Whether anything is here that was not handed out and takes room.
     pub(crate) fn holds_rows(&self) -> bool {
         !self.finished.is_empty() || self.draft.as_ref().is_some_and(Draft::has_pieces)
-    }
-
-    /// The position behind the last transaction.
-    pub(crate) fn position(&self) -> &Position {
-        &self.position
     }
 
     fn close(&mut self, draft: Draft, end: TransactionEnd) -> Result<Option<Batch>, SelectError> {

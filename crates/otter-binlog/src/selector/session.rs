@@ -10,7 +10,7 @@ use super::assembler::{Assembler, Stale};
 use super::error::SelectError;
 use super::opening::{Opening, open_at};
 use super::options::SelectorOptions;
-use crate::connection::{Connection, ConnectionError, DumpRequest, DumpStream};
+use crate::connection::{Connection, ConnectionError, DumpError, DumpRequest, DumpStream};
 use crate::event::EventKind;
 use crate::schema::{SchemaError, SchemaReader};
 
@@ -61,7 +61,7 @@ impl Session {
         };
         let deadline = Instant::now() + RECOGNITION_LIMIT;
         match timeout_at(deadline, session.recognise(is_lost_when_idle)).await {
-            Ok(recognised) => recognised?,
+            Ok(recognised) => recognised.map_err(other_history)?,
             Err(_) => return Err(SelectError::Unrecognised { after: RECOGNITION_LIMIT }),
         }
         Ok(session)
@@ -204,6 +204,25 @@ impl Session {
             }
             result => result,
         }
+    }
+}
+
+/// Where the last known transaction should be there is something that is none: it is the place in
+/// another history.
+fn other_history(error: SelectError) -> SelectError {
+    match error {
+        SelectError::Dump(
+            DumpError::Damaged(_)
+            | DumpError::NoSuchPlace(_)
+            | DumpError::UnknownFile(_)
+            | DumpError::Diverged(_),
+        )
+        | SelectError::Event { .. }
+        | SelectError::UnknownEvent { .. }
+        | SelectError::OutOfPlace { .. } => SelectError::OtherHistory {
+            what: format!("the last transaction read is not in its place: {error}"),
+        },
+        other => other,
     }
 }
 

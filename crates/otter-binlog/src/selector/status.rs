@@ -3,7 +3,7 @@
 use otter_core::{FilePlace, GtidSet};
 
 use super::error::SelectError;
-use crate::connection::{Connection, Flavor, ResultSet, ServerInfo};
+use crate::connection::{Connection, DumpStart, Flavor, ResultSet, ServerInfo};
 use crate::schema::reader::quote;
 
 /// The end of the binlog, read at one moment.
@@ -47,6 +47,19 @@ pub(super) async fn binlog_end(
     let offset = text(&result, "Position").parse().unwrap_or(super::tape::FILE_BEGIN);
     let executed = text(&result, "Executed_Gtid_Set");
     Ok(BinlogEnd { place: FilePlace::new(file, offset), executed })
+}
+
+/// Where a dump begins that has nothing to send.
+pub(crate) async fn binlog_end_for_trial(
+    connection: &mut Connection,
+    info: &ServerInfo,
+) -> Result<DumpStart, SelectError> {
+    let end = binlog_end(connection, info).await?;
+    Ok(if has_mysql_gtids(info) {
+        DumpStart::MySqlGtid(end.executed)
+    } else {
+        DumpStart::File { name: end.place.file.to_string(), offset: end.place.offset }
+    })
 }
 
 /// The files, oldest first.

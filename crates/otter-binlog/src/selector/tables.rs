@@ -3,15 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use otter_core::TableName;
-
 use crate::row::RowPlan;
 
 /// What happens to the rows of a table.
 #[derive(Debug, Clone)]
 pub(crate) enum Use {
     /// Skipped: the filter does not want them.
-    Unwanted(TableName),
+    Unwanted,
     /// Skipped: Otter's own.
     Own,
     /// Skipped, but the first of a transaction tells its origin.

@@ -22,7 +22,7 @@ fn full_metadata_names_every_column() {
             (99, b"from the future"),
         ],
     );
-    let map = TableMap::parse(7, &rest).unwrap();
+    let map = TableMap::parse(7, &rest, false).unwrap();
     assert_eq!(map.name, TableName::new("shop", "item"));
     assert_eq!(map.primary_key, Some(vec![0]));
     let [id, code, state, data, price] = map.columns.as_slice() else { panic!("five columns") };
@@ -40,11 +40,25 @@ fn full_metadata_names_every_column() {
 #[test]
 fn without_metadata_the_key_is_unknown_and_with_it_it_may_be_empty() {
     let plain = table_map(("d", "t"), &[(1, &[])], &[0], &[]);
-    assert_eq!(TableMap::parse(1, &plain).unwrap().primary_key, None);
+    assert_eq!(TableMap::parse(1, &plain, false).unwrap().primary_key, None);
     let full = table_map(("d", "t"), &[(1, &[])], &[0], &[(4, b"\x01a")]);
-    assert_eq!(TableMap::parse(1, &full).unwrap().primary_key, Some(vec![]));
+    assert_eq!(TableMap::parse(1, &full, false).unwrap().primary_key, Some(vec![]));
     let prefix = table_map(("d", "t"), &[(1, &[])], &[0], &[(4, b"\x01a"), (9, &[0, 5])]);
-    assert_eq!(TableMap::parse(1, &prefix).unwrap().primary_key, Some(vec![0]));
+    assert_eq!(TableMap::parse(1, &prefix, false).unwrap().primary_key, Some(vec![0]));
+}
+
+/// Seen on MySQL 9.7 and MariaDB 10.11 with `SET GLOBAL binlog_row_metadata = FULL`.
+#[test]
+fn years_have_a_sign_and_only_mariadb_gives_geometries_a_charset() {
+    let columns: [(u8, &[u8]); 4] = [(13, &[]), (3, &[]), (255, &[4]), (254, &[254, 3])];
+    let names = b"\x01y\x01i\x01g\x01c";
+    for (mariadb, charsets) in [(false, &[8_u8][..]), (true, &[63, 8])] {
+        let optional: [(u8, &[u8]); 3] = [(1, &[0x80]), (3, charsets), (4, names)];
+        let rest = table_map(("d", "t"), &columns, &[0], &optional);
+        let map = TableMap::parse(1, &rest, mariadb).unwrap();
+        assert_eq!(map.columns[1].facts.unsigned, Some(false));
+        assert_eq!(map.columns[3].facts.collation, Some(8));
+    }
 }
 
 #[test]
@@ -52,7 +66,7 @@ fn hostile_counts_and_indexes_are_refused() {
     let mut many = table_map(("d", "t"), &[], &[], &[]);
     many.truncate(8);
     many.extend_from_slice(&[0xfe, 255, 255, 255, 255, 255, 255, 255, 255]);
-    assert!(TableMap::parse(1, &many).is_err());
+    assert!(TableMap::parse(1, &many, false).is_err());
     for optional in [
         (8_u8, &[3_u8][..]),
         (9, &[0, 1, 0, 1]),
@@ -62,7 +76,7 @@ fn hostile_counts_and_indexes_are_refused() {
         (1, &[]),
     ] {
         let rest = table_map(("d", "t"), &[(1, &[]), (254, &[247, 1])], &[0], &[optional]);
-        assert!(TableMap::parse(1, &rest).is_err(), "{optional:?}");
+        assert!(TableMap::parse(1, &rest, false).is_err(), "{optional:?}");
     }
 }
 
@@ -73,9 +87,9 @@ proptest! {
         codes in prop::collection::vec(any::<u8>(), 0..9),
         kind in 0_u8..14, value in prop::collection::vec(any::<u8>(), 0..20),
     ) {
-        let _ = TableMap::parse(1, &bytes);
+        let _ = TableMap::parse(1, &bytes, false);
         let columns: Vec<(u8, &[u8])> = codes.iter().map(|code| (*code, &[1, 2][..])).collect();
         let rest = table_map(("d", "t"), &columns, &[0, 0], &[(kind, &value)]);
-        let _ = TableMap::parse(1, &rest);
+        let _ = TableMap::parse(1, &rest, false);
     }
 }

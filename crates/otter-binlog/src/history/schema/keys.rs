@@ -62,6 +62,10 @@ impl KeyList {
             };
             part.column = Some(Arc::clone(&column.name));
         }
+        if definition.kind == KeyKind::Special {
+            // Servers index the whole column, whatever length is given.
+            parts.iter_mut().for_each(|part| part.prefix = None);
+        }
         let is_foreign = definition.kind == KeyKind::Foreign;
         let kind = if is_foreign { KeyKind::Index } else { definition.kind };
         let mut name = definition.name.clone();

@@ -28,7 +28,7 @@ fn schema(columns: Vec<SchemaColumn>) -> SchemaTable {
 
 fn map(columns: &[(u8, &[u8])], optional: &[(u8, &[u8])]) -> TableMap {
     let rest = table_map(("d", "t"), columns, &vec![0; columns.len().div_ceil(8)], optional);
-    TableMap::parse(1, &rest).unwrap()
+    TableMap::parse(1, &rest, false).unwrap()
 }
 
 #[test]

@@ -13,7 +13,6 @@ use crate::selector::error::SelectError;
 pub(crate) struct Finished {
     draft: Draft,
     end: TransactionEnd,
-    rows: usize,
 }
 
 impl Assembler {
@@ -32,7 +31,7 @@ impl Assembler {
             return Ok(Some(self.batch(vec![transaction], permit)));
         }
         self.finished_rows += rows;
-        self.finished.push(Finished { draft, end, rows });
+        self.finished.push(Finished { draft, end });
         Ok(None)
     }
 

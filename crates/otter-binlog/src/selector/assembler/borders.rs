@@ -4,7 +4,7 @@ use otter_core::{Batch, FilePlace, Fingerprint, Gtid, TransactionEnd};
 
 use super::{Assembler, Seal};
 use crate::event::frame::Header;
-use crate::event::gtid::{MariaDbGtidEvent, MariaDbRole, MySqlGtidEvent};
+use crate::event::gtid::{MariaDbGtidEvent, MySqlGtidEvent};
 use crate::event::{EventKind, RawEvent};
 use crate::selector::draft::Draft;
 use crate::selector::error::SelectError;

@@ -19,7 +19,6 @@ use crate::selector::tables::Use;
 const ORIGIN_COLUMN: &str = "origin";
 
 /// The rest of a row event that waits for room.
-#[derive(Debug)]
 pub(crate) struct Carry {
     plan: Arc<RowPlan>,
     kind: RowKind,
@@ -71,10 +70,10 @@ impl Assembler {
             return Ok(());
         }
         if !is_mark && !(self.options.filter)(&name) {
-            self.tables.insert(id, rest.into(), Use::Unwanted(name));
+            self.tables.insert(id, rest.into(), Use::Unwanted);
             return Ok(());
         }
-        let map = TableMap::parse(id, rest).map_err(fail)?;
+        let map = TableMap::parse(id, rest, self.format.mariadb).map_err(fail)?;
         let outlook = outlook(&map, self.format.mariadb);
         let wanted = WantedTable { map, raw: rest.into(), is_mark, place: place() };
         let numbered = self.facts.naming == crate::schema::compile::Naming::Numbered;
@@ -106,7 +105,7 @@ impl Assembler {
             return Ok(());
         }
         match what {
-            Use::Unwanted(_) | Use::Own | Use::Sequence => Ok(()),
+            Use::Unwanted | Use::Own | Use::Sequence => Ok(()),
             Use::Mark(_) if !is_first => Ok(()),
             Use::Mark(plan) => {
                 let plan = Arc::clone(plan);
@@ -242,7 +241,7 @@ impl Assembler {
             }
         }
         match self.tables.get(id) {
-            Some(Use::Unwanted(_) | Use::Own | Use::Sequence | Use::Mark(_)) => Ok(()),
+            Some(Use::Unwanted | Use::Own | Use::Sequence | Use::Mark(_)) => Ok(()),
             Some(Use::Wanted(plan)) => {
                 Err(SelectError::PartialJson { place, table: plan.table.name.clone() })
             }
