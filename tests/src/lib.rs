@@ -31,6 +31,7 @@ pub mod proxy;
 pub mod query;
 pub mod random;
 pub mod replication;
+pub mod scene;
 pub mod sysbench;
 pub mod testbed;
 pub mod wait;
