@@ -1,1 +1,18 @@
-//! (see Cargo.toml)
+//! The binary `otter-server` as a library: configuration, commands, demo.
+//!
+//! Everything that moves rows lives in the other crates; here it is put together, watched and
+//! explained to an operator.
+
+mod assemble;
+mod check;
+pub mod cli;
+pub mod config;
+pub mod demo;
+pub mod exit;
+pub mod logs;
+mod position;
+mod preflight;
+pub mod run;
+pub mod sandbox;
+mod signals;
+mod terminal;

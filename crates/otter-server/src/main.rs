@@ -1,3 +1,7 @@
 //! The `otter-server` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    otter_server::cli::main()
+}

@@ -84,10 +84,7 @@ pub(super) fn refuse_meetings(
 
 // INVARIANT LOOP-1: without marks to tell origins apart, no pipeline may read what another one
 // of a circle has written.
-fn refuse_circles(
-    source: &Source<'_>,
-    pipelines: &[PipelineConfig],
-) -> Result<(), ConfigError> {
+fn refuse_circles(source: &Source<'_>, pipelines: &[PipelineConfig]) -> Result<(), ConfigError> {
     for first in pipelines {
         let mut path = vec![first];
         if let Some(circle) = circle(pipelines, &mut path) {

@@ -42,7 +42,7 @@ pub(super) fn read(sections: &[Section<'_>]) -> Result<Vec<Database>, ConfigErro
 fn url(section: &Section<'_>) -> Result<DatabaseUrl, ConfigError> {
     let example = "url = \"mysql://otter:${PASSWORD}@10.0.0.5:3306\"";
     let text = section.url("url")?.ok_or_else(|| section.missing("url", example))?;
-    text.value.parse().map_err(|error| {
-        section.error("url", Problem::Url { section: section.title(), error })
-    })
+    text.value
+        .parse()
+        .map_err(|error| section.error("url", Problem::Url { section: section.title(), error }))
 }

@@ -55,9 +55,6 @@ pub(super) fn read(section: &Section<'_>) -> Result<Limits, ConfigError> {
             Some(rows) => usize::try_from(rows).unwrap_or(usize::MAX),
             None => default.group_rows,
         },
-        group_bytes: bytes(
-            section.whole("group_mb", 1..=MOST_MEMORY_MB)?,
-            default.group_bytes,
-        ),
+        group_bytes: bytes(section.whole("group_mb", 1..=MOST_MEMORY_MB)?, default.group_bytes),
     })
 }

@@ -13,13 +13,24 @@ use super::section::{Keys, Located, Section};
 
 pub(super) const KEYS: Keys = Keys {
     known: &[
-        "name", "from", "to", "start", "mode", "on_poison", "ddl", "tables", "initial_copy",
-        "memory_mb", "max_event_mb", "group_rows", "group_mb",
+        "name",
+        "from",
+        "to",
+        "start",
+        "mode",
+        "on_poison",
+        "ddl",
+        "tables",
+        "initial_copy",
+        "memory_mb",
+        "max_event_mb",
+        "group_rows",
+        "group_mb",
     ],
     not_built: &[],
 };
 
-const TABLE_KEYS: Keys = Keys {
+pub(super) const TABLE_KEYS: Keys = Keys {
     known: &["from", "to"],
     not_built: &[
         ("columns", "all columns keep their names; remove the key"),

@@ -163,8 +163,7 @@ impl<'a> Section<'a> {
         range: RangeInclusive<u64>,
     ) -> Result<Option<u64>, ConfigError> {
         let Some(value) = self.value(key) else { return Ok(None) };
-        let takes =
-            || format!("a whole number from {} to {}", range.start(), range.end());
+        let takes = || format!("a whole number from {} to {}", range.start(), range.end());
         let number = value.as_integer().and_then(|number| {
             u64::from_str_radix(&number.as_str().replace('_', ""), number.radix()).ok()
         });

@@ -106,8 +106,7 @@ fn every_option_can_be_set() {
         group_bytes: 2 << 20,
     };
     assert_eq!(pipeline.limits, limits);
-    let arbiter =
-        ArbiterConfig { path: "/var/lib/otter".into(), lease: Duration::from_secs(2) };
+    let arbiter = ArbiterConfig { path: "/var/lib/otter".into(), lease: Duration::from_secs(2) };
     assert_eq!(config.arbiter, arbiter);
 }
 
@@ -202,7 +201,10 @@ fn what_is_not_built_yet_is_refused_by_name() {
         "line 12: `conflicts` in channel `shop` is not built yet: two ways are not built yet; remove \
          the key"
     );
-    assert!(complaint("topology =", "hub = \"a\"\ntopology =").contains("`hub` in channel `shop` is not"));
+    assert!(
+        complaint("topology =", "hub = \"a\"\ntopology =")
+            .contains("`hub` in channel `shop` is not")
+    );
     let with = |tail: &str| parse(&format!("{GOOD}{tail}")).unwrap_err().to_string();
     assert!(with("[server]\nlisten = \"127.0.0.1:8080\"\n").ends_with(
         "line 20: `listen` in [server] is not built yet: this version has no console; remove the \
@@ -231,10 +233,15 @@ fn a_mapping_that_cannot_be_used_is_told_with_its_line() {
     assert!(mapping("\"crm.people\"").contains("`crm.people` is mapped twice"));
     let ambiguous = complaint("{ from = \"shop.*\" }", "{ from = \"a.x*\" }, { from = \"a.*y\" }");
     assert!(ambiguous.contains("`a.x*` and `a.*y` are equally specific"), "{ambiguous}");
-    assert!(complaint(" { from = \"shop.*\" }, { from = \"crm.people\", to = \"copy.persons\" } ", "")
-        .contains("no table is mapped"));
+    assert!(
+        complaint(" { from = \"shop.*\" }, { from = \"crm.people\", to = \"copy.persons\" } ", "")
+            .contains("no table is mapped")
+    );
     assert_eq!(
-        complaint("tables = [ { from = \"shop.*\" }, { from = \"crm.people\", to = \"copy.persons\" } ]", ""),
+        complaint(
+            "tables = [ { from = \"shop.*\" }, { from = \"crm.people\", to = \"copy.persons\" } ]",
+            ""
+        ),
         "line 13: pipeline `hangzhou-virginia` has no `tables`: add tables = [ { from = \
          \"shop.*\" } ]"
     );
@@ -301,17 +308,27 @@ fn what_is_missing_is_named_with_an_example() {
     assert!(complaint("from = \"hangzhou\"", "").contains("has no `from`: add from = "));
     assert!(complaint("name = \"shop\"", "").contains("a channel has no `name`: add name = "));
     let empty = parse("").unwrap_err().to_string();
-    assert!(empty.ends_with("the file has no `channels`: add a [[channels]] with its [[channels.pipelines]]"), "{empty}");
+    assert!(
+        empty.ends_with(
+            "the file has no `channels`: add a [[channels]] with its [[channels.pipelines]]"
+        ),
+        "{empty}"
+    );
     let (head, _) = GOOD.split_once("[[channels.pipelines]]").unwrap();
     let error = parse(head).unwrap_err().to_string();
-    assert!(error.ends_with("channel `shop` has no `pipelines`: add a [[channels.pipelines]] below it"), "{error}");
+    assert!(
+        error.ends_with("channel `shop` has no `pipelines`: add a [[channels.pipelines]] below it"),
+        "{error}"
+    );
 }
 
 #[test]
 fn values_of_the_wrong_kind_are_told_what_the_key_takes() {
     assert!(complaint("name = \"virginia\"", "name = 7").ends_with("takes a text in quotes"));
-    assert!(complaint_of_pipeline("memory_mb = \"big\"")
-        .ends_with("takes a whole number from 8 to 1048576"));
+    assert!(
+        complaint_of_pipeline("memory_mb = \"big\"")
+            .ends_with("takes a whole number from 8 to 1048576")
+    );
     assert!(complaint_of_pipeline("group_rows = 0").contains("a whole number from 1 to"));
     assert!(complaint_of_pipeline("group_rows = -1").contains("a whole number from 1 to"));
     assert!(complaint_of_pipeline("initial_copy = 1").ends_with("takes true or false"));
@@ -320,11 +337,22 @@ fn values_of_the_wrong_kind_are_told_what_the_key_takes() {
     assert!(complaint_of_pipeline("on_poison = \"drink\"").ends_with("takes \"halt\""));
     assert!(complaint("\"one-way\"", "\"two-way\"").ends_with("takes \"one-way\""));
     let tables = complaint("tables = [ {", "tables = [ \"a\", {");
-    assert!(tables.ends_with("a list of tables, such as tables = [ { from = \"shop.*\" } ]"), "{tables}");
+    assert!(
+        tables.ends_with("a list of tables, such as tables = [ { from = \"shop.*\" } ]"),
+        "{tables}"
+    );
     let with = |tail: &str| parse(&format!("{tail}\n{GOOD}")).unwrap_err().to_string();
-    assert!(with("arbiter = 3").ends_with("`arbiter` in the file takes a table: write [arbiter] in a line of its own"));
+    assert!(
+        with("arbiter = 3")
+            .ends_with("`arbiter` in the file takes a table: write [arbiter] in a line of its own")
+    );
     let lease = parse(&format!("{GOOD}[arbiter]\nlease_ms = 999\n")).unwrap_err().to_string();
-    assert!(lease.ends_with("line 20: `lease_ms` in [arbiter] takes a whole number from 1000 to 3600000"), "{lease}");
+    assert!(
+        lease.ends_with(
+            "line 20: `lease_ms` in [arbiter] takes a whole number from 1000 to 3600000"
+        ),
+        "{lease}"
+    );
     let path = parse(&format!("{GOOD}[arbiter]\npath = \"\"\n")).unwrap_err().to_string();
     assert!(path.ends_with("`path` in [arbiter] takes the path of a folder"), "{path}");
 }
@@ -364,5 +392,48 @@ fn no_change_is_carried_twice_or_in_a_circle() {
         "from = \"virginia\"\nto = \"hangzhou\"\ntables = [ { from = \"other.*\" } ]",
     ] {
         assert_eq!(parse(&two_pipelines(harmless)).unwrap().pipelines.len(), 2);
+    }
+}
+
+/// The TOML examples of a Markdown file of the repository.
+fn examples(file: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let blocks = text.split("```toml\n").skip(1);
+    blocks.map(|block| block.split("```").next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_example_of_the_documents_is_read() {
+    let any = |_: &str| Some("secret".to_owned());
+    for file in ["docs/configuration.md", "README.md"] {
+        let examples = examples(file);
+        assert!(!examples.is_empty(), "{file}");
+        for example in examples {
+            let read = Config::parse(&example, Path::new("otter.toml"), &any);
+            assert!(read.is_ok(), "{file}: {}\n{example}", read.unwrap_err());
+        }
+    }
+}
+
+#[test]
+fn every_key_is_documented() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let sections = [
+        &TOP_KEYS,
+        &SERVER_KEYS,
+        &arbiter::KEYS,
+        &databases::KEYS,
+        &channels::KEYS,
+        &pipelines::KEYS,
+        &pipelines::TABLE_KEYS,
+    ];
+    for keys in sections {
+        let not_built = keys.not_built.iter().map(|(key, _)| key);
+        for key in keys.known.iter().chain(not_built) {
+            let documented = [format!("`{key}`"), format!("[{key}]"), format!("[[{key}]]")];
+            assert!(documented.iter().any(|text_of_it| text.contains(text_of_it)), "{key}");
+        }
     }
 }

@@ -117,7 +117,10 @@ pub enum MySqlLoadError {
         what: String,
     },
     /// The server cannot be reached.
-    #[error("{address} cannot be reached: {cause}")]
+    #[error(
+        "{address} cannot be reached: {cause}; check host and port in the URL, and that the server \
+         runs"
+    )]
     Unreachable {
         /// Host and port.
         address: String,

@@ -1,0 +1,69 @@
+//! Puts pipelines together from their parts: the one place that knows every crate.
+//!
+//! Nothing is opened or connected here but the arbiter's folder.
+
+use std::sync::Arc;
+
+use otter_arbitrate::LocalArbiter;
+use otter_binlog::selector::{BinlogSelector, SelectorOptions};
+use otter_core::{
+    Arbiter, ArbiterId, AtStart, Pipeline, PipelineId, PipelineOptions, Result, Route,
+};
+use otter_sink::{DdlPolicy as LoadDdl, LoaderOptions, MySqlLoader};
+
+use crate::config::{Config, DdlPolicy, PipelineConfig};
+
+/// The schema in the target that holds checkpoints and marks.
+pub(crate) const SCHEMA: &str = "otter";
+
+/// Opens the arbiter of an installation, making its folder where it is missing.
+pub(crate) fn arbiter(config: &Config) -> Result<Arc<dyn Arbiter>> {
+    let arbiter = LocalArbiter::open(&config.arbiter.path)?.with_lease(config.arbiter.lease);
+    Ok(Arc::new(arbiter))
+}
+
+/// The identity of an installation's arbiter; `None` where it has none yet.
+pub(crate) fn arbiter_id(config: &Config) -> Result<Option<ArbiterId>> {
+    Ok(LocalArbiter::peek(&config.arbiter.path)?)
+}
+
+/// Puts a pipeline together, ready to run.
+pub(crate) fn pipeline(
+    config: &PipelineConfig,
+    arbiter: Arc<dyn Arbiter>,
+    at_start: AtStart,
+) -> Pipeline {
+    let id = PipelineId::new(config.name.as_str());
+    let options = PipelineOptions {
+        start: config.start.clone(),
+        memory_bytes: config.limits.memory_bytes,
+        group_rows: config.limits.group_rows,
+        group_bytes: config.limits.group_bytes,
+        at_start,
+        ..PipelineOptions::default()
+    };
+    Pipeline::new(id.clone(), arbiter, selector(config), loader(id, config))
+        .transform(Route::new(config.mappings.clone()))
+        .options(options)
+}
+
+fn loader(id: PipelineId, config: &PipelineConfig) -> MySqlLoader {
+    let mut options = LoaderOptions::default();
+    options.schema = Arc::from(SCHEMA);
+    options.source_site = Some(Arc::from(config.from.site.as_str()));
+    options.ddl = match config.ddl {
+        DdlPolicy::Halt => LoadDdl::Halt,
+        DdlPolicy::Skip => LoadDdl::Skip,
+    };
+    MySqlLoader::new(id, config.to.url.clone(), options)
+}
+
+/// The reader of a pipeline's source.
+pub(crate) fn selector(config: &PipelineConfig) -> BinlogSelector {
+    let mappings = config.mappings.clone();
+    let mut options = SelectorOptions::new(config.from.url.clone(), mappings.filter());
+    options.databases = Arc::new(move |database| mappings.touches_database(database));
+    options.own_schema = SCHEMA.to_owned();
+    options.max_event = config.limits.max_event_bytes;
+    BinlogSelector::new(options)
+}

@@ -1,0 +1,191 @@
+//! The command line: what may be asked, and which command answers.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use otter_core::AtStart;
+
+use crate::check::CheckFormat;
+use crate::config::Config;
+use crate::demo::DemoOptions;
+use crate::exit::{self, Exit};
+use crate::logs::{self, LogFormat, LogLevel};
+use crate::run::{RunOptions, WhenHeld};
+use crate::sandbox::Flavor;
+use crate::terminal::complain;
+
+/// Keeps databases in step by reading the source's binlog.
+#[derive(Debug, Parser)]
+#[command(name = "otter-server", version, after_help = exit::HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run all pipelines of a configuration until stopped
+    Run(RunArgs),
+    /// Check every precondition of every pipeline, and print what mends those that fail
+    Check(CheckArgs),
+    /// Watch two private databases being kept in step under load
+    Demo(DemoArgs),
+    /// Show or adopt the positions that are stored in the targets
+    Position(PositionArgs),
+}
+
+#[derive(Debug, Args)]
+struct ConfigArgs {
+    /// The configuration file
+    #[arg(short, long, value_name = "FILE", env = "OTTER_CONFIG", default_value = "otter.toml")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct LogArgs {
+    /// What log lines look like
+    #[arg(long = "log", value_name = "FORMAT", value_enum, default_value = "text")]
+    format: LogFormat,
+    /// Which log lines are written
+    #[arg(long = "log-level", value_name = "LEVEL", value_enum, default_value = "info")]
+    level: LogLevel,
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Exit with code 5 where another process holds a pipeline, instead of waiting for it
+    #[arg(long)]
+    no_wait: bool,
+    /// Keep trying where a database does not answer at start, instead of giving up
+    #[arg(long)]
+    keep_trying: bool,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+struct CheckArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct DemoArgs {
+    /// The server to read from: mariadb or mysql
+    #[arg(long, value_name = "SERVER", default_value_t = Flavor::MariaDb)]
+    source: Flavor,
+    /// The server to write to: mariadb or mysql
+    #[arg(long, value_name = "SERVER", default_value_t = Flavor::MariaDb)]
+    target: Flavor,
+    /// End by itself after so many seconds; without it, on Ctrl-C
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    seconds: Option<u64>,
+    /// Transactions per second that the shop tries to make
+    #[arg(long, value_name = "N", default_value_t = 500,
+          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rate: u32,
+}
+
+#[derive(Debug, Args)]
+struct PositionArgs {
+    #[command(subcommand)]
+    command: PositionCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum PositionCommand {
+    /// Print how far each pipeline has come, and under whose terms
+    Show(PositionOf),
+    /// Make the checkpoints this installation's, after its state folder was lost or replaced
+    ///
+    /// A checkpoint belongs to the arbiter that granted the terms it was written under, so that
+    /// terms of two arbiters are never compared. Adopting is the operator's word that no process
+    /// of the former arbiter runs this pipeline any more. The position stays as it is.
+    Adopt(PositionOf),
+}
+
+#[derive(Debug, Args)]
+struct PositionOf {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// One pipeline; all of them without it
+    #[arg(value_name = "PIPELINE")]
+    pipeline: Option<String>,
+}
+
+/// Reads the command line, does what it asks and returns the exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    tell_panics_without_their_text();
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let exit = match runtime {
+        Ok(runtime) => runtime.block_on(Box::pin(answer(cli.command))),
+        Err(error) => {
+            complain(format_args!("cannot start the threads of the program: {error}"));
+            Exit::Halted
+        }
+    };
+    exit.into()
+}
+
+async fn answer(command: Command) -> Exit {
+    match command {
+        Command::Run(args) => {
+            logs::start(args.log.format, args.log.level);
+            let Some(config) = load(&args.config) else { return Exit::Usage };
+            let options = RunOptions {
+                when_held: if args.no_wait { WhenHeld::Exit } else { WhenHeld::Wait },
+                at_start: if args.keep_trying { AtStart::KeepTrying } else { AtStart::GiveUp },
+            };
+            crate::run::run(&config, options).await
+        }
+        Command::Check(args) => {
+            let Some(config) = load(&args.config) else { return Exit::Usage };
+            crate::check::check(
+                &config,
+                if args.json { CheckFormat::Json } else { CheckFormat::Text },
+            )
+            .await
+        }
+        Command::Demo(args) => {
+            let options = DemoOptions {
+                source: args.source,
+                target: args.target,
+                seconds: args.seconds,
+                rate: args.rate,
+            };
+            crate::demo::demo(options).await
+        }
+        Command::Position(PositionArgs { command: PositionCommand::Show(of) }) => {
+            let Some(config) = load(&of.config) else { return Exit::Usage };
+            crate::position::show(&config, of.pipeline.as_deref()).await
+        }
+        Command::Position(PositionArgs { command: PositionCommand::Adopt(of) }) => {
+            let Some(config) = load(&of.config) else { return Exit::Usage };
+            crate::position::adopt(&config, of.pipeline.as_deref()).await
+        }
+    }
+}
+
+fn load(args: &ConfigArgs) -> Option<Config> {
+    Config::load(&args.config).map_err(complain).ok()
+}
+
+/// A panic is a fault of the program; its text may hold a row value, so only its place is told
+/// (SECRET-1).
+fn tell_panics_without_their_text() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place =
+            panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        complain(format_args!(
+            "otter-server has a fault of its own at {place}: please report it with this line"
+        ));
+    }));
+}

@@ -1,0 +1,147 @@
+//! `otter-server position`: the checkpoints in the targets, shown and handed over.
+//!
+//! Positions live in the targets and nowhere else; this only reads them, and on the operator's
+//! word makes one the checkpoint of this installation's arbiter.
+
+use std::sync::Arc;
+
+use otter_core::{Arbiter, Campaign, PipelineId, Side};
+use otter_sink::checkpoint::{self, Checkpoint};
+
+use crate::assemble::{self, SCHEMA};
+use crate::config::{Config, PipelineConfig};
+use crate::exit::Exit;
+use crate::terminal::{complain, write};
+
+/// Prints the checkpoints of one pipeline or all.
+pub(crate) async fn show(config: &Config, name: Option<&str>) -> Exit {
+    let Some(pipelines) = chosen(config, name) else { return Exit::Usage };
+    let ours = match assemble::arbiter_id(config) {
+        Ok(id) => id,
+        Err(error) => {
+            complain(error);
+            return Exit::Failed;
+        }
+    };
+    let mut exit = Exit::Done;
+    for pipeline in pipelines {
+        let id = PipelineId::new(pipeline.name.as_str());
+        match checkpoint::read(&pipeline.to.url, SCHEMA, &id).await {
+            Ok(found) => write(&described(pipeline, found.as_ref(), ours.as_ref())),
+            Err(error) => {
+                complain(format_args!("pipeline `{id}`: {error}"));
+                exit = Exit::Failed;
+            }
+        }
+    }
+    exit
+}
+
+/// Makes the checkpoints of one pipeline or all this installation's.
+pub(crate) async fn adopt(config: &Config, name: Option<&str>) -> Exit {
+    let Some(pipelines) = chosen(config, name) else { return Exit::Usage };
+    let arbiter = match assemble::arbiter(config) {
+        Ok(arbiter) => arbiter,
+        Err(error) => {
+            complain(error);
+            return Exit::Failed;
+        }
+    };
+    let mut exit = Exit::Done;
+    for pipeline in pipelines {
+        exit = exit.max(adopt_one(pipeline, &arbiter).await);
+    }
+    exit
+}
+
+async fn adopt_one(pipeline: &PipelineConfig, arbiter: &Arc<dyn Arbiter>) -> Exit {
+    let id = PipelineId::new(pipeline.name.as_str());
+    // Held while the checkpoint changes hands, so that no process of this machine writes.
+    let lease = match arbiter.try_campaign(&Side::target(id.clone())).await {
+        Ok(Campaign::Won(lease)) => lease,
+        Ok(Campaign::Held(holder)) => {
+            complain(format_args!(
+                "pipeline `{id}` is held by {holder}: stop that process, then adopt again"
+            ));
+            return Exit::Held;
+        }
+        Err(error) => {
+            complain(format_args!("pipeline `{id}`: {error}"));
+            return Exit::Failed;
+        }
+    };
+    let adopted = match checkpoint::read(&pipeline.to.url, SCHEMA, &id).await {
+        Ok(None) => {
+            write(&format!("pipeline {id}: no checkpoint in `{}` yet\n", pipeline.to.name));
+            return Exit::Done;
+        }
+        Ok(Some(found)) if found.arbiter == *arbiter.id() => {
+            write(&format!("pipeline {id}: the checkpoint is this installation's already\n"));
+            return Exit::Done;
+        }
+        Ok(Some(_)) => checkpoint::adopt(&pipeline.to.url, SCHEMA, &id, arbiter.id()).await,
+        Err(error) => Err(error),
+    };
+    drop(lease);
+    match adopted {
+        Ok(checkpoint) => {
+            write(&format!("pipeline {id}: adopted at {}\n", position_text(&checkpoint)));
+            Exit::Done
+        }
+        Err(error) => {
+            complain(format_args!("pipeline `{id}`: {error}"));
+            Exit::Failed
+        }
+    }
+}
+
+/// The pipelines that are meant; `None` after a complaint where there is no such one.
+fn chosen<'c>(config: &'c Config, name: Option<&str>) -> Option<Vec<&'c PipelineConfig>> {
+    let Some(name) = name else { return Some(config.pipelines.iter().collect()) };
+    let found = config.pipeline(name);
+    if found.is_none() {
+        let known: Vec<&str> = config.pipelines.iter().map(|one| one.name.as_str()).collect();
+        complain(format_args!(
+            "{} has no pipeline `{name}`; there are {}",
+            config.file.display(),
+            known.join(", ")
+        ));
+    }
+    Some(vec![found?])
+}
+
+fn described(
+    pipeline: &PipelineConfig,
+    checkpoint: Option<&Checkpoint>,
+    ours: Option<&otter_core::ArbiterId>,
+) -> String {
+    let mut text =
+        format!("pipeline {}: {} → {}\n", pipeline.name, pipeline.from.name, pipeline.to.name);
+    let Some(found) = checkpoint else {
+        text.push_str("  no checkpoint yet: it begins at `start`\n");
+        return text;
+    };
+    let whose = if ours == Some(&found.arbiter) {
+        "this installation's"
+    } else {
+        "another installation's: see `otter-server position adopt --help`"
+    };
+    let unknown = || "unknown".to_owned();
+    let source_time = found.source_time.clone().unwrap_or_else(unknown);
+    let applied_time = found.applied_time.clone().unwrap_or_else(unknown);
+    for (name, value) in [
+        ("position", position_text(found)),
+        ("source time", format!("{source_time} UTC")),
+        ("applied", format!("{applied_time} UTC")),
+        ("target transactions", found.sequence.to_string()),
+        ("term", found.term.to_string()),
+        ("arbiter", format!("{} ({whose})", found.arbiter)),
+    ] {
+        text.push_str(&format!("  {name:<20} {value}\n"));
+    }
+    text
+}
+
+fn position_text(checkpoint: &Checkpoint) -> String {
+    checkpoint.position.as_ref().map_or_else(|| "no position yet".to_owned(), ToString::to_string)
+}

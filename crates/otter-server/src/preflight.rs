@@ -1,0 +1,136 @@
+//! What can be known about a pipeline before it runs: `check` prints it, and `run` refuses to
+//! begin a pipeline where something fails.
+//!
+//! Looks only, changes nothing.
+
+mod start;
+mod state;
+
+use std::fmt;
+use std::sync::Arc;
+
+use otter_binlog::preflight as source;
+use otter_core::{Finding, Table, Verdict};
+use otter_sink::preflight::{self as target, Marks, TargetCheck};
+
+use crate::assemble::SCHEMA;
+use crate::config::{Config, PipelineConfig};
+
+/// The remedy of what an error says with its own remedy.
+const MEND: &str = "mend what the message says, then check again";
+
+/// All findings about one pipeline.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) pipeline: String,
+    pub(crate) channel: String,
+    pub(crate) from: String,
+    pub(crate) to: String,
+    pub(crate) findings: Vec<Noted>,
+}
+
+/// A finding, and what it is about.
+#[derive(Debug)]
+pub(crate) struct Noted {
+    pub(crate) about: About,
+    pub(crate) finding: Finding,
+}
+
+/// What a finding is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum About {
+    Source,
+    Target,
+    State,
+    Start,
+}
+
+/// Looks at everything that a pipeline needs.
+pub(crate) async fn look(config: &Config, pipeline: &PipelineConfig) -> Report {
+    let mut report = Report {
+        pipeline: pipeline.name.clone(),
+        channel: pipeline.channel.clone(),
+        from: pipeline.from.name.clone(),
+        to: pipeline.to.name.clone(),
+        findings: Vec::new(),
+    };
+    report.note(About::State, vec![state::look(&config.arbiter.path)]);
+    report.add_databases(pipeline).await;
+    // Where a database does not let us in, the start would only say so again.
+    if !report.fails_in(About::Source) && !report.fails_in(About::Target) {
+        report.note(About::Start, start::look(config, pipeline).await);
+    }
+    report
+}
+
+impl Report {
+    /// The findings that keep the pipeline from running.
+    pub(crate) fn failures(&self) -> impl Iterator<Item = &Noted> {
+        self.findings.iter().filter(|noted| noted.finding.verdict == Verdict::Fail)
+    }
+
+    async fn add_databases(&mut self, pipeline: &PipelineConfig) {
+        let filter = pipeline.mappings.filter();
+        let findings = source::check_source(&pipeline.from.url, &filter).await;
+        self.note(About::Source, findings);
+        let tables = match source::source_tables(&pipeline.from.url, &filter).await {
+            Ok(tables) => tables,
+            Err(error) => {
+                // Where the source does not answer, that has been said.
+                if !self.fails_in(About::Source) {
+                    let what = "the source's tables can be read";
+                    self.note(About::Source, vec![Finding::fail(what, error.to_string(), MEND)]);
+                }
+                Vec::new()
+            }
+        };
+        let tables: Vec<Arc<Table>> = tables
+            .into_iter()
+            .filter_map(|table| {
+                let name = pipeline.mappings.route(&table.name)?;
+                Some(Arc::new(Table { name, ..table }))
+            })
+            .collect();
+        let check = TargetCheck {
+            url: &pipeline.to.url,
+            schema: SCHEMA,
+            tables: &tables,
+            // Two ways are not built yet.
+            marks: Marks::Unread,
+        };
+        self.note(About::Target, target::check_target(&check).await);
+    }
+
+    fn note(&mut self, about: About, findings: Vec<Finding>) {
+        self.findings.extend(findings.into_iter().map(|finding| Noted { about, finding }));
+    }
+
+    fn fails_in(&self, about: About) -> bool {
+        self.failures().any(|noted| noted.about == about)
+    }
+}
+
+impl fmt::Display for About {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Source => "source",
+            Self::Target => "target",
+            Self::State => "state",
+            Self::Start => "start",
+        })
+    }
+}
+
+impl fmt::Display for Noted {
+    /// Writes the finding in one line, for a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.about, self.finding.what)?;
+        if !self.finding.detail.is_empty() {
+            write!(f, ": {}", self.finding.detail)?;
+        }
+        match &self.finding.remedy {
+            Some(remedy) => write!(f, "; to mend it: {remedy}"),
+            None => Ok(()),
+        }
+    }
+}

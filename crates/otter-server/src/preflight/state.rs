@@ -1,0 +1,66 @@
+//! Whether the arbiter's folder can be written.
+
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+
+use otter_core::Finding;
+
+const WHAT: &str = "the state folder can be written";
+/// More than any file of the folder holds.
+const PROBE: [u8; 4096] = [0; 4096];
+
+/// Writes a file without a name into the folder, or into the one that it will be made in.
+pub(super) fn look(folder: &Path) -> Finding {
+    let existing = folder.ancestors().find(|place| place.exists()).unwrap_or(Path::new("."));
+    match probe(existing) {
+        Ok(()) => {
+            let will = if existing == folder { "" } else { ", which the first start makes" };
+            Finding { detail: format!("{}{will}", folder.display()), ..Finding::pass(WHAT) }
+        }
+        Err(error) => failed(folder, &error),
+    }
+}
+
+fn probe(folder: &Path) -> io::Result<()> {
+    let mut file = tempfile::tempfile_in(folder)?;
+    file.write_all(&PROBE)?;
+    file.sync_all()
+}
+
+fn failed(folder: &Path, error: &io::Error) -> Finding {
+    let place = folder.display();
+    let is_full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+    let remedy = if is_full {
+        format!("free some space on the file system of {place}")
+    } else {
+        format!(
+            "give the user that runs otter-server the right to write {place}, or set `path` in \
+             [arbiter] to another folder on a local disk"
+        )
+    };
+    Finding::fail(WHAT, format!("{place}: {error}"), remedy)
+}
+
+#[cfg(test)]
+mod tests {
+    use otter_core::Verdict;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_that_can_be_made_passes_and_nothing_is_made() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("a/b");
+        let finding = look(&folder);
+        assert_eq!(finding.verdict, Verdict::Pass, "{finding:?}");
+        assert!(finding.detail.ends_with("which the first start makes"), "{finding:?}");
+        assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_the_folder_fails() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let finding = look(file.path());
+        assert_eq!(finding.verdict, Verdict::Fail, "{finding:?}");
+    }
+}
