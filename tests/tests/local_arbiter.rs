@@ -1,6 +1,6 @@
 //! `LocalArbiter` with real processes that are killed, frozen and woken up.
 #![allow(missing_docs, reason = "tests describe themselves by their names")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test's way to fail")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's way to fail")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
