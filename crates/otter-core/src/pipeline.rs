@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
 pub use error::PipelineError;
@@ -23,6 +23,9 @@ use crate::arbiter::{Arbiter, Lease, PipelineId, Side};
 use crate::fault::{Error, Fault, Result};
 use crate::stage::{Extract, Load, Select, Start, Transform};
 use crate::stop::Stop;
+
+/// How long the target may take to say goodbye; it rolls back by itself when we are gone.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
 /// What to do about transient faults before the pipeline has come up once: before the target has
 /// told a position, of this run or of an earlier one.
@@ -190,7 +193,9 @@ impl Pipeline {
         info!(pipeline = %self.id, term = %lease.term(), "lease won");
         self.progress.send_modify(|progress| progress.term = Some(lease.term()));
         let outcome = self.try_until_it_ends(&lease, stop).await;
-        self.load.close().await;
+        if timeout(CLOSE_LIMIT, self.load.close()).await.is_err() {
+            warn!(pipeline = %self.id, "the target did not take its leave in time");
+        }
         drop(lease);
         match outcome {
             Ok(()) => {
