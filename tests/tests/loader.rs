@@ -31,6 +31,8 @@ mod checkpoint;
 mod columns;
 #[path = "loader/contention.rs"]
 mod contention;
+#[path = "loader/crash.rs"]
+mod crash;
 #[path = "loader/ddl.rs"]
 mod ddl;
 #[path = "loader/fencing.rs"]

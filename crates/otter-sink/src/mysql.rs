@@ -16,7 +16,10 @@ mod loader;
 pub(crate) mod names;
 mod options;
 mod plan;
+mod random;
 mod refusal;
+#[cfg(target_os = "linux")]
+mod relay;
 mod session;
 pub(crate) mod store;
 mod takeover;

@@ -10,10 +10,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::{Stream, TryStreamExt};
-use sqlx::mysql::{MySqlConnection, MySqlDatabaseError, MySqlQueryResult, MySqlRow};
-use sqlx::{AssertSqlSafe, Connection, Either, Row, ValueRef};
+use sqlx::mysql::{
+    MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlQueryResult, MySqlRow,
+};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Either, Row, ValueRef};
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
+
+#[cfg(target_os = "linux")]
+use super::relay::Relay;
 
 /// How long saying goodbye may take; the server cleans up by itself afterwards.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -66,14 +71,31 @@ pub(crate) trait ApplyConn: Send + fmt::Debug {
 #[derive(Debug)]
 pub(crate) struct SqlxConn {
     inner: MySqlConnection,
+    #[cfg(target_os = "linux")]
+    relay: Relay,
     answer_timeout: Duration,
     /// Set while a call is under way, so that a dropped call leaves it set.
     busy: bool,
 }
 
 impl SqlxConn {
-    pub(crate) fn new(inner: MySqlConnection, answer_timeout: Duration) -> Self {
-        Self { inner, answer_timeout, busy: false }
+    /// Opens a connection; `options` must leave the session as the server sets it.
+    pub(crate) async fn open(
+        options: MySqlConnectOptions,
+        answer_timeout: Duration,
+    ) -> sqlx::Result<Self> {
+        #[cfg(target_os = "linux")]
+        let relay = Relay::open(options.get_host(), options.get_port()).await?;
+        #[cfg(target_os = "linux")]
+        let options = options.socket(relay.address());
+        let inner = options.connect().await?;
+        Ok(Self {
+            inner,
+            #[cfg(target_os = "linux")]
+            relay,
+            answer_timeout,
+            busy: false,
+        })
     }
 
     async fn run(
@@ -151,7 +173,12 @@ impl ApplyConn for SqlxConn {
             return;
         }
         // Nothing depends on it: the server notices the closed socket as well.
-        let _ = timeout(GOODBYE, self.inner.close()).await;
+        let goodbye = async {
+            let _ = self.inner.close().await;
+            #[cfg(target_os = "linux")]
+            self.relay.finish().await;
+        };
+        let _ = timeout(GOODBYE, goodbye).await;
     }
 }
 

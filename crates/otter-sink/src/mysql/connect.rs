@@ -79,9 +79,9 @@ async fn open_within(
     url: &DatabaseUrl,
     times: SessionTimes,
 ) -> Result<(Box<dyn ApplyConn>, ServerFacts), MySqlLoadError> {
-    let inner =
-        connect_options(url).connect().await.map_err(|error| refused_connection(url, &error))?;
-    let mut conn = SqlxConn::new(inner, times.answer);
+    let mut conn = SqlxConn::open(connect_options(url), times.answer)
+        .await
+        .map_err(|error| refused_connection(url, &error))?;
     let rows = conn.query(&session_text(times)).await.map_err(MySqlLoadError::plain)?;
     let facts = rows.last().and_then(|row| read_facts(row)).ok_or_else(|| {
         MySqlLoadError::plain(ConnError::Broken("the server does not say its version".to_owned()))

@@ -16,6 +16,7 @@ use super::group::Group;
 use super::line::{Line, require_held};
 use super::options::{DdlPolicy, LoaderOptions};
 use super::plan::TablePlans;
+use super::random::random_name;
 use super::session::{Advance, Session};
 use super::store::{MAX_NAME, Store};
 use super::takeover::TakeOver;
@@ -66,7 +67,7 @@ impl MySqlLoader {
     /// Makes a loader; it connects when it resumes.
     #[must_use]
     pub fn new(pipeline: PipelineId, url: DatabaseUrl, options: LoaderOptions) -> Self {
-        Self { pipeline, url, options, holder: random_holder(), session: Mutex::default() }
+        Self { pipeline, url, options, holder: random_name(), session: Mutex::default() }
     }
 
     async fn take_over(
@@ -327,15 +328,6 @@ fn first_ddl(transaction: &Transaction) -> Option<&Ddl> {
             if let Event::Ddl(ddl) = event { Some(ddl) } else { None }
         },
     )
-}
-
-/// A number that no other loader has.
-fn random_holder() -> String {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-
-    // The keys come from the system's random source, and differ from call to call.
-    let half = || RandomState::new().build_hasher().finish();
-    format!("{:016x}{:016x}", half(), half())
 }
 
 impl fmt::Debug for MySqlLoader {
