@@ -271,7 +271,9 @@ impl FromStr for Gtid {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let invalid = || ParsePositionError::Gtid(text.to_owned());
         let mut parts = text.split(':');
-        if let Some(uuid) = parts.next().and_then(parse_uuid) {
+        // A MariaDB GTID may have as many digits as a UUID, but never a colon.
+        let uuid = parts.next().filter(|_| text.contains(':'));
+        if let Some(uuid) = uuid.and_then(parse_uuid) {
             let rest: Vec<&str> = parts.collect();
             let (tag, number) = match rest.as_slice() {
                 [number] => ("", number),

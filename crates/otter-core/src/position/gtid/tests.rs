@@ -37,6 +37,15 @@ fn sets_of_different_kinds_cannot_be_compared() {
     assert_eq!(mysql.covers(&mariadb), None);
 }
 
+/// Three of the largest numbers have 32 digits together, as many as a UUID.
+#[test]
+fn a_mariadb_gtid_with_as_many_digits_as_a_uuid_is_none() {
+    for text in ["4294967295-4294967295-123456789012", "1-1-1"] {
+        assert_eq!(text.parse::<Gtid>().unwrap().to_string(), text);
+        assert_eq!(GtidSet::parse_mariadb(text).unwrap().to_string(), text);
+    }
+}
+
 proptest! {
     /// The model is a plain set of numbers.
     #[test]
