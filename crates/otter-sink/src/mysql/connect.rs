@@ -120,6 +120,8 @@ fn connect_options(url: &DatabaseUrl) -> MySqlConnectOptions {
     options
 }
 
+/// Limits of MariaDB's own that a server may set for everybody stand in a comment that MySQL skips:
+/// a large transaction takes its time.
 fn session_text(times: SessionTimes) -> String {
     let seconds = |time: Duration| time.as_secs().max(1);
     format!(
@@ -127,7 +129,9 @@ fn session_text(times: SessionTimes) -> String {
          SET SESSION sql_mode='{SQL_MODE}', time_zone='+00:00', autocommit=1, \
          completion_type=0, foreign_key_checks=1, unique_checks=1, sql_safe_updates=0, \
          sql_big_selects=1, innodb_lock_wait_timeout={row_lock}, lock_wait_timeout={meta_lock}, \
-         wait_timeout={idle}, net_read_timeout={idle}, net_write_timeout={idle}; \
+         wait_timeout={idle}, net_read_timeout={idle}, net_write_timeout={idle} \
+         /*M!100500 , max_statement_time=0, idle_transaction_timeout=0, \
+         idle_write_transaction_timeout=0 */; \
          SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
          SELECT VERSION(), @@max_allowed_packet, CURRENT_USER()",
         row_lock = seconds(times.row_lock),

@@ -12,6 +12,9 @@ use super::plan::{Expect, PlanError, RowsOf, Script, TablePlans};
 use super::refusal::{Meaning, Reason, meaning};
 use super::store::Store;
 
+/// ER_PARSE_ERROR.
+const SYNTAX_ERROR: u16 = 1064;
+
 /// A connection and its script.
 pub(super) struct Line {
     pub(super) conn: Box<dyn ApplyConn>,
@@ -153,9 +156,12 @@ impl Line {
                 MySqlLoadError::MissingRight { number, remedy }.into()
             }
             (Meaning::Refused(reason), Some(of)) => Setback::Refused(Refusal { of, reason }),
-            // Statements without rows hold no row values, so the server may be quoted.
+            // Only the rows' own statements hold row values, so the server may be quoted; but a
+            // syntax error quotes whatever follows.
             (Meaning::Refused(_), None) => {
-                MySqlLoadError::Server { number, message: server.message().to_owned() }.into()
+                let message =
+                    if number == SYNTAX_ERROR { "a syntax error" } else { server.message() };
+                MySqlLoadError::Server { number, message: message.to_owned() }.into()
             }
         }
     }
