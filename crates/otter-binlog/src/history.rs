@@ -54,7 +54,7 @@ mod escape;
 pub use crate::connection::Flavor;
 pub use dialect::{Dialect, Session, SqlMode};
 pub use reader::{NotUnderstood, read, read_column_type};
-pub use record::DdlRecord;
+pub use record::{DdlRecord, DdlRecordError, ReplayError};
 pub use schema::{
     Applied, ApplyError, ColumnKey, ColumnSchema, Schema, SchemaOptions, TableKind, TableSchema,
 };

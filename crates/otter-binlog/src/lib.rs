@@ -9,6 +9,7 @@
 pub mod connection;
 mod cursor;
 mod event;
+pub mod file;
 pub mod history;
 pub mod preflight;
 mod row;

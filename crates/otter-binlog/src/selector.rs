@@ -21,7 +21,7 @@ mod options;
 mod room;
 mod session;
 mod status;
-mod tables;
+pub(crate) mod tables;
 mod tape;
 
 use async_trait::async_trait;

@@ -8,6 +8,6 @@ mod classify;
 mod names;
 mod tokens;
 
-pub(crate) use classify::{Statement, XaVerb, classify};
+pub(crate) use classify::{Scope, Statement, XaVerb, classify};
 pub(crate) use names::QualifiedName;
 pub(crate) use tokens::{Dialect, Wide};

@@ -80,6 +80,12 @@ pub(super) fn read(
 /// One bit per numeric column, highest first.
 fn read_signs(cursor: &mut Cursor<'_>, columns: &mut [MapColumn]) -> Result<(), EventError> {
     let bits = cursor.take_rest();
+    let count = columns.iter().filter(|column| column.code.is_numeric()).count();
+    // Counting a type that the server does not count, or the other way round, would give signs to
+    // the wrong columns; every eighth time at least it shows here.
+    if bits.len() != count.div_ceil(8) {
+        return Err(EventError::Malformed("its signs are those of another number of columns"));
+    }
     let numeric = columns.iter_mut().filter(|column| column.code.is_numeric());
     for (index, column) in numeric.enumerate() {
         let byte = bits.get(index / 8).ok_or(EventError::Short)?;
@@ -122,7 +128,10 @@ fn read_charsets(
     for column in columns.iter_mut().filter(|column| counts(column.code)) {
         column.facts.collation = Some(collation(cursor.packed()?)?);
     }
-    Ok(())
+    if cursor.is_empty() {
+        return Ok(());
+    }
+    Err(EventError::Malformed("its character sets are those of more columns"))
 }
 
 fn read_names(cursor: &mut Cursor<'_>, columns: &mut [MapColumn]) -> Result<(), EventError> {

@@ -42,6 +42,11 @@ pub(crate) fn classify(kind: EventKind) -> Option<(RowKind, bool)> {
     })
 }
 
+/// Compressed row events of MariaDB: everything behind their head is one zlib stream.
+pub(crate) fn is_compressed(kind: EventKind) -> bool {
+    (EventKind::WRITE_ROWS_COMPRESSED_V1.0..=EventKind::DELETE_ROWS_COMPRESSED.0).contains(&kind.0)
+}
+
 /// The id of the table, without reading anything else: rows of other tables are skipped here.
 #[inline]
 pub(crate) fn table_id(event: &RawEvent<'_>, format: &Format) -> Result<u64, EventError> {

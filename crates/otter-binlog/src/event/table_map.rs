@@ -69,21 +69,22 @@ impl TypeCode {
     }
 
     /// Whether the metadata counts a column of this type among those with a character set.
-    /// MariaDB counts spatial ones, as binary; MySQL does not.
+    /// MySQL counts vectors and MariaDB spatial ones, both as binary.
     pub(crate) fn is_character(self, mariadb: bool) -> bool {
-        mariadb && self == Self::GEOMETRY
-            || matches!(
-                self,
-                Self::STRING
-                    | Self::VAR_STRING
-                    | Self::VARCHAR
-                    | Self::TINY_BLOB
-                    | Self::MEDIUM_BLOB
-                    | Self::LONG_BLOB
-                    | Self::BLOB
-                    | Self::VARCHAR_COMPRESSED
-                    | Self::BLOB_COMPRESSED
-            )
+        match self {
+            Self::STRING
+            | Self::VAR_STRING
+            | Self::VARCHAR
+            | Self::TINY_BLOB
+            | Self::MEDIUM_BLOB
+            | Self::LONG_BLOB
+            | Self::BLOB
+            | Self::VARCHAR_COMPRESSED
+            | Self::BLOB_COMPRESSED
+            | Self::VECTOR => true,
+            Self::GEOMETRY => mariadb,
+            _ => false,
+        }
     }
 
     /// Whether the metadata counts a column of this type among those with labels.

@@ -9,6 +9,8 @@ use otter_core::{Classify, Fault};
 
 use super::dialect::{Dialect, Session, SqlMode};
 use super::escape::{field, unfield};
+use super::reader::{NotUnderstood, read};
+use super::schema::{Applied, ApplyError, Schema};
 use crate::connection::Flavor;
 
 /// A statement that changes definitions, with all that its meaning depends on.
@@ -18,6 +20,35 @@ pub struct DdlRecord {
     pub session: Session,
     /// Its text in UTF-8.
     pub statement: Arc<str>,
+    /// Whether its event had an error code: see [`Schema::apply_failed`].
+    pub failed: bool,
+}
+
+/// Why a record cannot be replayed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReplayError {
+    /// The reader does not know the statement.
+    #[error(transparent)]
+    NotUnderstood(#[from] NotUnderstood),
+    /// The statement does not fit the schema.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+}
+
+impl Classify for ReplayError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::NotUnderstood(error) => error.fault(),
+            Self::Apply(error) => error.fault(),
+        }
+    }
+
+    fn doing(&self) -> &'static str {
+        match self {
+            Self::NotUnderstood(error) => error.doing(),
+            Self::Apply(error) => error.doing(),
+        }
+    }
 }
 
 /// A stored statement that cannot be read.
@@ -42,9 +73,24 @@ impl Classify for DdlRecordError {
 const HEADER: &str = "otter-ddl 1";
 
 impl DdlRecord {
+    /// Carries a schema over the statement.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError`] (poison), with the schema unchanged.
+    pub fn replay(&self, schema: &mut Schema) -> Result<Applied, ReplayError> {
+        let statement = read(self.statement.as_bytes(), &self.session.dialect)?;
+        let applied = if self.failed {
+            schema.apply_failed(&statement, &self.session)?
+        } else {
+            schema.apply(&statement, &self.session)?
+        };
+        Ok(applied)
+    }
+
     /// The record as one line of fields between tabs: the format, `mysql` or `mariadb`, its
-    /// version, sql_mode, thread, explicit timestamps (0 or 1), the collations of the server and of
-    /// utf8mb4, the database, the statement.
+    /// version, sql_mode, thread, explicit timestamps (0 or 1), failed (0 or 1), the collations of
+    /// the server and of utf8mb4, the database, the statement.
     #[must_use]
     pub fn to_text(&self) -> String {
         let Session {
@@ -59,9 +105,9 @@ impl DdlRecord {
             Flavor::MySql => "mysql",
             Flavor::MariaDb => "mariadb",
         };
-        let explicit = u8::from(*explicit_timestamp_defaults);
+        let (explicit, failed) = (u8::from(*explicit_timestamp_defaults), u8::from(self.failed));
         format!(
-            "{HEADER}\t{flavor}\t{version}\t{}\t{thread}\t{explicit}\t{}\t{}\t{}\t{}",
+            "{HEADER}\t{flavor}\t{version}\t{}\t{thread}\t{explicit}\t{failed}\t{}\t{}\t{}\t{}",
             sql_mode.bits(),
             field(server_collation),
             field(utf8mb4_collation),
@@ -86,11 +132,8 @@ impl DdlRecord {
         let version = fields.take(|field| field.parse().ok())?;
         let sql_mode = SqlMode::from_bits(fields.take(|field| field.parse().ok())?);
         let thread = fields.take(|field| field.parse().ok())?;
-        let explicit_timestamp_defaults = fields.take(|field| match field {
-            "0" => Some(false),
-            "1" => Some(true),
-            _ => None,
-        })?;
+        let explicit_timestamp_defaults = fields.take(read_flag)?;
+        let failed = fields.take(read_flag)?;
         let mut text = || fields.take(|field| unfield(field).map(Arc::<str>::from));
         let (server_collation, utf8mb4_collation) = (text()?, text()?);
         let (database, statement) = (text()?, text()?);
@@ -102,7 +145,15 @@ impl DdlRecord {
             utf8mb4_collation,
             explicit_timestamp_defaults,
         };
-        Ok(Self { session, statement })
+        Ok(Self { session, statement, failed })
+    }
+}
+
+fn read_flag(field: &str) -> Option<bool> {
+    match field {
+        "0" => Some(false),
+        "1" => Some(true),
+        _ => None,
     }
 }
 
@@ -136,7 +187,7 @@ mod tests {
             session.database = database.into();
             session.thread = thread;
             session.explicit_timestamp_defaults = explicit;
-            let record = DdlRecord { session, statement: statement.into() };
+            let record = DdlRecord { session, statement: statement.into(), failed: !explicit };
             prop_assert_eq!(DdlRecord::from_text(&record.to_text()), Ok(record));
         }
 

@@ -176,6 +176,8 @@ pub enum SchemaChange {
 pub struct CreateTable {
     /// The new table.
     pub name: QualifiedName,
+    /// MariaDB's OR REPLACE: the old table is dropped first, even if the new one then fails.
+    pub or_replace: bool,
     /// TEMPORARY.
     pub temporary: bool,
     /// IF NOT EXISTS.

@@ -70,7 +70,8 @@ fn sign_fits(logged: &MapColumn, now: &SchemaColumn) -> bool {
 }
 
 fn charset_fits(logged: &MapColumn, now: &SchemaColumn) -> bool {
-    if !logged.code.is_character(false) || Address::of(&now.data_type).is_some() {
+    let is_text = logged.code.is_character(false) && logged.code != TypeCode::VECTOR;
+    if !is_text || Address::of(&now.data_type).is_some() {
         return true;
     }
     let Some(collation) = logged.facts.collation else { return true };

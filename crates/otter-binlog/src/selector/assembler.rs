@@ -115,6 +115,22 @@ pub(crate) enum Stale {
     Everything,
 }
 
+impl Stale {
+    /// So many names are kept apart; with more, everything is read again.
+    const MOST_TABLES: usize = 1_000;
+
+    fn add(&mut self, tables: &[otter_core::TableName]) {
+        match self {
+            Self::Everything => {}
+            Self::Tables(stale) if stale.len() < Self::MOST_TABLES => {
+                stale.extend_from_slice(tables);
+            }
+            Self::Tables(_) => *self = Self::Everything,
+            Self::Nothing => *self = Self::Tables(tables.to_vec()),
+        }
+    }
+}
+
 impl Assembler {
     /// Begins at a position. `expected` is the last transaction before it, where the stream
     /// begins with that one.
@@ -255,3 +271,6 @@ impl Assembler {
         self.keep(draft, end)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -133,7 +133,8 @@ impl Draft {
     }
 
     pub(crate) fn set_savepoint(&mut self, name: String) {
-        // A name that is used again replaces the older one.
+        // A name that is used again replaces the older one. Servers compare names without case.
+        let name = name.to_lowercase();
         self.savepoints.retain(|known| known.name != name);
         self.barrier = self.pieces.len();
         self.savepoints.push(Savepoint { name, pieces: self.pieces.len(), rows: self.rows });
@@ -141,6 +142,7 @@ impl Draft {
 
     /// Takes back what came behind the savepoint.
     pub(crate) fn roll_back_to(&mut self, name: &str) -> Result<(), SelectError> {
+        let name = name.to_lowercase();
         let Some(place) = self.savepoints.iter().position(|known| known.name == name) else {
             // Set before any row: MySQL logs savepoints lazily.
             return self.roll_back();

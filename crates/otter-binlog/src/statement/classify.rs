@@ -12,10 +12,11 @@ pub(crate) enum Statement {
     Savepoint(String),
     RollbackTo(String),
     Xa(XaVerb),
-    /// Changes rows without row events; the tables where they are easily told.
+    /// Changes rows without row events; its table where there is one that is easily told.
     Dml {
         kind: &'static str,
         table: Option<QualifiedName>,
+        scope: Scope,
     },
     /// Changes the definition or the whole content of tables.
     Ddl {
@@ -34,6 +35,15 @@ pub(crate) enum Statement {
     Unknown {
         kind: String,
     },
+}
+
+/// What a DML statement does to its table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Anything, and perhaps to other tables by triggers and functions.
+    Any,
+    /// `DELETE FROM t` and nothing else: what a server logs for a MEMORY table that it lost.
+    Emptied,
 }
 
 /// The verbs of distributed transactions.
@@ -57,10 +67,11 @@ pub(crate) fn classify(text: &[u8], dialect: Dialect, charset: &str) -> Statemen
     }
     let mut reader = Reader::new(Tokens::new(text, dialect), charset);
     let reader = &mut reader;
+    skip_own_settings(reader);
     let Some(first) = reader.peek() else { return Statement::Passing };
     // Statements may stand in parentheses: `(SELECT …)`.
     if matches!(first, super::tokens::Token::Symbol(b'(')) {
-        return Statement::Dml { kind: "SELECT", table: None };
+        return dml("SELECT", None);
     }
     let Some(verb) = verb(reader) else {
         return Statement::Unknown { kind: first_words(text, dialect) };
@@ -83,7 +94,11 @@ pub(crate) fn classify(text: &[u8], dialect: Dialect, charset: &str) -> Statemen
                 .unwrap_or_else(unknown)
         }
         "DELETE" => delete(reader),
-        _ if DML.contains(&verb) => Statement::Dml { kind: verb, table: None },
+        "INSERT" | "REPLACE" => {
+            reader.take_any(&["LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE", "INTO"]);
+            dml(verb, reader.table())
+        }
+        _ if DML.contains(&verb) => dml(verb, None),
         _ if PASSING.contains(&verb) => Statement::Passing,
         _ => unknown(),
     }
@@ -178,6 +193,17 @@ fn xa(reader: &mut Reader<'_>) -> Option<Statement> {
     ];
     let found = verbs.into_iter().find(|(word, _)| reader.take(word));
     found.map(|(_, verb)| Statement::Xa(verb))
+}
+
+/// MariaDB: `SET STATEMENT name = value, … FOR` before the statement that they are for.
+fn skip_own_settings(reader: &mut Reader<'_>) {
+    let mut ahead = reader.clone();
+    if !ahead.take("SET") || !ahead.take("STATEMENT") {
+        return;
+    }
+    if ahead.skip_past("FOR") {
+        *reader = ahead;
+    }
 }
 
 /// `DEFINER = user@host`, `ALGORITHM = x`, `SQL SECURITY x`.
@@ -383,11 +409,24 @@ fn rename(reader: &mut Reader<'_>, end: usize) -> Option<Statement> {
     }
 }
 
-/// `DELETE FROM t` and nothing else: what a server logs for a MEMORY table that it lost.
+fn dml(kind: &'static str, table: Option<QualifiedName>) -> Statement {
+    Statement::Dml { kind, table, scope: Scope::Any }
+}
+
 fn delete(reader: &mut Reader<'_>) -> Statement {
-    let table = if reader.take("FROM") { reader.table() } else { None };
-    let alone = reader.peek().is_none();
-    Statement::Dml { kind: "DELETE", table: table.filter(|_| alone) }
+    reader.take_any(&["LOW_PRIORITY", "QUICK", "IGNORE"]);
+    if !reader.take("FROM") {
+        return dml("DELETE", None);
+    }
+    let table = reader.table();
+    // Behind the name of a single table only these come.
+    match reader.peek() {
+        None => Statement::Dml { kind: "DELETE", table, scope: Scope::Emptied },
+        Some(next) if ["WHERE", "ORDER", "LIMIT"].iter().any(|word| next.is(word)) => {
+            dml("DELETE", table)
+        }
+        Some(_) => dml("DELETE", None),
+    }
 }
 
 #[cfg(test)]

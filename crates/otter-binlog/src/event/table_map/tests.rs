@@ -49,15 +49,16 @@ fn without_metadata_the_key_is_unknown_and_with_it_it_may_be_empty() {
 
 /// Seen on MySQL 9.7 and MariaDB 10.11 with `SET GLOBAL binlog_row_metadata = FULL`.
 #[test]
-fn years_have_a_sign_and_only_mariadb_gives_geometries_a_charset() {
-    let columns: [(u8, &[u8]); 4] = [(13, &[]), (3, &[]), (255, &[4]), (254, &[254, 3])];
-    let names = b"\x01y\x01i\x01g\x01c";
-    for (mariadb, charsets) in [(false, &[8_u8][..]), (true, &[63, 8])] {
+fn years_have_a_sign_and_vectors_or_geometries_a_charset() {
+    let columns: [(u8, &[u8]); 5] =
+        [(13, &[]), (3, &[]), (255, &[4]), (242, &[4]), (254, &[254, 3])];
+    let names = b"\x01y\x01i\x01g\x01v\x01c";
+    for (mariadb, charsets) in [(false, &[63_u8, 8][..]), (true, &[63, 63, 8])] {
         let optional: [(u8, &[u8]); 3] = [(1, &[0x80]), (3, charsets), (4, names)];
         let rest = table_map(("d", "t"), &columns, &[0], &optional);
         let map = TableMap::parse(1, &rest, mariadb).unwrap();
         assert_eq!(map.columns[1].facts.unsigned, Some(false));
-        assert_eq!(map.columns[3].facts.collation, Some(8));
+        assert_eq!(map.columns[4].facts.collation, Some(8));
     }
 }
 
@@ -74,6 +75,9 @@ fn hostile_counts_and_indexes_are_refused() {
         (6, &[0xfd, 255, 255, 255]),
         (4, b"\x01\xff"),
         (1, &[]),
+        (1, &[0, 0]),
+        (3, &[8]),
+        (11, &[8, 8]),
     ] {
         let rest = table_map(("d", "t"), &[(1, &[]), (254, &[247, 1])], &[0], &[optional]);
         assert!(TableMap::parse(1, &rest, false).is_err(), "{optional:?}");

@@ -44,7 +44,10 @@ pub(super) fn read_named(name: Arc<str>, cursor: &mut Cursor<'_>) -> Result<Colu
 }
 
 impl ColumnReading {
+    /// Adds a key over the column; asking twice, as SERIAL UNIQUE does, gives one.
     pub(super) fn ask_for(&mut self, kind: KeyKind) {
-        self.keys.push(key::of_column(&self.definition.name, kind));
+        if !self.keys.iter().any(|key| key.kind == kind) {
+            self.keys.push(key::of_column(&self.definition.name, kind));
+        }
     }
 }

@@ -7,9 +7,9 @@ use super::{Result, create_table, database, key, with_change, without_change};
 
 /// What may stand between CREATE and the word for what is created.
 #[derive(Default)]
-struct Prefix {
-    or_replace: bool,
-    temporary: bool,
+pub(super) struct Prefix {
+    pub(super) or_replace: bool,
+    pub(super) temporary: bool,
     key: Option<KeyKind>,
 }
 
@@ -20,7 +20,7 @@ pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Ddl> {
         return Err(cursor.refuse("what is created"));
     };
     let kind = match &*object {
-        "TABLE" => return create_table::read(cursor, prefix.temporary),
+        "TABLE" => return create_table::read(cursor, &prefix),
         "DATABASE" | "SCHEMA" => return database::create(cursor),
         "INDEX" => return create_index(cursor, &prefix),
         "SEQUENCE" => return create_sequence(cursor, prefix.temporary),

@@ -5,18 +5,20 @@ use std::sync::Arc;
 use super::super::statement::{
     ColumnDefinition, CreateBody, CreateTable, Ddl, Element, KeyDefinition, SchemaChange,
 };
+use super::create::Prefix;
 use super::cursor::Cursor;
 use super::options::{self, TableOptions};
 use super::{Result, column, create, key, with_change};
 
 /// Reads from behind the word TABLE.
-pub(super) fn read(cursor: &mut Cursor<'_>, temporary: bool) -> Result<Ddl> {
+pub(super) fn read(cursor: &mut Cursor<'_>, prefix: &Prefix) -> Result<Ddl> {
     let if_not_exists = cursor.eat_if_not_exists();
     let name = cursor.table_name()?;
     create::skip_wait(cursor)?;
     let body = read_body(cursor)?;
     cursor.expect_end()?;
-    let table = CreateTable { name: name.clone(), temporary, if_not_exists, body };
+    let Prefix { or_replace, temporary, .. } = *prefix;
+    let table = CreateTable { name: name.clone(), or_replace, temporary, if_not_exists, body };
     Ok(with_change("CREATE TABLE", &name, SchemaChange::CreateTable(table)))
 }
 

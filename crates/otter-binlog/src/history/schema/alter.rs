@@ -11,6 +11,7 @@ use super::names::same;
 use super::resolve::{self, Defaults};
 use super::table::{ColumnSchema, Key, TableSchema, Versioning};
 use super::{Applied, ApplyError, Schema};
+use crate::connection::Flavor;
 use crate::history::dialect::Session;
 use crate::history::statement::{
     AlterTable, ColumnAction, Generated, KeyAction, KeyKind, KeyPart, PartitionMove, Place,
@@ -32,8 +33,12 @@ impl Schema {
             return Err(ApplyError::UnknownTable { table: name });
         };
         let collation = self.database_collation(&name.database, session);
-        let altered =
-            Alteration { name: &name, table: &table, alter, session }.apply(&collation)?;
+        let altered = Alteration { name: &name, table: &table, alter, session };
+        let current = match session.dialect.flavor {
+            Flavor::MySql => self.database_collation(&session.database, session),
+            Flavor::MariaDb => Arc::clone(&collation),
+        };
+        let altered = altered.apply(&collation, &current)?;
         let rename = alter.rename.as_ref().map(|to| full_name(to, session)).transpose()?;
         let mut arrived = Vec::new();
         let mut left = Vec::new();
@@ -89,11 +94,14 @@ struct Alteration<'a> {
 }
 
 impl Alteration<'_> {
-    fn apply(&self, database: &str) -> Result<TableSchema, ApplyError> {
-        let resolve =
-            |clause, before: &str| resolve::collation(clause, before, database, self.session);
-        let mut collation = resolve(&self.alter.charset, &self.table.collation);
-        let convert = self.alter.convert.as_ref().map(|clause| resolve(clause, &collation));
+    /// The new definition. DEFAULT means the collation of the table's `database`, but MySQL means
+    /// that of the session's `current` one in a conversion.
+    fn apply(&self, database: &str, current: &str) -> Result<TableSchema, ApplyError> {
+        let before = &self.table.collation;
+        let mut collation = resolve::collation(&self.alter.charset, before, database, self.session);
+        let convert = self.alter.convert.as_ref();
+        let convert =
+            convert.map(|clause| resolve::collation(clause, &collation, current, self.session));
         if let Some(convert) = &convert {
             collation = Arc::clone(convert);
         }

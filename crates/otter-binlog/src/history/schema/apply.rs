@@ -51,6 +51,47 @@ impl Schema {
         Ok(applied)
     }
 
+    /// Carries the schema over a statement that failed, but was logged because it had an effect:
+    /// its QUERY event has an error code.
+    ///
+    /// DROP TABLE has dropped the tables that there were. MariaDB's CREATE OR REPLACE TABLE has
+    /// dropped the old table before it failed to create the new one.
+    ///
+    /// # Errors
+    ///
+    /// [`ApplyError::NoDatabase`] (poison) for a name without a database in a session without one.
+    pub fn apply_failed(
+        &mut self,
+        statement: &Statement,
+        session: &Session,
+    ) -> Result<Applied, ApplyError> {
+        let mut applied = Applied::default();
+        let Statement::Ddl(ddl) = statement else {
+            return Ok(applied);
+        };
+        for change in &ddl.changes {
+            match change {
+                SchemaChange::DropTables { names, temporary } => {
+                    let names = full_names(names, session)?;
+                    self.drop_tables(&names, *temporary, session, &mut applied);
+                }
+                SchemaChange::CreateTable(create) if create.or_replace => {
+                    let name = full_name(&create.name, session)?;
+                    self.drop_tables(&[name], create.temporary, session, &mut applied);
+                }
+                SchemaChange::CreateTable(_)
+                | SchemaChange::CreateDatabase { .. }
+                | SchemaChange::AlterDatabase { .. }
+                | SchemaChange::DropDatabase { .. }
+                | SchemaChange::AlterTable(_)
+                | SchemaChange::RenameTables(_)
+                | SchemaChange::TruncateTable(_)
+                | SchemaChange::CreateSequence { .. } => {}
+            }
+        }
+        Ok(applied)
+    }
+
     fn apply_change(
         &mut self,
         change: &SchemaChange,
@@ -61,10 +102,11 @@ impl Schema {
             SchemaChange::CreateDatabase { name, if_not_exists, charset } => {
                 self.create_database(name, *if_not_exists, charset, session);
             }
-            SchemaChange::AlterDatabase { name, charset } => {
+            SchemaChange::AlterDatabase { name, charset: clause } => {
                 let name = name.as_ref().unwrap_or(&session.database);
                 let before = self.database_collation(name, session);
-                let collation = resolve::collation(charset, &before, &before, session);
+                let server = charset::canonical(&session.server_collation);
+                let collation = resolve::collation(clause, &before, &server, session);
                 self.put_database(name, &collation);
             }
             SchemaChange::DropDatabase { name } => self.take_database(name, applied),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::names::same;
 use super::table::ColumnSchema;
+use crate::connection::Flavor;
 use crate::history::charset;
 use crate::history::dialect::Session;
 use crate::history::statement::{CharsetClause, CharsetName, ColumnDefinition};
@@ -31,6 +32,10 @@ pub(super) fn collation(
 ) -> Arc<str> {
     let charset: Option<Arc<str>> = match &clause.charset {
         Some(CharsetName::Named(name)) => Some(charset::default_collation(name, session)),
+        // MariaDB: DEFAULT means a set, of which this is then the default collation.
+        Some(CharsetName::Default) if session.dialect.is_at_least(Flavor::MariaDb, 100_900) => {
+            Some(charset::default_collation(charset::of_collation(default), session))
+        }
         Some(CharsetName::Default) => Some(default.into()),
         None => None,
     };

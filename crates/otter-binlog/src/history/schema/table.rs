@@ -5,6 +5,8 @@ use std::sync::Arc;
 use otter_core::{Column, Table, TableName};
 
 use super::names::{Names, same};
+use crate::connection::Flavor;
+use crate::history::dialect::Dialect;
 use crate::history::statement::{Generated, KeyKind, KeyPart};
 use crate::history::types::DataType;
 
@@ -175,29 +177,48 @@ impl TableSchema {
         names.filter_map(|name| self.column_index(name)).collect()
     }
 
-    /// What SHOW COLUMNS prints for the column at `index` under "Key".
+    /// What SHOW COLUMNS of this server prints for the column at `index` under "Key".
     #[must_use]
-    pub fn column_key(&self, index: usize) -> ColumnKey {
+    pub fn column_key(&self, index: usize, dialect: &Dialect) -> ColumnKey {
         let Some(column) = self.columns.get(index) else {
             return ColumnKey::None;
         };
         let is_column =
             |part: &KeyPart| part.column.as_deref().is_some_and(|name| same(name, &column.name));
-        let primary = self.primary();
-        if primary.is_some_and(|key| key.parts.iter().any(is_column)) {
+        if self.primary().is_some_and(|key| key.parts.iter().any(is_column)) {
             return ColumnKey::Primary;
         }
-        let mut found = ColumnKey::None;
+        let mut beginning = Vec::new();
         for key in &self.keys {
-            if !key.parts.first().is_some_and(is_column) {
-                continue;
+            if key.parts.first().is_some_and(is_column) {
+                beginning.push(key);
             }
-            if key.kind == KeyKind::Unique && key.parts.len() == 1 {
-                return ColumnKey::Unique;
-            }
-            found = ColumnKey::Multiple;
         }
-        found
+        let is_alone = |key: &Key| key.kind == KeyKind::Unique && key.parts.len() == 1;
+        // MySQL: since 8.0 the first key in the server's own order decides, not the strongest.
+        let is_unique = if dialect.is_at_least(Flavor::MySql, 80_000) {
+            beginning.sort_by_key(|key| self.rank(key));
+            beginning.first().is_some_and(|key| is_alone(key))
+        } else {
+            beginning.iter().any(|key| is_alone(key))
+        };
+        match (beginning.is_empty(), is_unique) {
+            (true, _) => ColumnKey::None,
+            (false, true) => ColumnKey::Unique,
+            (false, false) => ColumnKey::Multiple,
+        }
+    }
+
+    /// Where servers sort a key: unique ones first, of these those without NULL and then those over
+    /// whole columns.
+    fn rank(&self, key: &Key) -> (bool, bool, bool) {
+        let is_unique = key.kind == KeyKind::Unique;
+        let has_null = key.parts.iter().any(|part| {
+            let index = part.column.as_deref().and_then(|name| self.column_index(name));
+            index.and_then(|index| self.columns.get(index)).is_none_or(|column| column.nullable)
+        });
+        let has_prefix = key.parts.iter().any(|part| part.prefix.is_some());
+        (!is_unique, is_unique && has_null, is_unique && has_prefix)
     }
 
     /// The primary key, or the first unique key that can stand for it.

@@ -78,7 +78,7 @@ impl Bench {
                     column.data_type.to_string(),
                     column.collation.as_deref().unwrap_or_default().to_owned(),
                     if column.nullable { "" } else { "NOT NULL" }.to_owned(),
-                    table.column_key(index).as_str().to_owned(),
+                    table.column_key(index, &self.session.dialect).as_str().to_owned(),
                     if column.auto_increment { "AUTO" } else { "" }.to_owned(),
                     if column.invisible { "INVISIBLE" } else { "" }.to_owned(),
                     if column.compressed { "COMPRESSED" } else { "" }.to_owned(),

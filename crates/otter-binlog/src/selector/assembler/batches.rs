@@ -8,6 +8,9 @@ use super::Assembler;
 use crate::selector::draft::Draft;
 use crate::selector::error::SelectError;
 
+/// DDL has no rows and takes no room in the arena.
+const MOST_TRANSACTIONS: usize = 4096;
+
 /// A transaction that waits for the batch to be cut.
 #[derive(Debug)]
 pub(crate) struct Finished {
@@ -39,7 +42,8 @@ impl Assembler {
     pub(crate) fn is_full(&self) -> bool {
         !self.finished.is_empty()
             && (self.used_bytes() >= self.options.batch_bytes
-                || self.finished_rows >= self.options.batch_rows)
+                || self.finished_rows >= self.options.batch_rows
+                || self.finished.len() >= MOST_TRANSACTIONS)
     }
 
     /// Whether at least one transaction is complete.
@@ -47,9 +51,11 @@ impl Assembler {
         !self.finished.is_empty()
     }
 
-    /// Whether the position has moved since the last batch.
+    /// Whether the position has moved since the last batch and may be reported alone.
+    ///
+    /// INVARIANT TXN-1: not between the fragments of a transaction, whose last one reports it.
     pub(crate) fn has_moved(&self) -> bool {
-        self.has_moved
+        self.has_moved && !self.draft.as_ref().is_some_and(Draft::is_fragmented)
     }
 
     /// Whether the transaction that is being read is large enough for a fragment.

@@ -13,7 +13,7 @@ use crate::event::{EventKind, RawEvent};
 use crate::schema::charset::{charset_of, to_utf8};
 use crate::schema::reader::SYSTEM_SCHEMAS;
 use crate::selector::error::SelectError;
-use crate::statement::{Dialect, QualifiedName, Statement, Wide, XaVerb, classify};
+use crate::statement::{Dialect, QualifiedName, Scope, Statement, Wide, XaVerb, classify};
 
 /// A statement with its session, in UTF-8 where that is possible.
 struct Spoken<'a> {
@@ -50,7 +50,11 @@ impl Assembler {
         let spoken = Spoken { database: &database, text: &text, charset };
         match statement {
             Statement::Begin => {
-                self.draft_for(&event.header, seal.start)?.begun = true;
+                let draft = self.draft_for(&event.header, seal.start)?;
+                if std::mem::replace(&mut draft.begun, true) {
+                    let problem = "the transaction before it has no end";
+                    return Err(SelectError::OutOfPlace { place, kind, problem });
+                }
                 return Ok(None);
             }
             Statement::Commit => return self.commit(seal),
@@ -74,13 +78,17 @@ impl Assembler {
             }
             Statement::Xa(verb) => return self.on_xa(verb, event, &spoken, seal),
             Statement::Passing => {}
-            Statement::Dml { kind, table } => self.judge_dml(kind, table, &spoken, seal)?,
+            Statement::Dml { kind, table, scope } => {
+                let table = table.map(|name| self.resolve(name, spoken.database));
+                self.judge_dml(kind, table.as_ref(), scope, seal)?;
+            }
             Statement::Ddl { kind, tables, end } => {
                 let text = text.get(..end).unwrap_or(&text);
                 self.on_ddl(event, seal, kind, tables, &Spoken { text, ..spoken })?;
             }
             Statement::Database { kind, name } => {
                 let name = name.unwrap_or_else(|| spoken.database.to_owned());
+                let name = if self.facts.folds_names { name.to_lowercase() } else { name };
                 self.stale = Stale::Everything;
                 if self.may_hold_tables(&name) {
                     self.push_ddl(event, seal, kind, Vec::new(), &spoken)?;
@@ -136,11 +144,7 @@ impl Assembler {
         let tables: Vec<TableName> =
             tables.into_iter().map(|name| self.resolve(name, spoken.database)).collect();
         self.tables.clear();
-        match &mut self.stale {
-            Stale::Everything => {}
-            Stale::Tables(stale) => stale.extend(tables.iter().cloned()),
-            nothing @ Stale::Nothing => *nothing = Stale::Tables(tables.clone()),
-        }
+        self.stale.add(&tables);
         let concerns = tables.iter().any(|table| {
             *table.database != *self.options.own_schema && (self.options.filter)(table)
         });
@@ -176,22 +180,20 @@ impl Assembler {
     }
 
     /// DML that was logged as a statement: it passes only where it certainly concerns no wanted
-    /// table.
+    /// table. A trigger may lead anywhere, but system tables have none.
     fn judge_dml(
         &self,
         kind: &'static str,
-        table: Option<QualifiedName>,
-        spoken: &Spoken<'_>,
+        table: Option<&TableName>,
+        scope: Scope,
         seal: &Seal,
     ) -> Result<(), SelectError> {
-        if self.draft.as_ref().is_some_and(|draft| draft.is_known) {
-            return Ok(());
-        }
-        let harmless = match table {
-            Some(name) => !(self.options.filter)(&self.resolve(name, spoken.database)),
-            None => SYSTEM_SCHEMAS.contains(&spoken.database),
+        let is_known = self.draft.as_ref().is_some_and(|draft| draft.is_known);
+        let is_harmless = |table: &TableName| {
+            SYSTEM_SCHEMAS.contains(&&*table.database)
+                || scope == Scope::Emptied && !(self.options.filter)(table)
         };
-        if harmless {
+        if is_known || table.is_some_and(is_harmless) {
             return Ok(());
         }
         Err(SelectError::Statement { place: self.place(seal), kind: kind.to_owned() })

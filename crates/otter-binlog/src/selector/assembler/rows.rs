@@ -6,9 +6,9 @@ use otter_core::{Event, Origin, RowArenaBuilder, RowKind, RowsEvent, Table, Tabl
 
 use super::{Assembler, Seal, WantedTable};
 use crate::event::compressed::inflate_event;
-use crate::event::rows::{NO_TABLE, RowsHead, table_id};
+use crate::event::rows::{NO_TABLE, RowsHead, is_compressed, table_id};
 use crate::event::table_map::{TableMap, split_id};
-use crate::event::{EventError, EventKind, RawEvent};
+use crate::event::{EventError, RawEvent};
 use crate::row::{RowPlan, RowReader};
 use crate::schema::{Outlook, outlook};
 use crate::selector::draft::RowRun;
@@ -45,17 +45,16 @@ pub(super) fn is_sequence(table: &Table) -> bool {
         && table.columns.iter().zip(COLUMNS).all(|(column, name)| *column.name == *name)
 }
 
-/// Compressed row events of MariaDB: everything behind their head is one zlib stream.
-fn is_compressed(kind: EventKind) -> bool {
-    (EventKind::WRITE_ROWS_COMPRESSED_V1.0..=EventKind::DELETE_ROWS_COMPRESSED.0).contains(&kind.0)
-}
-
 impl Assembler {
     pub(super) fn on_table_map(
         &mut self,
         event: &RawEvent<'_>,
         seal: &Seal,
     ) -> Result<(), SelectError> {
+        // Its rows were applied, and its definition may have changed since.
+        if self.draft.as_ref().is_some_and(|draft| draft.is_known) {
+            return Ok(());
+        }
         let place = || self.place(seal);
         let fail = |source| SelectError::Event { place: place(), kind: event.header.kind, source };
         let (id, rest) = split_id(event, &self.format).map_err(fail)?;
@@ -96,7 +95,6 @@ impl Assembler {
         }
         let out_of_place =
             |problem| SelectError::OutOfPlace { place: self.tape.at(seal.start), kind, problem };
-        let what = self.tables.get(id).ok_or_else(|| out_of_place("its table map is missing"))?;
         let Some(draft) = &mut self.draft else {
             return Err(out_of_place("no transaction has begun: the position is inside one"));
         };
@@ -104,6 +102,7 @@ impl Assembler {
         if draft.is_known {
             return Ok(());
         }
+        let what = self.tables.get(id).ok_or_else(|| out_of_place("its table map is missing"))?;
         match what {
             Use::Unwanted | Use::Own | Use::Sequence => Ok(()),
             Use::Mark(_) if !is_first => Ok(()),

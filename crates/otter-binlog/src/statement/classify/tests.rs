@@ -41,6 +41,7 @@ fn borders_of_transactions_are_recognised() {
 fn every_table_of_a_ddl_is_named() {
     for (text, expected) in [
         ("CREATE TABLE t (id INT)", "CREATE TABLE: t"),
+        ("SET STATEMENT a=1, b='for x' FOR ALTER TABLE s.t ADD c INT", "ALTER TABLE: s.t"),
         ("create table if not exists `a``b`.`c.d` like x", "CREATE TABLE: a`b.c.d"),
         ("CREATE OR REPLACE TABLE s . t (a INT)", "CREATE TABLE: s.t"),
         ("ALTER TABLE t ADD COLUMN a INT, RENAME COLUMN b TO c", "ALTER TABLE: t"),
@@ -94,11 +95,24 @@ fn dml_and_unknown_statements_are_told() {
     assert!(matches!(read("insert into t values (1)"), Statement::Dml { kind: "INSERT", .. }));
     assert!(matches!(read("WITH x AS (SELECT 1) DELETE FROM t"), Statement::Dml { .. }));
     assert!(matches!(read("(SELECT f())"), Statement::Dml { .. }));
-    let Statement::Dml { table: Some(table), .. } = read("DELETE FROM `d`.`m`") else {
-        panic!("the table is easily told")
+    let target = |text: &str| match read(text) {
+        Statement::Dml { table: Some(table), scope, .. } => {
+            (format!("{}.{}", table.database.unwrap_or_default(), table.table), scope)
+        }
+        Statement::Dml { table: None, scope, .. } => (String::new(), scope),
+        other => panic!("no DML: {other:?}"),
     };
-    assert_eq!((table.database.as_deref(), table.table.as_str()), (Some("d"), "m"));
-    assert!(matches!(read("DELETE FROM m WHERE a = 1"), Statement::Dml { table: None, .. }));
+    for (text, table, scope) in [
+        ("DELETE FROM `d`.`m`", "d.m", Scope::Emptied),
+        ("DELETE FROM m WHERE a = 1", ".m", Scope::Any),
+        ("DELETE FROM m USING m JOIN n", "", Scope::Any),
+        ("DELETE a, b FROM a JOIN b", "", Scope::Any),
+        ("INSERT IGNORE INTO mysql.x VALUES (1)", "mysql.x", Scope::Any),
+        ("replace x select 1", ".x", Scope::Any),
+        ("UPDATE a, b SET c = 1", "", Scope::Any),
+    ] {
+        assert_eq!(target(text), (table.to_owned(), scope), "{text}");
+    }
     assert_eq!(
         read("FROBNICATE THE TABLE"),
         Statement::Unknown { kind: "FROBNICATE THE TABLE".into() }

@@ -122,6 +122,18 @@ fn a_conversion_touches_all_text_but_no_bytes() {
 }
 
 #[test]
+fn default_means_another_database_in_each_family() {
+    let run = |bench: &mut Bench| {
+        bench.run("CREATE DATABASE e CHARACTER SET gbk COLLATE gbk_bin");
+        bench.run("CREATE TABLE e.t (a CHAR(1)) CHARSET utf8");
+        bench.run("ALTER TABLE e.t CONVERT TO CHARACTER SET DEFAULT");
+        bench.table("e.t").collation().to_owned()
+    };
+    assert_eq!(run(&mut Bench::mysql()), "latin1_swedish_ci");
+    assert_eq!(run(&mut Bench::mariadb()), "gbk_chinese_ci");
+}
+
+#[test]
 fn mariadb_takes_a_collations_set_from_around_it() {
     let mut bench = Bench::new(Dialect::new(Flavor::MariaDb, 11, 8, 3));
     bench.run("CREATE TABLE t (a CHAR(1) CHARACTER SET utf8mb4 COLLATE uca1400_as_ci, b CHAR(1)) CHARSET utf8mb3");

@@ -6,7 +6,9 @@ fn flags(bench: &Bench, name: &str) -> String {
     let table = bench.table(name);
     let columns = table.columns().iter().enumerate();
     let flags: Vec<String> = columns
-        .map(|(index, column)| format!("{}:{}", column.name, table.column_key(index).as_str()))
+        .map(|(index, column)| {
+            format!("{}:{}", column.name, table.column_key(index, &bench.session.dialect).as_str())
+        })
         .collect();
     flags.join(" ")
 }
@@ -37,10 +39,23 @@ fn flags_are_those_of_show_columns() {
         ),
         ("a INT NOT NULL, b INT, KEY ((a + 1), b), UNIQUE ((a + 2))", "a: b:"),
         ("a INT, KEY (a), UNIQUE (a)", "a:UNI"),
+        ("a INT, b INT, KEY (a, b), UNIQUE (a)", "a:UNI b:"),
+        ("a INT, b INT, UNIQUE (a, b), UNIQUE (a)", "a:MUL b:"),
         ("a INT KEY, b INT UNIQUE KEY COMMENT 'x'", "a:PRI b:UNI"),
     ] {
         let expected = expected.replace("b: c:PRI", "b:UNI c:PRI");
         assert_eq!(made(elements).1, expected, "{elements}");
+    }
+}
+
+#[test]
+fn the_strongest_key_decided_before_mysql_8() {
+    for mut bench in [
+        Bench::mariadb(),
+        Bench::new(crate::history::Dialect::new(crate::history::Flavor::MySql, 5, 7, 44)),
+    ] {
+        bench.run("CREATE TABLE t (a INT, b INT, UNIQUE (a, b), UNIQUE (a))");
+        assert_eq!(flags(&bench, "t"), "a:UNI b:");
     }
 }
 

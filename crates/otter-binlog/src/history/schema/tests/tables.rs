@@ -57,6 +57,23 @@ fn a_table_that_is_known_is_created_anew_but_for_if_not_exists() {
 }
 
 #[test]
+fn a_failed_statement_has_dropped_what_it_could() {
+    let mut bench = Bench::mariadb();
+    bench.run_all("CREATE TABLE a (x INT); CREATE TABLE b (x INT); CREATE TABLE c (x INT)");
+    for text in [
+        "CREATE OR REPLACE TABLE a (x TEXT, KEY (x(3), x))",
+        "DROP TABLE b, nothing",
+        "ALTER TABLE c ADD y INT",
+        "CREATE TABLE c (z INT)",
+    ] {
+        let statement = super::read(text.as_bytes(), &bench.session.dialect).unwrap();
+        bench.schema.apply_failed(&statement, &bench.session).unwrap();
+    }
+    assert!(!bench.has("a") && !bench.has("b"));
+    assert_eq!(bench.names("c"), "x");
+}
+
+#[test]
 fn views_are_renamed_and_dropped_without_harm() {
     let mut bench = Bench::mysql();
     bench.run("CREATE VIEW v AS SELECT 1");

@@ -1,0 +1,233 @@
+//! Reads binlog files without a server: for people who look into one, and for tests.
+//!
+//! No schema is asked: where the rows do not carry their definition, columns are `@1`, `@2` and
+//! numbers signed, as the servers' own tools print them. So nothing of this may ever be written to
+//! a target.
+
+mod error;
+
+use std::collections::VecDeque;
+use std::io::Read;
+use std::sync::Arc;
+
+use otter_core::{FilePlace, RowArenaBuilder, RowsEvent};
+
+pub use error::FileError;
+
+use crate::event::compressed::inflate_event;
+use crate::event::frame::HEADER_LENGTH;
+use crate::event::payload::Payload;
+use crate::event::rows::{NO_TABLE, RowsHead, classify, is_compressed, table_id};
+use crate::event::table_map::{TableMap, split_id};
+use crate::event::{EventError, EventKind, Format, RawEvent};
+use crate::row::RowReader;
+use crate::schema::compile;
+use crate::schema::compile::Naming;
+use crate::selector::tables::{Tables, Use};
+
+/// What every binlog file begins with, and what one begins with that MySQL has encrypted.
+const MAGIC: [u8; 4] = *b"\xfebin";
+const ENCRYPTED: [u8; 4] = *b"\xfdbin";
+
+/// One event of a file.
+#[derive(Debug)]
+pub struct FileEvent {
+    /// Where it begins; for an event inside a compressed transaction, where that begins.
+    pub place: FilePlace,
+    /// Its type.
+    pub kind: EventKind,
+    /// Seconds since 1970.
+    pub timestamp: u32,
+    /// The server that wrote it first.
+    pub server_id: u32,
+    /// Its rows, where it has rows.
+    pub rows: Option<RowsEvent>,
+}
+
+/// A binlog file, read from its beginning.
+///
+/// ```no_run
+/// use otter_binlog::file::BinlogFile;
+///
+/// let bytes = std::fs::File::open("mysql-bin.000003").expect("the file is there");
+/// let mut file = BinlogFile::new("mysql-bin.000003", bytes, 64 << 20).expect("it is a binlog");
+/// while let Some(event) = file.next_event().expect("it is whole") {
+///     println!("{} {}", event.place, event.kind);
+/// }
+/// ```
+pub struct BinlogFile<R> {
+    input: R,
+    name: Arc<str>,
+    offset: u64,
+    max_event: usize,
+    format: Format,
+    tables: Tables,
+    buffer: Vec<u8>,
+    /// Events that came out of one compressed transaction.
+    inner: VecDeque<FileEvent>,
+}
+
+impl<R> std::fmt::Debug for BinlogFile<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "BinlogFile({}:{})", self.name, self.offset)
+    }
+}
+
+impl<R: Read> BinlogFile<R> {
+    /// Begins to read. `name` is what places carry; no event may be larger than `max_event` bytes.
+    ///
+    /// # Errors
+    /// Where the bytes are no binlog, or an encrypted one.
+    pub fn new(name: &str, mut input: R, max_event: usize) -> Result<Self, FileError> {
+        let mut magic = [0; 4];
+        input.read_exact(&mut magic).map_err(FileError::Read)?;
+        match magic {
+            MAGIC => {}
+            ENCRYPTED => return Err(FileError::Encrypted),
+            _ => return Err(FileError::NoBinlog),
+        }
+        Ok(Self {
+            input,
+            name: name.into(),
+            offset: 4,
+            max_event,
+            format: Format::default(),
+            tables: Tables::default(),
+            buffer: Vec::new(),
+            inner: VecDeque::new(),
+        })
+    }
+
+    /// The next event; `None` at the file's end.
+    ///
+    /// # Errors
+    /// [`FileError::Cut`] where the file ends inside an event; what came before is whole. Others
+    /// where an event is damaged or cannot be decoded; the next call goes on behind it.
+    pub fn next_event(&mut self) -> Result<Option<FileEvent>, FileError> {
+        if let Some(event) = self.inner.pop_front() {
+            return Ok(Some(event));
+        }
+        let place = FilePlace { file: Arc::clone(&self.name), offset: self.offset };
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let result = match self.fill(&mut buffer, &place) {
+            Ok(true) => self.take(&buffer, &place).map(Some),
+            Ok(false) => Ok(None),
+            Err(error) => Err(error),
+        };
+        self.buffer = buffer;
+        result
+    }
+
+    /// Reads one event's bytes; false at the end.
+    fn fill(&mut self, buffer: &mut Vec<u8>, place: &FilePlace) -> Result<bool, FileError> {
+        buffer.clear();
+        let header = u64::try_from(HEADER_LENGTH).unwrap_or(u64::MAX);
+        self.append(buffer, header)?;
+        if buffer.is_empty() {
+            return Ok(false);
+        }
+        let cut = || FileError::Cut { place: place.clone() };
+        let size = buffer.get(9..13).and_then(|bytes| bytes.first_chunk::<4>()).ok_or_else(cut)?;
+        let size = u32::from_le_bytes(*size);
+        let length = usize::try_from(size).unwrap_or(usize::MAX);
+        if length > self.max_event {
+            let (place, limit) = (place.clone(), self.max_event);
+            return Err(FileError::TooLarge { place, limit });
+        }
+        self.append(buffer, u64::from(size).saturating_sub(header))?;
+        if buffer.len() < length.max(HEADER_LENGTH) {
+            return Err(cut());
+        }
+        self.offset += u64::from(size.max(19));
+        Ok(true)
+    }
+
+    /// Memory grows with what is there, not with what a header promises.
+    fn append(&mut self, buffer: &mut Vec<u8>, count: u64) -> Result<(), FileError> {
+        self.input.by_ref().take(count).read_to_end(buffer).map_err(FileError::Read)?;
+        Ok(())
+    }
+
+    fn take(&mut self, bytes: &[u8], place: &FilePlace) -> Result<FileEvent, FileError> {
+        let kind = EventKind(bytes.get(4).copied().unwrap_or(0));
+        let fail = |source| FileError::Event { place: place.clone(), kind, source };
+        if kind == EventKind::START_V3 {
+            return Err(fail(EventError::Malformed("it is of a binlog version before 4")));
+        }
+        let event = RawEvent::parse(bytes, &self.format).map_err(fail)?;
+        if kind == EventKind::FORMAT_DESCRIPTION {
+            self.format = Format::of(&event).map_err(fail)?;
+            self.tables.clear();
+        }
+        if kind == EventKind::TRANSACTION_PAYLOAD {
+            let mut payload = Payload::parse(event.body, self.max_event).map_err(fail)?;
+            while let Some(bytes) = payload.next_event().map_err(fail)? {
+                let inner = RawEvent::parse_inner(bytes).map_err(fail)?;
+                let inner = self.decode(&inner, place)?;
+                self.inner.push_back(inner);
+            }
+        }
+        self.decode(&event, place)
+    }
+
+    fn decode(&mut self, event: &RawEvent<'_>, place: &FilePlace) -> Result<FileEvent, FileError> {
+        let kind = event.header.kind;
+        let fail = |source| FileError::Event { place: place.clone(), kind, source };
+        let mut rows = None;
+        if kind == EventKind::TABLE_MAP {
+            self.map(event, place)?;
+        } else if kind == EventKind::START_ENCRYPTION {
+            return Err(FileError::Encrypted);
+        } else if classify(kind).is_some() {
+            let id = table_id(event, &self.format).map_err(fail)?;
+            if id != NO_TABLE {
+                rows = Some(self.rows(event, id, place)?);
+            }
+        } else if kind == EventKind::PARTIAL_UPDATE_ROWS {
+            return Err(fail(EventError::Malformed("it holds differences of JSON documents")));
+        }
+        let (timestamp, server_id) = (event.header.timestamp, event.header.server_id);
+        Ok(FileEvent { place: place.clone(), kind, timestamp, server_id, rows })
+    }
+
+    fn map(&mut self, event: &RawEvent<'_>, place: &FilePlace) -> Result<(), FileError> {
+        let kind = event.header.kind;
+        let fail = |source| FileError::Event { place: place.clone(), kind, source };
+        let (id, rest) = split_id(event, &self.format).map_err(fail)?;
+        if self.tables.knows(id, rest) {
+            return Ok(());
+        }
+        let map = TableMap::parse(id, rest, self.format.mariadb).map_err(fail)?;
+        let plan = compile(&map, None, Naming::Numbered, self.format.mariadb)
+            .map_err(|source| FileError::Schema { place: place.clone(), source })?;
+        self.tables.insert(id, rest.into(), Use::Wanted(Arc::new(plan)));
+        Ok(())
+    }
+
+    fn rows(
+        &mut self,
+        event: &RawEvent<'_>,
+        id: u64,
+        place: &FilePlace,
+    ) -> Result<RowsEvent, FileError> {
+        let kind = event.header.kind;
+        let fail = |source| FileError::Event { place: place.clone(), kind, source };
+        let Some(Use::Wanted(plan)) = self.tables.get(id) else {
+            return Err(fail(EventError::Malformed("its table map is missing")));
+        };
+        let mut head = RowsHead::parse(event, &self.format).map_err(fail)?;
+        let mut plain = Vec::new();
+        if is_compressed(kind) {
+            inflate_event(head.rows, self.max_event, &mut plain).map_err(fail)?;
+            head.rows = &plain;
+        }
+        let mut arena = RowArenaBuilder::new();
+        let count = RowReader::new(plan, &head)
+            .and_then(|mut reader| reader.read(&mut arena, usize::MAX))
+            .map_err(|source| FileError::Image { place: place.clone(), source })?;
+        let rows =
+            RowsEvent::new(Arc::clone(&plan.table), head.kind, Arc::new(arena.finish()), 0, count);
+        let missing = EventError::Malformed("its rows do not fill the arena");
+        Ok(rows.ok_or_else(|| fail(missing))?.with_flags(head.flags))
+    }
+}
