@@ -133,7 +133,7 @@ pub(crate) fn read_old_time(cursor: &mut Cursor<'_>) -> Result<Time, ValueError>
     let word = cursor.u24()?;
     let signed = (word << 8).cast_signed() >> 8;
     let number = u64::from(signed.unsigned_abs());
-    let word = number / 10_000 << 12 | number / 100 % 100 << 6 | number % 100;
+    let word = ((number / 10_000) << 12) | ((number / 100 % 100) << 6) | (number % 100);
     if number / 100 % 100 > 59 || number % 100 > 59 || number / 10_000 > 838 {
         return Err(ValueError::Malformed("a time is none"));
     }
