@@ -2,6 +2,7 @@
 //!
 //! `embedded SOURCE_URL TARGET_URL DATABASE` copies what changes in a database, without the tables
 //! whose names begin with `tmp_`, until Ctrl-C. The target must have the same tables.
+#![allow(clippy::print_stdout, reason = "a program tells its user how far it came")]
 
 use std::sync::Arc;
 
@@ -17,9 +18,9 @@ struct WithoutTemporary;
 impl Transform for WithoutTemporary {
     fn transform(&self, mut batch: Batch) -> Result<Batch> {
         for transaction in &mut batch.transactions {
-            transaction.events.retain(|event| match event {
-                Event::Rows(rows) => !rows.table().name.table.starts_with("tmp_"),
-                _ => true,
+            transaction.events.retain(|event| {
+                let Event::Rows(rows) = event else { return true };
+                !rows.table().name.table.starts_with("tmp_")
             });
         }
         Ok(batch)

@@ -20,7 +20,7 @@ pub const PASSWORD: &str = "s3same-0pen";
 
 /// The tables of a scene, the same on both sides.
 pub const TABLES: &str = "
-    CREATE DATABASE shop;
+    CREATE DATABASE shop CHARACTER SET utf8mb4;
     CREATE TABLE shop.item (id INT PRIMARY KEY, title VARCHAR(40) NOT NULL, price DECIMAL(8,2));
     CREATE TABLE shop.tag (item INT, tag VARCHAR(20), PRIMARY KEY (item, tag))";
 

@@ -1,5 +1,13 @@
 //! The comparison of two servers: it must see every difference, and no other.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::large_futures,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stdout,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
 
 use otter_tests::comparison::{assert_tables_equal, compare};
 use otter_tests::testbed::{PAIRINGS, execute, mariadb, mysql, start_pair};

@@ -1,5 +1,8 @@
 //! Otter's own connection against real servers: login, TLS, queries, and the binlog dump.
 #![allow(
+    clippy::large_futures,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stdout,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,

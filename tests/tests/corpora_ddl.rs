@@ -3,6 +3,9 @@
 //!
 //! The corpora are kept beside the project; `OTTER_CORPORA` is their folder.
 #![allow(
+    clippy::large_futures,
+    clippy::wildcard_enum_match_arm,
+    clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
@@ -78,7 +81,11 @@ fn outline(table: &TableSchema) -> Vec<String> {
     columns
         .map(|(index, column)| {
             let sign = if column.data_type.is_unsigned() { "unsigned" } else { "" };
-            format!("{} {sign} {}", column.name, table.column_key(index).as_str())
+            format!(
+                "{} {sign} {}",
+                column.name,
+                table.column_key(index, &session().dialect).as_str()
+            )
         })
         .collect()
 }

@@ -1,4 +1,13 @@
 //! Every example runs.
+#![allow(
+    clippy::large_futures,
+    clippy::wildcard_enum_match_arm,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking and reports by printing"
+)]
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -13,7 +22,11 @@ fn example(name: &str) -> PathBuf {
     let own = std::env::current_exe().expect("this program has a path");
     let folder = own.ancestors().nth(2).expect("tests are built in target/PROFILE/deps");
     let program = folder.join("examples").join(name);
-    assert!(program.is_file(), "{} is built: cargo build --workspace --all-targets", program.display());
+    assert!(
+        program.is_file(),
+        "{} is built: cargo build --workspace --all-targets",
+        program.display()
+    );
     program
 }
 

@@ -1,5 +1,19 @@
 //! `MySqlLoader` on real servers: the conformance suite, fencing, poison, values and load.
-#![allow(missing_docs, reason = "tests describe themselves by their names")]
+#![allow(
+    unreachable_pub,
+    clippy::manual_let_else,
+    clippy::redundant_closure_for_method_calls,
+    clippy::excessive_precision,
+    clippy::map_unwrap_or,
+    clippy::large_futures,
+    clippy::wildcard_enum_match_arm,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::panic,
+    clippy::expect_used,
+    missing_docs,
+    reason = "tests describe themselves by their names"
+)]
 
 /// Makes a test for each server of a case that gets a place of its own.
 macro_rules! on_both {

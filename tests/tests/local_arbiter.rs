@@ -1,5 +1,14 @@
 //! `LocalArbiter` with real processes that are killed, frozen and woken up.
-#![allow(missing_docs, reason = "tests describe themselves by their names")]
+#![allow(
+    clippy::large_futures,
+    clippy::wildcard_enum_match_arm,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::panic,
+    clippy::expect_used,
+    missing_docs,
+    reason = "tests describe themselves by their names"
+)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's way to fail")]
 
 use std::collections::{BTreeMap, BTreeSet};

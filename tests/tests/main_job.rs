@@ -1,4 +1,13 @@
 //! The main job under fire, in the short form; `scripts/soak` has the full counts.
+#![allow(
+    clippy::large_futures,
+    clippy::wildcard_enum_match_arm,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking and reports by printing"
+)]
 
 use otter_server::sandbox::Flavor;
 use otter_tests::exactly_once::{Plan, carry_out};

@@ -1,7 +1,15 @@
 //! `BinlogSelector` on real servers: the conformance suite, every type, resuming, identity, large
 //! transactions, DDL and filters.
-#![allow(missing_docs, reason = "tests describe themselves by their names")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::large_futures,
+    clippy::wildcard_enum_match_arm,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::panic,
+    clippy::expect_used,
+    missing_docs,
+    reason = "tests describe themselves by their names"
+)]
 
 #[path = "selector/ddl.rs"]
 mod ddl;

@@ -115,6 +115,14 @@ impl LocalArbiter {
         read_id(&state.join("arbiter"))
     }
 
+    /// Who holds a side of a state directory, which is only looked at; `None` where nobody does.
+    ///
+    /// # Errors
+    /// [`Fault::Fatal`](otter_core::Fault::Fatal) where it cannot be read.
+    pub fn holder_of(state: &Path, side: &Side) -> Result<Option<Holder>, LocalArbiterError> {
+        grant::holder(&SideFiles::new(state, side), side, &clock::boot_id())
+    }
+
     async fn ask(&self, side: &Side) -> Result<Asked, LocalArbiterError> {
         let files = SideFiles::new(&self.state, side);
         let (world, side) = (Arc::clone(&self.world), side.clone());

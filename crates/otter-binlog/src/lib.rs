@@ -6,6 +6,15 @@
 //!
 //! This crate never knows a target.
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::needless_range_loop,
+        clippy::wildcard_enum_match_arm,
+        reason = "tests build bytes and look at one case"
+    )
+)]
+
 pub mod connection;
 mod cursor;
 mod event;

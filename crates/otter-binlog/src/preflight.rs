@@ -99,8 +99,9 @@ fn encryption(url: &DatabaseUrl, connection: &Connection) -> Finding {
     let remedy = "set ssl-mode=verify-identity, or verify-ca with ssl-ca, in the URL of the source";
     match connection.encryption() {
         Encryption::Verified => Finding::pass(what),
-        // Nobody stands in between on this machine.
-        Encryption::Unverified | Encryption::Plain if url.is_loopback() => Finding::pass(what),
+        Encryption::Unverified | Encryption::Plain if url.is_loopback() => {
+            Finding::pass("the line stays on this machine")
+        }
         Encryption::Unverified => {
             Finding::warn(what, "whoever stands in between can pretend to be the source", remedy)
         }

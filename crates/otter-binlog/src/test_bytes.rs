@@ -122,8 +122,3 @@ pub(crate) fn table_map(
     }
     body
 }
-
-/// The event of a table map.
-pub(crate) fn table_map_event(id: u8, rest: &[u8]) -> EventBytes {
-    EventBytes::new(EventKind::TABLE_MAP, &[&[id, 0, 0, 0, 0, 0][..], rest].concat())
-}

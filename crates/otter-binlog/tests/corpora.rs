@@ -2,7 +2,15 @@
 //! one is decoded without a panic, and the rows are as many as the servers' own tools find.
 //!
 //! The folder is named by `OTTER_CORPORA`; without it these tests fail.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::large_futures,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stdout,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 #![allow(clippy::print_stdout, reason = "what was found is worth a line")]
 
 use std::fs;

@@ -2,7 +2,15 @@
 //!
 //! `OTTER_SEEDS=10000` runs more seeds, `OTTER_SEED=42` one.
 
-#![allow(clippy::panic, reason = "a test's way to fail")]
+#![allow(
+    clippy::large_futures,
+    clippy::wildcard_enum_match_arm,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test's way to fail"
+)]
 
 use otter_core::testkit::memory::Weakness;
 use otter_core::testkit::simulation::{Totals, simulate, simulate_weak};

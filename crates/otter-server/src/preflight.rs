@@ -54,7 +54,7 @@ pub(crate) async fn look(config: &Config, pipeline: &PipelineConfig) -> Report {
         to: pipeline.to.name.clone(),
         findings: Vec::new(),
     };
-    report.note(About::State, vec![state::look(&config.arbiter.path)]);
+    report.note(About::State, state::look(&config.arbiter.path, &pipeline.name));
     report.add_databases(pipeline).await;
     // Where a database does not let us in, the start would only say so again.
     if !report.fails_in(About::Source) && !report.fails_in(About::Target) {

@@ -1,11 +1,13 @@
 //! What can be known about a target before a pipeline writes to it.
 //!
-//! Nothing is changed: rights are tried with statements that touch no row, in a transaction that is
-//! rolled back. Each finding that is not right names the statement that mends it.
+//! Nothing is changed, except by [`prove_marks`]: rights are tried with statements that touch no row,
+//! in a transaction that is rolled back. Each finding that is not right names the statement that mends it.
 
 mod grants;
+mod mark;
 mod server;
 mod tables;
+mod width;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +18,7 @@ use crate::mysql::MySqlLoadError;
 use crate::mysql::conn::{ApplyConn, ConnError, TextRow};
 use crate::mysql::connect::{self, ServerFacts, SessionTimes};
 use grants::Grants;
+pub use mark::prove_marks;
 
 /// How long a row lock or an answer may take; somebody waits for it.
 const PATIENCE: Duration = Duration::from_secs(10);

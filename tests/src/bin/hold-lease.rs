@@ -4,7 +4,15 @@
 //!     hold-lease STATE PIPELINE LEASE_MS JOURNAL    wins and drops leases, noting each term
 //!
 //! It says `held TERM` when it has won, and `lost` when it sees that it has lost.
-#![allow(clippy::expect_used, clippy::print_stdout, reason = "the test reads what this says")]
+#![allow(
+    clippy::large_futures,
+    clippy::wildcard_enum_match_arm,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "the test reads what this says"
+)]
 
 use std::fs::OpenOptions;
 use std::io::Write;

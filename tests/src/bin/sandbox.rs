@@ -3,7 +3,15 @@
 //!
 //! Prints its URL, its process id and its folder, one in a line, and ends when
 //! its standard input does.
-#![allow(clippy::print_stdout, clippy::expect_used, reason = "a tool for tests and developers")]
+#![allow(
+    clippy::large_futures,
+    clippy::wildcard_enum_match_arm,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::expect_used,
+    reason = "a tool for tests and developers"
+)]
 
 use otter_server::sandbox::Flavor;
 use otter_tests::testbed;

@@ -2,6 +2,15 @@
 //!
 //! `--otter N --target N --source N` set the counts (100, 20, 20), `--pairs mariadb-mysql,…` the
 //! pairings (one per run of the counts), `--rate R` transactions per second and connection.
+#![allow(
+    clippy::large_futures,
+    clippy::wildcard_enum_match_arm,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "it fails by panicking and reports by printing"
+)]
 
 use otter_server::sandbox::Flavor;
 use otter_tests::arguments::Arguments;

@@ -1,6 +1,15 @@
 //! `scripts/soak fencing`: stale processes, frozen and woken, the full count on both servers.
 //!
 //! `--rounds N` per flavor and kind of arbiter (50), `--flavors mariadb,mysql`.
+#![allow(
+    clippy::large_futures,
+    clippy::wildcard_enum_match_arm,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "it fails by panicking and reports by printing"
+)]
 
 use otter_server::sandbox::Flavor;
 use otter_tests::arguments::Arguments;

@@ -1,7 +1,15 @@
 //! Runs the simulation with many seeds on all cores and prints what has happened.
 //!
 //!     soak-simulation [--seeds 10000] [--first 1]
-#![allow(clippy::expect_used, clippy::print_stdout, reason = "a soak run reports by printing")]
+#![allow(
+    clippy::large_futures,
+    clippy::wildcard_enum_match_arm,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a soak run reports by printing"
+)]
 
 use std::process::ExitCode;
 use std::sync::Mutex;

@@ -126,4 +126,43 @@ on_both! {
         loader.close().await;
         assert_eq!(place.shown_pairs().await, "0=0 1=0 2=0 3=0 4=0");
     }
+
+    async fn a_label_that_the_target_would_take_for_a_number_is_refused(place: Place) {
+        place
+            .execute(
+                "CREATE TABLE labelled (id INT PRIMARY KEY, e ENUM('0', '1'));
+                 CREATE TABLE flagged (id INT PRIMARY KEY, s SET('0', '1'))",
+            )
+            .await;
+        let labels: Arc<[Arc<str>]> = ["0", "1", "2"].map(Arc::from).into();
+        for (name, column, of_type, value) in [
+            ("labelled", "e", ColumnType::Enum { labels: Some(Arc::clone(&labels)) }, Value::Enum(3)),
+            ("flagged", "s", ColumnType::Set { labels: Some(Arc::clone(&labels)) }, Value::Set(4)),
+        ] {
+            let table = table(&place.database, name, &[("id", INT), (column, of_type)]);
+            let mut source = Source::new();
+            let loader = place.loader();
+            let lease = lease(if name == "labelled" { 1 } else { 2 });
+            if loader.resume(&lease).await.unwrap().is_none() {
+                loader.begin(&source.position(), &lease).await.unwrap();
+            }
+            let events = vec![insert(&table, &[vec![Some(Value::Int(1)), Some(value)]])];
+            let error = loader.load(source.batch(vec![events]), &lease).await.unwrap_err();
+            assert_eq!(error.fault(), Fault::Fatal, "{error}");
+            assert!(error.to_string().contains(&format!("column {column} ")), "{error}");
+            loader.close().await;
+        }
+    }
+
+    async fn null_does_not_become_the_next_number(place: Place) {
+        place.execute("CREATE TABLE numbered (n INT, id INT AUTO_INCREMENT PRIMARY KEY)").await;
+        let numbered = table(&place.database, "numbered", &[("n", INT), ("id", INT)]);
+        let mut source = Source::new();
+        let loader = place.begun(&source).await;
+        let events = vec![insert(&numbered, &[vec![Some(Value::Int(1)), Some(Value::Null)]])];
+        let error = loader.load(source.batch(vec![events]), &lease(1)).await.unwrap_err();
+        assert_eq!(error.fault(), Fault::Fatal, "{error}");
+        assert!(error.to_string().contains("column id "), "{error}");
+        loader.close().await;
+    }
 }

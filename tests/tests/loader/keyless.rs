@@ -1,7 +1,7 @@
 //! Tables without a key: rows are told apart by all their columns, and equal ones are counted.
 
 use otter_core::testkit::lease::lease;
-use otter_core::{Fault, Load, Value};
+use otter_core::{ColumnType, Fault, Load, Value};
 
 use crate::place::Place;
 use crate::source::{INT, Image, Source, delete, insert, table, text, update};
@@ -56,6 +56,22 @@ on_both! {
         let _ = loader.load(source.batch(vec![events]), &lease(1)).await.unwrap();
         let left = place.texts("SELECT n, word FROM {db}.uni").await;
         assert_eq!(left, [["7", "a"]]);
+        loader.close().await;
+    }
+
+    async fn documents_that_only_compare_as_equal_are_told_apart(place: Place) {
+        place.execute("CREATE TABLE documents (d JSON)").await;
+        let documents = table(&place.database, "documents", &[("d", ColumnType::Json)]);
+        let document = |text| vec![Some(Value::Json(text))];
+        let mut source = Source::new();
+        let loader = place.begun(&source).await;
+        let events = vec![
+            insert(&documents, &[document("1"), document("1.0"), document("[2.0]"), document("[2]")]),
+            delete(&documents, &[document("1.0"), document("[2]")]),
+        ];
+        let _ = loader.load(source.batch(vec![events]), &lease(1)).await.unwrap();
+        let left = place.texts("SELECT CAST(d AS CHAR) AS t FROM {db}.documents ORDER BY t").await;
+        assert_eq!(left.concat(), ["1", "[2.0]"]);
         loader.close().await;
     }
 }

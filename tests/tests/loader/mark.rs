@@ -1,7 +1,8 @@
 //! Marks: the first row event of every target transaction, one origin in each.
 
-use otter_core::Load;
 use otter_core::testkit::lease::lease;
+use otter_core::{Load, Verdict};
+use otter_sink::preflight::prove_marks;
 
 use crate::place::Place;
 use crate::source::{Source, insert, pair};
@@ -83,4 +84,42 @@ on_both! {
             [["dublin", "0", "1"], ["hangzhou", "0", "2"], ["virginia", "0", "1"]]
         );
     }
+}
+
+on_both! {
+    async fn the_proof_finds_its_mark_in_the_binlog(place: Place) {
+        let url = place.url();
+        let finding = prove_marks(&url, &place.schema).await;
+        assert_eq!(finding.verdict, Verdict::Pass, "{finding:?}");
+        // An account that may write marks but not look into the binlog is told what is missing.
+        let name = format!("marker_{}", place.database);
+        place
+            .execute(&format!(
+                "CREATE USER {name}@'127.0.0.1' IDENTIFIED BY 'pw';
+                 GRANT SELECT, INSERT, UPDATE ON {}.* TO {name}@'127.0.0.1'",
+                place.schema
+            ))
+            .await;
+        let url = place.server.url_as(&name, "pw").parse().unwrap();
+        let finding = prove_marks(&url, &place.schema).await;
+        assert_ne!(finding.verdict, Verdict::Pass, "{finding:?}");
+        let remedy = finding.remedy.unwrap();
+        place.execute(remedy.split_once("; ").map_or(&*remedy, |(_, grant)| grant)).await;
+        let finding = prove_marks(&url, &place.schema).await;
+        assert_eq!(finding.verdict, Verdict::Pass, "{finding:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_proof_fails_where_marks_do_not_reach_the_binlog() {
+    let server = otter_tests::testbed::mariadb().arg("--binlog-ignore-db=otter").start().await;
+    let url = server.url().parse().unwrap();
+    let finding = prove_marks(&url, "otter").await;
+    assert_eq!(finding.verdict, Verdict::Fail, "{finding:?}");
+    assert!(finding.remedy.unwrap().contains("binlog-ignore-db"));
+    let server =
+        otter_tests::testbed::mariadb().with(|options| options.without_binlog()).start().await;
+    let url = server.url().parse().unwrap();
+    let finding = prove_marks(&url, "otter").await;
+    assert_eq!(finding.verdict, Verdict::Fail, "{finding:?}");
 }

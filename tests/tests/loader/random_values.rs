@@ -69,7 +69,7 @@ fn some_text(random: &mut Random) -> String {
 on_both! {
     async fn doubles_keep_every_bit(place: Place) {
         let mut random = seeded();
-        let doubles: Vec<f64> = std::iter::repeat_with(|| f64::from_bits(random.next()))
+        let doubles: Vec<f64> = std::iter::repeat_with(|| f64::from_bits(random.number()))
             .filter(|value| value.is_finite() && *value != 0.0)
             .take(COUNT)
             .collect();
@@ -82,7 +82,7 @@ on_both! {
 
     async fn floats_keep_every_bit(place: Place) {
         let mut random = seeded();
-        let bits = || f32::from_bits(u32::try_from(random.next() >> 32).unwrap());
+        let bits = || f32::from_bits(u32::try_from(random.number() >> 32).unwrap());
         let floats: Vec<f32> = std::iter::repeat_with(bits)
             .filter(|value| value.is_finite() && *value != 0.0)
             .take(COUNT)
@@ -133,8 +133,8 @@ on_both! {
         let digits: Vec<String> = (0..COUNT)
             .map(|_| {
                 let sign = if random.below(2) == 0 { "-" } else { "" };
-                let whole = u128::from(random.next()) * u128::from(random.next()) % 10_u128.pow(35);
-                let rest = random.next() % 10_u64.pow(19);
+                let whole = u128::from(random.number()) * u128::from(random.number()) % 10_u128.pow(35);
+                let rest = random.number() % 10_u64.pow(19);
                 // A zero has no sign.
                 format!("{sign}{}.{rest:019}", whole + 1)
             })
@@ -144,7 +144,7 @@ on_both! {
         let shown = through(&place, "DECIMAL(60,19)", column, "v", &values).await;
         assert_eq!(shown, digits);
         place.execute("DROP TABLE r").await;
-        let numbers: Vec<u64> = (0..COUNT).map(|_| random.next() >> random.below(64)).collect();
+        let numbers: Vec<u64> = (0..COUNT).map(|_| random.number() >> random.below(64)).collect();
         let other = Place { schema: format!("{}_more", place.schema), ..place };
         let values: Vec<_> = numbers.iter().map(|number| Value::UInt(*number)).collect();
         let column = ColumnType::Integer { bytes: 8, unsigned: true };

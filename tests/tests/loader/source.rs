@@ -107,7 +107,6 @@ impl Source {
 }
 
 pub const INT: ColumnType = ColumnType::Integer { bytes: 4, unsigned: false };
-pub const BIGINT: ColumnType = ColumnType::Integer { bytes: 8, unsigned: false };
 
 pub fn text(charset: &str) -> ColumnType {
     ColumnType::Text { max_bytes: 1_000, charset: Arc::from(charset), fixed: false }

@@ -4,10 +4,12 @@ use otter_binlog::selector::BinlogSelector;
 use otter_core::{Budget, Error, Place, Position, Select, Start};
 use otter_server::sandbox::{Flavor, Server};
 use otter_tests::query;
-use otter_tests::wait::wait_until;
 use otter_tests::testbed;
+use otter_tests::wait::wait_until;
 
-use super::support::{BUDGET, DEADLINE, assert_fatal, open_now, options, position_after, show, transactions};
+use super::support::{
+    BUDGET, DEADLINE, assert_fatal, open_now, options, position_after, show, transactions,
+};
 
 /// What tells one source's kind of position from another's.
 const KINDS: [(Flavor, &[&str]); 3] = [

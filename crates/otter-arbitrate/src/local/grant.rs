@@ -51,7 +51,7 @@ pub(super) fn ask(
     side: &Side,
     world: &Arc<World>,
 ) -> Result<Asked, LocalArbiterError> {
-    let last = match look(files, side, world)? {
+    let last = match look(files, side, &world.boot)? {
         Seen::Held(holder) => return Ok(Asked::Held(holder)),
         Seen::Free(last) => last,
     };
@@ -66,14 +66,26 @@ pub(super) fn ask(
         Err(TryLockError::Error(error)) => return Err(LocalArbiterError::io(&guard_path, error)),
     }
     // What was seen before may have changed until the guard was ours.
-    let last = match look(files, side, world)? {
+    let last = match look(files, side, &world.boot)? {
         Seen::Held(holder) => return Ok(Asked::Held(holder)),
         Seen::Free(last) => last,
     };
     grant(files, side, last.as_ref(), world).map(Asked::Granted)
 }
 
-fn look(files: &SideFiles, side: &Side, world: &World) -> Result<Seen, LocalArbiterError> {
+/// Who holds the side, without asking for it.
+pub(super) fn holder(
+    files: &SideFiles,
+    side: &Side,
+    boot: &str,
+) -> Result<Option<Holder>, LocalArbiterError> {
+    Ok(match look(files, side, boot)? {
+        Seen::Held(holder) => Some(holder),
+        Seen::Free(_) => None,
+    })
+}
+
+fn look(files: &SideFiles, side: &Side, boot: &str) -> Result<Seen, LocalArbiterError> {
     // Before the expiry is read: a holder knows its renewal as seen only where it was written
     // before the old expiry, see `Hold::renew`.
     let now = BootTime::now();
@@ -91,7 +103,7 @@ fn look(files: &SideFiles, side: &Side, world: &World) -> Result<Seen, LocalArbi
     }
     // After a restart of the machine no lock is left, so that this one is another machine's. Its
     // clock cannot be compared with ours (CLOCK-1).
-    if record.boot != world.boot {
+    if record.boot != boot {
         return Err(LocalArbiterError::Shared { path });
     }
     let expires = read_expiry(&file).map_err(|error| LocalArbiterError::io(&path, error))?;

@@ -164,6 +164,7 @@ pub(crate) fn read_value(
 
 /// The codecs that take time anyway, out of the way of the others.
 #[inline(never)]
+#[allow(clippy::wildcard_enum_match_arm, reason = "the common codecs were matched by the caller")]
 fn read_rare(
     codec: Codec,
     cursor: &mut Cursor<'_>,

@@ -65,7 +65,7 @@ struct Shape<'a> {
 
 impl<'a> Shape<'a> {
     fn new(present: &'a [u8], width: usize) -> Self {
-        let count = if width % 8 == 0 && present.iter().all(|byte| *byte == 0xff) {
+        let count = if width.is_multiple_of(8) && present.iter().all(|byte| *byte == 0xff) {
             width
         } else {
             (0..width).filter(|index| is_set(present, *index)).count()

@@ -207,7 +207,8 @@ fn decide(
             Ok((ColumnType::Set { labels: labels() }, Codec::Set { width }))
         }
         (TypeCode::VARCHAR_COMPRESSED, Meta::Length(length)) => {
-            compressed(logged, now, u32::from(length), prefix_of(length))
+            // One byte of it is the method's.
+            compressed(logged, now, u32::from(length.saturating_sub(1)), prefix_of(length))
         }
         (TypeCode::BLOB_COMPRESSED, Meta::Width(prefix @ 1..=4)) => {
             compressed(logged, now, longest(prefix), prefix)

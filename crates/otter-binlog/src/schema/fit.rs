@@ -10,6 +10,7 @@ pub(crate) fn fits(logged: &MapColumn, now: &SchemaColumn) -> bool {
     type_fits(logged, now) && sign_fits(logged, now) && charset_fits(logged, now)
 }
 
+#[allow(clippy::wildcard_enum_match_arm, reason = "a length is the only thing asked for")]
 fn type_fits(logged: &MapColumn, now: &SchemaColumn) -> bool {
     let code = logged.code;
     let is = |expected: TypeCode| code == expected;
@@ -21,8 +22,8 @@ fn type_fits(logged: &MapColumn, now: &SchemaColumn) -> bool {
         (is(TypeCode::BLOB) || is(TypeCode::BLOB_COMPRESSED)) && logged.meta == Meta::Width(width)
     };
     let varying = || {
-        // A compressed column has its own idea of its length.
-        is(TypeCode::VARCHAR_COMPRESSED)
+        // A compressed one has a byte more, for the method.
+        is(TypeCode::VARCHAR_COMPRESSED) && length(now.octets.map(|octets| octets + 1))
             || (is(TypeCode::VARCHAR) || is(TypeCode::VAR_STRING)) && length(now.octets)
     };
     let temporal = |new: TypeCode, old: TypeCode| {
@@ -66,7 +67,9 @@ fn type_fits(logged: &MapColumn, now: &SchemaColumn) -> bool {
 }
 
 fn sign_fits(logged: &MapColumn, now: &SchemaColumn) -> bool {
-    logged.facts.unsigned.is_none_or(|unsigned| unsigned == now.is_unsigned())
+    // A YEAR is logged as unsigned, but its definition does not say so.
+    logged.code == TypeCode::YEAR
+        || logged.facts.unsigned.is_none_or(|unsigned| unsigned == now.is_unsigned())
 }
 
 fn charset_fits(logged: &MapColumn, now: &SchemaColumn) -> bool {

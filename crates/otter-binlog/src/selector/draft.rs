@@ -132,7 +132,7 @@ impl Draft {
         self.pieces.push(Piece::Done(Event::Ddl(ddl)));
     }
 
-    pub(crate) fn set_savepoint(&mut self, name: String) {
+    pub(crate) fn set_savepoint(&mut self, name: &str) {
         // A name that is used again replaces the older one. Servers compare names without case.
         let name = name.to_lowercase();
         self.savepoints.retain(|known| known.name != name);

@@ -4,6 +4,8 @@
 //! transaction, so that a source that was reset, restored or replaced is noticed before anything
 //! new is read from it.
 
+use std::time::Duration;
+
 use otter_core::{FilePlace, Fingerprint, Gtid, GtidSet, Place, Position};
 use tracing::warn;
 
@@ -15,6 +17,11 @@ use super::status::{
 use super::tape::FILE_BEGIN;
 use crate::connection::{Connection, DumpError, DumpStart, Flavor, ServerInfo};
 use crate::schema::compile::Naming;
+use crate::schema::reader::quote;
+
+/// How long a transaction that was sent may take to be executed. Waiting is only for a source that
+/// has lost it anyway.
+const EXECUTION_LIMIT: Duration = Duration::from_secs(3);
 
 /// How to begin.
 #[derive(Debug)]
@@ -75,6 +82,9 @@ async fn by_mysql_gtids(
     if !has_mysql_gtids(info) {
         return Err(DumpError::NoGtids.into());
     }
+    // MySQL: with semi-synchronous replication, and for a moment in every group commit, a
+    // transaction is sent before it is in the executed set.
+    wait_for(connection, set).await?;
     let (executed, purged) = mysql_sets(connection).await?;
     if executed.covers(set) != Some(true) {
         let lost = subtract(connection, &set.to_string(), &executed.to_string()).await;
@@ -95,6 +105,14 @@ async fn by_mysql_gtids(
     let mut without = set.clone();
     without.remove(gtid);
     Ok((everything(&without), Some(last.clone())))
+}
+
+/// Waits a little until the set is executed; whether it is, is asked afterwards.
+async fn wait_for(connection: &mut Connection, set: &GtidSet) -> Result<(), SelectError> {
+    let seconds = EXECUTION_LIMIT.as_secs();
+    let sql = format!("SELECT WAIT_FOR_EXECUTED_GTID_SET({}, {seconds})", quote(&set.to_string()));
+    connection.query(&sql).await?;
+    Ok(())
 }
 
 async fn by_file(

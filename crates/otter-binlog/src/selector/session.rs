@@ -209,6 +209,7 @@ impl Session {
 
 /// Where the last known transaction should be there is something that is none: it is the place in
 /// another history.
+#[allow(clippy::wildcard_enum_match_arm, reason = "every other error stays what it is")]
 fn other_history(error: SelectError) -> SelectError {
     match error {
         SelectError::Dump(

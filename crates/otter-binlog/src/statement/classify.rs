@@ -161,6 +161,7 @@ fn verb(reader: &mut Reader<'_>) -> Option<&'static str> {
 }
 
 /// Up to three words from the beginning, for messages.
+#[allow(clippy::wildcard_enum_match_arm, reason = "only this kind of token is asked for")]
 fn first_words(text: &[u8], dialect: Dialect) -> String {
     let words = Tokens::new(text, dialect).take(3).map_while(|token| match token {
         super::tokens::Token::Word(word) => Some(String::from_utf8_lossy(word).to_uppercase()),

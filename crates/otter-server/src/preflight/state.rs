@@ -1,16 +1,38 @@
-//! Whether the arbiter's folder can be written.
+//! Whether the arbiter's folder can be written, and whether somebody holds the pipeline.
 
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
-use otter_core::Finding;
+use otter_arbitrate::LocalArbiter;
+use otter_core::{Finding, PipelineId, Side};
+
+use super::MEND;
 
 const WHAT: &str = "the state folder can be written";
 /// More than any file of the folder holds.
 const PROBE: [u8; 4096] = [0; 4096];
 
+/// Looks at the folder of the arbiter for one pipeline.
+pub(super) fn look(folder: &Path, pipeline: &str) -> Vec<Finding> {
+    vec![writable(folder), free(folder, pipeline)]
+}
+
+/// A running pipeline is no fault, but a second process would have to wait.
+fn free(folder: &Path, pipeline: &str) -> Finding {
+    const FREE: &str = "no process holds the pipeline";
+    match LocalArbiter::holder_of(folder, &Side::target(PipelineId::new(pipeline))) {
+        Ok(None) => Finding::pass(FREE),
+        Ok(Some(holder)) => Finding::warn(
+            FREE,
+            format!("{holder} holds it"),
+            "leave it as it is, or stop that process first: another `run` waits for it",
+        ),
+        Err(error) => Finding::fail(FREE, error.to_string(), MEND),
+    }
+}
+
 /// Writes a file without a name into the folder, or into the one that it will be made in.
-pub(super) fn look(folder: &Path) -> Finding {
+fn writable(folder: &Path) -> Finding {
     let existing = folder.ancestors().find(|place| place.exists()).unwrap_or(Path::new("."));
     match probe(existing) {
         Ok(()) => {
@@ -51,7 +73,7 @@ mod tests {
     fn a_folder_that_can_be_made_passes_and_nothing_is_made() {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("a/b");
-        let finding = look(&folder);
+        let finding = writable(&folder);
         assert_eq!(finding.verdict, Verdict::Pass, "{finding:?}");
         assert!(finding.detail.ends_with("which the first start makes"), "{finding:?}");
         assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
@@ -60,7 +82,7 @@ mod tests {
     #[test]
     fn a_file_in_the_place_of_the_folder_fails() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let finding = look(file.path());
+        let finding = writable(file.path());
         assert_eq!(finding.verdict, Verdict::Fail, "{finding:?}");
     }
 }

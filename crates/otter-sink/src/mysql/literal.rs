@@ -3,6 +3,7 @@
 //! Pure. The literals are written for a session with character set utf8mb4, time zone +00:00 and
 //! the modes of `connect`. Whatever cannot be written exactly is an error, never an approximation.
 
+mod json;
 mod number;
 mod text;
 
@@ -48,7 +49,12 @@ pub(crate) fn push_value(
         }
         Value::Enum(number) => push_enum(text, number, column)?,
         Value::Set(bits) => push_set(text, bits, column)?,
-        Value::Json(document) => super::names::push_string(text, document),
+        Value::Json(document) => {
+            if column.target == TargetForm::Json {
+                json::check_numbers(document)?;
+            }
+            super::names::push_string(text, document);
+        }
         // A kind of value that this version does not know.
         _ => return Err(Unwritable("is of an unknown kind")),
     }
@@ -101,7 +107,12 @@ pub(crate) fn push_exact_predicate(
             text.push_str(name);
             text.push_str(" = CAST(");
             push_value(text, value, column)?;
-            text.push_str(" AS JSON)");
+            // 1 and 1.0 compare as equal, so that their texts are compared as well.
+            text.push_str(" AS JSON) AND HEX(");
+            text.push_str(name);
+            text.push_str(") = HEX(CAST(");
+            push_value(text, value, column)?;
+            text.push_str(" AS JSON))");
         }
         (Value::Geometry(_), _) | (_, TargetForm::Geometry) => {
             text.push_str("CAST(");

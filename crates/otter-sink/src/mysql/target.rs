@@ -45,6 +45,8 @@ pub(crate) struct TargetColumn {
     pub(crate) generated: bool,
     /// Declared ON UPDATE CURRENT_TIMESTAMP.
     pub(crate) stamps_updates: bool,
+    /// Declared AUTO_INCREMENT: NULL becomes the next number.
+    pub(crate) counts: bool,
     /// `int`, `varchar`, `datetime`, in lower case.
     pub(crate) data_type: String,
     /// With length, signedness and labels: `enum('a','b')`.
@@ -157,6 +159,7 @@ fn parse_column(row: &TextRow) -> Option<TargetColumn> {
             || extra.contains("default_generated"),
         generated,
         stamps_updates: extra.contains("on update"),
+        counts: extra.contains("auto_increment"),
         data_type: data_type.to_ascii_lowercase(),
         column_type: column_type.clone(),
         charset: charset.clone(),
@@ -216,6 +219,7 @@ mod tests {
             has_default: false,
             generated: false,
             stamps_updates: false,
+            counts: false,
             data_type: "int".to_owned(),
             column_type: "int".to_owned(),
             charset: None,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use otter_core::{Finding, Table};
 
 use super::grants::Grants;
+use super::width::check_width;
 use super::{Desk, pass};
 use crate::mysql::MySqlLoadError;
 use crate::mysql::fit::{TablePlan, fit};
@@ -36,6 +37,7 @@ pub(super) async fn check(
         }
         right += 1;
         findings.extend(check_key(&plan));
+        findings.extend(check_width(&plan));
         let schema = plan.target.name.database.to_string();
         if !grants.allow("TRIGGER", &schema) && !unseen.contains(&schema) {
             unseen.push(schema);

@@ -98,11 +98,14 @@ impl Alteration<'_> {
     /// that of the session's `current` one in a conversion.
     fn apply(&self, database: &str, current: &str) -> Result<TableSchema, ApplyError> {
         let before = &self.table.collation;
-        let mut collation = resolve::collation(&self.alter.charset, before, database, self.session);
+        let clause = &self.alter.charset;
+        let mut collation = resolve::collation(clause, before, database, self.session);
         let convert = self.alter.convert.as_ref();
         let convert =
             convert.map(|clause| resolve::collation(clause, &collation, current, self.session));
-        if let Some(convert) = &convert {
+        // MariaDB: a default that is given with a conversion stays the default.
+        let keeps_default = self.session.dialect.flavor == Flavor::MariaDb && !clause.is_empty();
+        if let Some(convert) = convert.as_ref().filter(|_| !keeps_default) {
             collation = Arc::clone(convert);
         }
         let defaults =
@@ -136,11 +139,11 @@ impl Alteration<'_> {
                         list.insert(resolve::column(column, defaults), None, place, self.name)?;
                     }
                 }
-                ColumnAction::Change { name, column, place, .. } => {
-                    // Without a place it stays where it was, and is there already.
-                    if *place != Place::Last && self.has(name) {
-                        let changed = resolve::column(column, defaults);
-                        list.insert(changed, Some(name), place, self.name)?;
+                ColumnAction::Change { name, place, .. } => {
+                    // It has changed where it was, and moves from there.
+                    let moved = (*place != Place::Last).then(|| list.take(name)).flatten();
+                    if let Some(column) = moved {
+                        list.insert(column, Some(name), place, self.name)?;
                     }
                 }
                 ColumnAction::Drop { .. }
@@ -173,7 +176,7 @@ impl Alteration<'_> {
         self.table.column_index(name).is_some()
     }
 
-    /// What becomes of a column in its old place: `None` where it leaves it.
+    /// What becomes of a column in its old place: `None` where it is dropped.
     fn kept(&self, column: &ColumnSchema, defaults: &Defaults<'_>) -> Option<ColumnSchema> {
         let mut kept = column.clone();
         if let Some(convert) = defaults.convert {
@@ -182,11 +185,8 @@ impl Alteration<'_> {
         for action in &self.alter.columns {
             match action {
                 ColumnAction::Drop { name, .. } if same(name, &column.name) => return None,
-                ColumnAction::Change { name, column: new, place, .. }
-                    if same(name, &column.name) =>
-                {
-                    let stays = *place == Place::Last;
-                    return stays.then(|| resolve::column(new, defaults));
+                ColumnAction::Change { name, column: new, .. } if same(name, &column.name) => {
+                    return Some(resolve::column(new, defaults));
                 }
                 ColumnAction::Rename { from, to, .. } if same(from, &column.name) => {
                     kept.name = Arc::clone(to);

@@ -44,6 +44,13 @@ impl ColumnList {
         self.columns.iter().position(|placed| same(&placed.column.name, name))
     }
 
+    /// Takes out what an old column has become.
+    pub(super) fn take(&mut self, old: &str) -> Option<ColumnSchema> {
+        let is_it = |placed: &Placed| placed.origin.as_deref().is_some_and(|name| same(name, old));
+        let index = self.columns.iter().position(is_it)?;
+        Some(self.columns.remove(index).column)
+    }
+
     /// Puts a column in its place; `origin` is the old column that it was.
     pub(super) fn insert(
         &mut self,

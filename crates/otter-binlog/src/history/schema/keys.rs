@@ -174,8 +174,11 @@ fn is_covered(a: &Key, b: &Key) -> bool {
 
 /// The name that a key gets from its first column: `a`, `a_2`, `a_3`.
 fn free_name(key: &Key, before: &[Key]) -> Arc<str> {
-    let first = key.parts.first().and_then(|part| part.column.as_ref());
-    let base = first.map_or("functional_index", |column| column);
+    let mut columns = key.parts.iter().map(|part| part.column.as_deref());
+    // One expression among the parts is enough.
+    let is_functional = columns.clone().any(|column| column.is_none());
+    let first = columns.next().flatten().filter(|_| !is_functional);
+    let base = first.unwrap_or("functional_index");
     let is_free =
         |name: &str| !same(name, PRIMARY) && !before.iter().any(|other| same(&other.name, name));
     if is_free(base) {

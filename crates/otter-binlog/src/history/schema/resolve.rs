@@ -62,9 +62,13 @@ pub(super) fn column(definition: &ColumnDefinition, defaults: &Defaults<'_>) -> 
     if data_type.is_text() {
         let table = defaults.collation;
         let own = collation(&definition.charset, table, table, defaults.session);
+        let is_plain_binary = definition.charset.binary && definition.charset.charset.is_none();
         let collation = match defaults.convert {
-            Some(convert) if &*own != charset::BINARY => Arc::clone(convert),
-            Some(_) | None => own,
+            Some(_) if &*own == charset::BINARY => own,
+            // BINARY without a charset asks for the binary collation of whatever it becomes.
+            Some(convert) if is_plain_binary => charset::binary_collation(convert),
+            Some(convert) => Arc::clone(convert),
+            None => own,
         };
         (data_type, column_collation) = as_text(&data_type, definition.asked_length, collation);
     } else {

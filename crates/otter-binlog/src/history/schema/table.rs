@@ -6,9 +6,13 @@ use otter_core::{Column, Table, TableName};
 
 use super::names::{Names, same};
 use crate::connection::Flavor;
+use crate::history::charset;
 use crate::history::dialect::Dialect;
 use crate::history::statement::{Generated, KeyKind, KeyPart};
 use crate::history::types::DataType;
+
+/// The greatest length of an InnoDB key.
+const MAX_KEY_BYTES: u64 = 3072;
 
 /// What a table is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -194,7 +198,12 @@ impl TableSchema {
                 beginning.push(key);
             }
         }
-        let is_alone = |key: &Key| key.kind == KeyKind::Unique && key.parts.len() == 1;
+        // MariaDB: a versioned table's unique keys end with the hidden end of a row's time.
+        let is_alone = |key: &Key| {
+            key.kind == KeyKind::Unique
+                && key.parts.len() == 1
+                && self.versioning == Versioning::None
+        };
         // MySQL: since 8.0 the first key in the server's own order decides, not the strongest.
         let is_unique = if dialect.is_at_least(Flavor::MySql, 80_000) {
             beginning.sort_by_key(|key| self.rank(key));
@@ -229,11 +238,15 @@ impl TableSchema {
 
     /// Whether the key is unique over whole columns that hold no NULL and are stored.
     fn can_be_primary(&self, key: &Key) -> bool {
+        let column_of = |part: &KeyPart| {
+            part.column.as_deref().and_then(|name| self.columns.get(self.column_index(name)?))
+        };
+        let bytes = key.parts.iter().map(|part| column_of(part).map_or(0, ColumnSchema::key_bytes));
         key.kind == KeyKind::Unique
+            // MariaDB: a longer key is unique by a hidden hash.
+            && bytes.sum::<u64>() <= MAX_KEY_BYTES
             && key.parts.iter().all(|part| {
-                let name = part.column.as_deref();
-                let column = name.and_then(|name| self.columns.get(self.column_index(name)?));
-                column.is_some_and(|column| {
+                column_of(part).is_some_and(|column| {
                     !column.nullable
                         && part.prefix.is_none()
                         && column.generated != Some(Generated::Virtual)
@@ -278,6 +291,35 @@ impl TableSchema {
 }
 
 impl ColumnSchema {
+    /// The length of a key over the whole column, where it can be long.
+    fn key_bytes(&self) -> u64 {
+        let width = self.collation.as_deref().map_or(1, charset::max_bytes);
+        match self.data_type {
+            DataType::Char { chars } | DataType::VarChar { chars } => {
+                u64::from(chars) * u64::from(width)
+            }
+            DataType::Binary { bytes } | DataType::VarBinary { bytes } => u64::from(bytes),
+            DataType::Text(_) | DataType::Blob(_) | DataType::Geometry(_) => u64::MAX / 64,
+            DataType::Integer { .. }
+            | DataType::Decimal { .. }
+            | DataType::Float { .. }
+            | DataType::Double { .. }
+            | DataType::Bit { .. }
+            | DataType::Year
+            | DataType::Date
+            | DataType::Time { .. }
+            | DataType::DateTime { .. }
+            | DataType::Timestamp { .. }
+            | DataType::Enum(_)
+            | DataType::Set(_)
+            | DataType::Json
+            | DataType::Vector { .. }
+            | DataType::Uuid
+            | DataType::Inet4
+            | DataType::Inet6 => 8,
+        }
+    }
+
     /// What rows need to know of the column.
     #[must_use]
     pub fn to_column(&self) -> Column {

@@ -66,7 +66,7 @@ impl Assembler {
             }
             Statement::Savepoint(name) => {
                 if let Some(draft) = &mut self.draft {
-                    draft.set_savepoint(name);
+                    draft.set_savepoint(&name);
                 }
                 return Ok(None);
             }

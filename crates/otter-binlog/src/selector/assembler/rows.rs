@@ -249,6 +249,7 @@ impl Assembler {
     }
 }
 
+#[allow(clippy::wildcard_enum_match_arm, reason = "an origin is text")]
 fn read_origin(plan: &RowPlan, kind: RowKind, arena: RowArenaBuilder) -> Option<Origin> {
     let rows = RowsEvent::new(Arc::clone(&plan.table), kind, Arc::new(arena.finish()), 0, 1)?;
     let event = Event::Rows(rows);

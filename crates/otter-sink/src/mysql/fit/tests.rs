@@ -10,6 +10,7 @@ pub(crate) fn target_column(name: &str, data_type: &str) -> TargetColumn {
         has_default: true,
         generated: false,
         stamps_updates: false,
+        counts: false,
         data_type: data_type.to_owned(),
         column_type: data_type.to_owned(),
         charset: None,

@@ -19,6 +19,19 @@ pub(super) fn unfit_column(source: &Column, target: &TargetColumn) -> Option<(St
             format!("{} NULL", target.column_type),
         ));
     }
+    if target.counts && source.nullable {
+        return Some((
+            "allows NULL in the source, and the target would write the next number instead"
+                .to_owned(),
+            format!("{} NOT NULL", target.column_type),
+        ));
+    }
+    if let Some(label) = label_taken_for_number(&source.column_type, target) {
+        return Some((
+            format!("has no label '{label}', which it would take for the number of another label"),
+            format!("{}(…), with all labels of the source", target.data_type),
+        ));
+    }
     let needed = needed_type(&source.column_type, target)?;
     let null = if target.nullable { "NULL" } else { "NOT NULL" };
     Some((
@@ -29,6 +42,22 @@ pub(super) fn unfit_column(source: &Column, target: &TargetColumn) -> Option<(St
         ),
         format!("{needed} {null}"),
     ))
+}
+
+/// A label of digits that the target lacks: text that is no label, but a number, stands for the
+/// label of that number there, without an error.
+fn label_taken_for_number<'a>(source: &'a ColumnType, target: &TargetColumn) -> Option<&'a str> {
+    let (ColumnType::Enum { labels } | ColumnType::Set { labels }) = source else { return None };
+    if !matches!(target.data_type.as_str(), "enum" | "set") {
+        return None;
+    }
+    let is_number = |label: &str| label.trim_start().trim_start_matches('+').parse::<u64>().is_ok();
+    let lacks = |label: &str| !target.column_type.contains(&format!("'{label}'"));
+    labels
+        .iter()
+        .flat_map(|all| all.iter())
+        .map(|label| &**label)
+        .find(|label| is_number(label) && lacks(label))
 }
 
 /// The type that the target's column needs; `None` where it fits.

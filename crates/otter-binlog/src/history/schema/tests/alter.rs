@@ -26,6 +26,11 @@ fn columns_go_where_they_are_put() {
         ("MODIFY c BIGINT FIRST", "c a b d"),
         ("MODIFY COLUMN a BIGINT AFTER c", "b c a d"),
         ("MODIFY c INT FIRST, MODIFY b INT AFTER c, ADD x INT FIRST", "x c b a d"),
+        // As servers do it: a moved column is where it was until its turn comes.
+        ("ADD x INT AFTER d, MODIFY d INT AFTER a", "a d b c x"),
+        ("MODIFY b INT AFTER d, MODIFY d INT FIRST", "d a c b"),
+        ("MODIFY a INT AFTER b, MODIFY b INT AFTER c, MODIFY c INT AFTER d", "a b d c"),
+        ("ADD x INT AFTER y, CHANGE d y INT AFTER a", "a y b c x"),
         ("CHANGE a x INT", "x b c d"),
         ("CHANGE COLUMN a x INT AFTER d", "b c d x"),
         ("CHANGE a b INT, CHANGE b a INT", "b a c d"),

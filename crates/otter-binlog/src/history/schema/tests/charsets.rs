@@ -119,6 +119,15 @@ fn a_conversion_touches_all_text_but_no_bytes() {
     );
     bench.run("ALTER TABLE t CONVERT TO CHARACTER SET DEFAULT");
     assert_eq!(bench.table("t").collation(), "latin1_swedish_ci");
+    bench.run("CREATE TABLE u (a CHAR(1))");
+    bench.run(
+        "ALTER TABLE u ADD b CHAR(1) BINARY, ADD c CHAR(1) CHARSET gbk BINARY, \
+         CONVERT TO CHARSET utf8",
+    );
+    assert_eq!(
+        bench.show("u"),
+        ["a char(1) utf8mb3_general_ci", "b char(1) utf8mb3_bin", "c char(1) utf8mb3_general_ci"]
+    );
 }
 
 #[test]

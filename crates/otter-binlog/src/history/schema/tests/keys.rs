@@ -60,11 +60,28 @@ fn the_strongest_key_decided_before_mysql_8() {
 }
 
 #[test]
+fn mariadb_has_unique_keys_that_cannot_stand_for_the_primary() {
+    for (definition, expected) in [
+        ("a TEXT NOT NULL, UNIQUE (a)", "a:UNI"),
+        ("a VARCHAR(3073) NOT NULL, UNIQUE (a)", "a:UNI"),
+        ("a VARCHAR(3072) NOT NULL, UNIQUE (a)", "a:PRI"),
+    ] {
+        let mut bench = Bench::mariadb();
+        bench.run(&format!("CREATE TABLE t ({definition})"));
+        assert_eq!(flags(&bench, "t"), expected, "{definition}");
+    }
+    let mut bench = Bench::mariadb();
+    bench.run("CREATE TABLE t (a INT UNIQUE, b INT NOT NULL UNIQUE) WITH SYSTEM VERSIONING");
+    assert_eq!(flags(&bench, "t"), "a:MUL b:PRI");
+}
+
+#[test]
 fn keys_without_a_name_are_named_by_their_first_column() {
     for (elements, keys) in [
         ("a INT, KEY (a), KEY (a, b), KEY a_3 (b), KEY (a), b INT", "a(a) a_2(a,b) a_3(b) a_4(a)"),
         ("`primary` INT, KEY (`primary`)", "primary_2(primary)"),
         ("a INT, KEY ((a + 1)), KEY ((a + 2))", "functional_index(()) functional_index_2(())"),
+        ("a INT, KEY (a, (a + 1))", "functional_index(a,())"),
         (
             "a INT, CONSTRAINT c UNIQUE (a), CONSTRAINT d UNIQUE KEY k (a), CONSTRAINT UNIQUE (A)",
             "c*(a) k*(a) a*(a)",

@@ -120,7 +120,8 @@ fn make_key(
         if kind == KeyKind::Primary {
             column.nullable = false;
         }
-        let can_be_cut = matches!(column.data_type, DataType::Text(_) | DataType::Blob(_));
+        let can_be_cut = kind != KeyKind::Special
+            && matches!(column.data_type, DataType::Text(_) | DataType::Blob(_));
         let prefix = Some(prefix).filter(|prefix| can_be_cut && *prefix > 0);
         parts.push(KeyPart { column: Some(Arc::clone(&column.name)), prefix });
     }
