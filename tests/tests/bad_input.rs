@@ -137,7 +137,7 @@ async fn a_missing_right_is_told_with_its_grant() {
 async fn a_source_without_a_binlog_is_told_with_the_setting() {
     for flavor in FLAVORS {
         let (source, target) = tokio::join!(
-            server(flavor).with(|options| options.without_binlog()).start(),
+            server(flavor).with(otter_server::sandbox::ServerOptions::without_binlog).start(),
             server(flavor).start()
         );
         let scene = Scene::on(source, target).await;
