@@ -9,7 +9,6 @@
     missing_docs,
     reason = "tests describe themselves by their names"
 )]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's way to fail")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -9,7 +9,6 @@
     missing_docs,
     reason = "tests describe themselves by their names"
 )]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "the helpers are shared with the other tests of the selector")]
 
 use std::time::Duration;

@@ -11,7 +11,6 @@
     clippy::panic,
     reason = "a test fails by panicking"
 )]
-#![allow(clippy::print_stdout, reason = "what was found is worth a line")]
 
 use std::fs;
 use std::path::PathBuf;

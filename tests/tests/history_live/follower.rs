@@ -131,7 +131,7 @@ impl Follower {
             }
         }
         // Once in a while the schema is stored and read again.
-        if self.columns_compared % 16 == 0 {
+        if self.columns_compared.is_multiple_of(16) {
             self.schema = Schema::from_text(&self.schema.to_text()).expect("a schema survives");
         }
     }
