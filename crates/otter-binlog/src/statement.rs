@@ -5,9 +5,11 @@
 //! whoever asks can be careful.
 
 mod classify;
+mod kind;
 mod names;
 mod tokens;
 
-pub(crate) use classify::{Scope, Statement, XaVerb, classify};
+pub(crate) use classify::classify;
+pub(crate) use kind::{Scope, Statement, XaVerb};
 pub(crate) use names::QualifiedName;
 pub(crate) use tokens::{Dialect, Wide};
