@@ -88,7 +88,7 @@ impl Mapping {
     }
 
     fn route(&self, name: &TableName) -> Option<TableName> {
-        let database = self.from.database.captures(&name.database)?;
+        let database = self.from.database_captures(&name.database)?;
         let table = self.from.table.captures(&name.table)?;
         Some(TableName::new(self.to.database.fill(&database), self.to.table.fill(&table)))
     }

@@ -9,6 +9,9 @@ use super::error::MappingError;
 use super::glob::{Glob, Piece, Specificity};
 use crate::table::TableName;
 
+/// The schemas that every server has for itself.
+const SERVER_SCHEMAS: [&str; 4] = ["mysql", "sys", "information_schema", "performance_schema"];
+
 /// Which tables: `shop.orders`, `shop.*`, `tenant_??.orders`, `` `my.shop`.* ``.
 ///
 /// ```
@@ -35,7 +38,15 @@ impl TablePattern {
     /// Whether tables of this database can be among these.
     #[must_use]
     pub fn matches_database(&self, database: &str) -> bool {
-        self.database.captures(database).is_some()
+        self.database_captures(database).is_some()
+    }
+
+    /// What the wildcards of the database's name stand for. A wildcard never means a schema that
+    /// belongs to the server itself: `*.*` is what applications wrote.
+    pub(super) fn database_captures<'n>(&self, database: &'n str) -> Option<Vec<&'n str>> {
+        let captures = self.database.captures(database)?;
+        let is_own = SERVER_SCHEMAS.iter().any(|own| own.eq_ignore_ascii_case(database));
+        (captures.is_empty() || !is_own).then_some(captures)
     }
 
     /// Whether some table can be among both.

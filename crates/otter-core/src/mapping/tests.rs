@@ -10,6 +10,9 @@ use crate::position::{FilePlace, Position};
 use crate::rows::RowArenaBuilder;
 use crate::stage::Transform;
 use crate::table::{Column, ColumnType, Table};
+use crate::testkit::history::History;
+use crate::testkit::item::{delete, insert, update};
+use crate::testkit::transform::assert_keeps_promises;
 use crate::value::Value;
 
 fn mapping(from: &str, to: &str) -> Mapping {
@@ -96,6 +99,18 @@ fn what_is_no_pattern_is_refused_by_name() {
         let error = Mapping::parse(from, Some(to)).unwrap_err();
         assert_eq!(error, MappingError::Shape { from: from.into(), to: to.into() });
     }
+}
+
+#[test]
+fn wildcards_do_not_mean_the_servers_own_schemas() {
+    let all = mappings(&[("*.*", "")]);
+    assert_eq!(routed(&all, "shop.user").as_deref(), Some("shop.user"));
+    for own in ["mysql.user", "MySQL.user", "sys.x", "performance_schema.y"] {
+        assert_eq!(routed(&all, own), None);
+        assert!(!all.filter()(&name(own)) && !all.touches_database(own.split('.').next().unwrap()));
+    }
+    let named = mappings(&[("mysql.time_zone*", "")]);
+    assert_eq!(routed(&named, "mysql.time_zone_name").as_deref(), Some("mysql.time_zone_name"));
 }
 
 #[test]
@@ -225,6 +240,19 @@ fn a_route_makes_one_table_of_each_version() {
 
     let same = table("same.t");
     assert!(Arc::ptr_eq(&same, &of(&same)), "a name that stays needs no copy");
+}
+
+#[test]
+fn a_route_keeps_what_every_transform_must() {
+    let mut history = History::new();
+    history.commit(vec![insert(1, "a"), insert(2, "b")]);
+    history.progress();
+    history.commit(vec![update(1, "a", "c"), delete(2, "b"), insert(3, "d")]);
+    let renames = mappings(&[("otter_suite.*", "copy.*")]);
+    let drops = mappings(&[("shop.*", "")]);
+    for mappings in [renames, drops] {
+        assert_keeps_promises(&Route::new(mappings), &history);
+    }
 }
 
 /// Whether the pattern matches, by trying every split: slow and obviously right.

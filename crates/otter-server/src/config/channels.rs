@@ -63,7 +63,7 @@ pub(super) fn refuse_meetings(
     for (index, second) in pipelines.iter().enumerate() {
         let earlier = pipelines.iter().take(index);
         let same_way = |first: &&PipelineConfig| {
-            first.from.name == second.from.name && first.to.name == second.to.name
+            is_one_place(&first.from, &second.from) && is_one_place(&first.to, &second.to)
         };
         for first in earlier.filter(same_way) {
             let Some((_, mapping)) = first.mappings.shares_source(&second.mappings) else {
@@ -96,6 +96,12 @@ fn refuse_circles(source: &Source<'_>, pipelines: &[PipelineConfig]) -> Result<(
     Ok(())
 }
 
+/// Whether two databases are one, by name or by address. One server under two host names is not
+/// noticed here.
+fn is_one_place(one: &Database, other: &Database) -> bool {
+    one.name == other.name || one.url.address() == other.url.address()
+}
+
 /// Goes from the last pipeline of the path to those that read what it writes, until one is met
 /// again.
 fn circle<'p>(
@@ -104,7 +110,7 @@ fn circle<'p>(
 ) -> Option<Vec<&'p PipelineConfig>> {
     let last = *path.last()?;
     let follows = |next: &&PipelineConfig| {
-        next.from.name == last.to.name && last.mappings.feeds(&next.mappings).is_some()
+        is_one_place(&last.to, &next.from) && last.mappings.feeds(&next.mappings).is_some()
     };
     for next in pipelines.iter().filter(follows) {
         if let Some(start) = path.iter().position(|one| one.name == next.name) {

@@ -387,6 +387,12 @@ fn no_change_is_carried_twice_or_in_a_circle() {
         "line 19: the pipelines `hangzhou-virginia`, `second` would carry changes in a circle: two \
          ways are not built yet; map different tables, or remove one of them"
     ));
+    // Another name for the same server.
+    let own = GOOD.replace("10.1.0.5", "10.0.0.5");
+    let message = parse(&own).unwrap_err().to_string();
+    assert!(message.contains("the pipelines `hangzhou-virginia` would carry"), "{message}");
+    let renamed = own.replace("\"shop.*\"", "\"shop.*\", to = \"copy.*\"");
+    assert!(parse(&renamed.replace("copy.persons", "copy.p")).is_ok());
     for harmless in [
         "from = \"hangzhou\"\nto = \"virginia\"\ntables = [ { from = \"other.*\" } ]",
         "from = \"virginia\"\nto = \"hangzhou\"\ntables = [ { from = \"other.*\" } ]",
