@@ -70,7 +70,7 @@ on_both! {
             delete(&documents, &[document("1.0"), document("[2]")]),
         ];
         let _ = loader.load(source.batch(vec![events]), &lease(1)).await.unwrap();
-        let left = place.texts("SELECT CAST(d AS CHAR) AS t FROM {db}.documents ORDER BY t").await;
+        let left = place.texts("SELECT CAST(d AS CHAR) AS t FROM {db}.documents ORDER BY BINARY t").await;
         assert_eq!(left.concat(), ["1", "[2.0]"]);
         loader.close().await;
     }
