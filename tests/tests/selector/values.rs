@@ -247,16 +247,19 @@ async fn every_value_is_read_as_selected(server: &Server, flavor: Flavor) {
             for change in rows.changes() {
                 match change {
                     Change::Update { before, .. } => {
-                        updated.push(shown(how, before.by_name("v").unwrap()));
+                        updated.extend(before.by_name("v").map(|value| shown(how, value)));
                     }
                     Change::Delete { before } => {
-                        deleted.push(shown(how, before.by_name("v").unwrap()));
+                        deleted.extend(before.by_name("v").map(|value| shown(how, value)));
                     }
                     Change::Insert { .. } => panic!("{column_type}: an insert"),
                 }
             }
         }
-        assert_eq!(updated, inserted, "{column_type}: before images");
+        // MariaDB 11.8 leaves generated columns out of the images before a change.
+        if !(is_generated && updated.is_empty()) {
+            assert_eq!(updated, inserted, "{column_type}: before images");
+        }
         if !is_generated {
             assert_eq!(deleted, inserted, "{column_type}: deleted images");
         }

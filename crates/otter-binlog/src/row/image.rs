@@ -22,7 +22,7 @@ pub(crate) struct RowPlan {
 #[non_exhaustive]
 pub enum ImageError {
     /// One value.
-    #[error("column `{column}` of `{table}`: {source}")]
+    #[error("column `{column}` of `{table}` cannot be read")]
     Value {
         /// The table.
         table: TableName,

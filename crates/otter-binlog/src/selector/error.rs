@@ -78,7 +78,7 @@ pub enum SelectError {
         problem: String,
     },
     /// The bytes of an event are wrong.
-    #[error("the {kind} at {place} cannot be read: {source}")]
+    #[error("the {kind} at {place} cannot be read")]
     Event {
         /// Where it begins.
         place: FilePlace,
@@ -109,7 +109,7 @@ pub enum SelectError {
         problem: &'static str,
     },
     /// A row cannot be decoded.
-    #[error("a row at {place} cannot be decoded: {source}")]
+    #[error("a row at {place} cannot be decoded")]
     Image {
         /// Where its event begins.
         place: FilePlace,
@@ -118,7 +118,7 @@ pub enum SelectError {
         source: ImageError,
     },
     /// A table's definition is not known.
-    #[error("rows at {place} cannot be understood: {source}")]
+    #[error("rows at {place} cannot be understood")]
     Schema {
         /// Where the table map begins.
         place: FilePlace,
