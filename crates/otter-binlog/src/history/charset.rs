@@ -97,6 +97,12 @@ pub fn canonical(name: &str) -> Cow<'_, str> {
     }
 }
 
+/// Whether ASCII text is the same bytes in this character set.
+#[must_use]
+pub fn extends_ascii(charset: &str) -> bool {
+    !matches!(charset, "ucs2" | "utf16" | "utf16le" | "utf32")
+}
+
 /// The name of the character set that a collation belongs to.
 #[must_use]
 pub fn of_collation(collation: &str) -> &str {

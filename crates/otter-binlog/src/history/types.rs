@@ -107,7 +107,7 @@ impl Shape {
     }
 }
 
-/// The labels of an ENUM or SET.
+/// The labels of an ENUM or SET; none where they are not known.
 pub type Labels = Arc<[Arc<str>]>;
 
 /// A column's type as the server knows it.
@@ -276,8 +276,8 @@ impl DataType {
             Self::Binary { bytes } => ColumnType::Bytes { max_bytes: *bytes, fixed: true },
             Self::VarBinary { bytes } => ColumnType::Bytes { max_bytes: *bytes, fixed: false },
             Self::Blob(size) => ColumnType::Bytes { max_bytes: size.max_bytes(), fixed: false },
-            Self::Enum(labels) => ColumnType::Enum { labels: Some(Arc::clone(labels)) },
-            Self::Set(labels) => ColumnType::Set { labels: Some(Arc::clone(labels)) },
+            Self::Enum(labels) => ColumnType::Enum { labels: known(labels) },
+            Self::Set(labels) => ColumnType::Set { labels: known(labels) },
             Self::Json => ColumnType::Json,
             Self::Geometry(_) => ColumnType::Geometry,
             Self::Vector { .. } => ColumnType::Vector,
@@ -285,6 +285,10 @@ impl DataType {
             Self::Inet4 => ColumnType::Bytes { max_bytes: 4, fixed: true },
         }
     }
+}
+
+fn known(labels: &Labels) -> Option<Labels> {
+    (!labels.is_empty()).then(|| Arc::clone(labels))
 }
 
 impl fmt::Display for DataType {

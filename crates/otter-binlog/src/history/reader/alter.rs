@@ -1,7 +1,7 @@
 //! ALTER: finds out what is altered, and reads the list of a table's changes.
 
 use super::super::statement::{
-    AlterTable, Ddl, KeyAction, KeyDefinition, QualifiedName, SchemaChange,
+    AlterTable, CharsetClause, Ddl, KeyAction, KeyDefinition, QualifiedName, SchemaChange,
 };
 use super::cursor::Cursor;
 use super::options::TableOptions;
@@ -72,7 +72,8 @@ fn alter_table(cursor: &mut Cursor<'_>) -> Result<Ddl> {
         alter_action::read(cursor, &mut draft)?;
         cursor.eat_symbol(b',');
     }
-    let AlterDraft { mut alter, options, mut others } = draft;
+    let AlterDraft { mut alter, options, mut others, charset_before_convert } = draft;
+    alter.charset_is_later = charset_before_convert.is_some_and(|before| before != options.charset);
     alter.charset = options.charset;
     if options.is_versioned {
         alter.versioning = Some(true);
@@ -89,15 +90,26 @@ pub(super) struct AlterDraft {
     pub(super) options: TableOptions,
     /// Other tables that take part.
     pub(super) others: Vec<QualifiedName>,
+    charset_before_convert: Option<CharsetClause>,
 }
 
 impl AlterDraft {
     fn new(alter: AlterTable) -> Self {
-        Self { alter, options: TableOptions::default(), others: Vec::new() }
+        Self {
+            alter,
+            options: TableOptions::default(),
+            others: Vec::new(),
+            charset_before_convert: None,
+        }
     }
 
     pub(super) fn add_key(&mut self, key: KeyDefinition) {
         self.alter.keys.push(KeyAction::Add { key, or_replace: false });
+    }
+
+    pub(super) fn convert(&mut self, clause: CharsetClause) {
+        self.charset_before_convert = Some(self.options.charset.clone());
+        self.alter.convert = Some(clause);
     }
 
     /// Reads an option of the table.

@@ -273,7 +273,7 @@ fn read_convert(cursor: &mut Cursor<'_>, draft: &mut AlterDraft) -> Result<()> {
     if cursor.is_word("COLLATE") {
         charset::read_option(cursor, &mut clause)?;
     }
-    draft.alter.convert = Some(clause);
+    draft.convert(clause);
     Ok(())
 }
 

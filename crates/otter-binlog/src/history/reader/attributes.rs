@@ -16,9 +16,15 @@ pub(super) fn read(cursor: &mut Cursor<'_>, reading: &mut ColumnReading) -> Resu
             || read_key(cursor, reading)?
             || read_storage(cursor, reading)?;
         if !is_attribute {
-            return Ok(());
+            break;
         }
     }
+    // MariaDB: a column that is the primary key is not made unique once more.
+    let is_primary = reading.keys.iter().any(|key| key.kind == KeyKind::Primary);
+    if is_primary && cursor.dialect().flavor == Flavor::MariaDb {
+        reading.keys.retain(|key| key.kind != KeyKind::Unique);
+    }
+    Ok(())
 }
 
 fn read_nullability(cursor: &mut Cursor<'_>, reading: &mut ColumnReading) -> Result<bool> {

@@ -12,9 +12,11 @@ use super::resolve::{self, Defaults};
 use super::table::{ColumnSchema, Key, TableSchema, Versioning};
 use super::{Applied, ApplyError, Schema};
 use crate::connection::Flavor;
+use crate::history::charset;
 use crate::history::dialect::Session;
 use crate::history::statement::{
-    AlterTable, ColumnAction, Generated, KeyAction, KeyKind, KeyPart, PartitionMove, Place,
+    AlterTable, CharsetName, ColumnAction, Generated, KeyAction, KeyKind, KeyPart, PartitionMove,
+    Place,
 };
 
 impl Schema {
@@ -103,9 +105,7 @@ impl Alteration<'_> {
         let convert = self.alter.convert.as_ref();
         let convert =
             convert.map(|clause| resolve::collation(clause, &collation, current, self.session));
-        // MariaDB: a default that is given with a conversion stays the default.
-        let keeps_default = self.session.dialect.flavor == Flavor::MariaDb && !clause.is_empty();
-        if let Some(convert) = convert.as_ref().filter(|_| !keeps_default) {
+        if let Some(convert) = convert.as_ref().filter(|convert| !self.keeps_default(convert)) {
             collation = Arc::clone(convert);
         }
         let defaults =
@@ -121,6 +121,19 @@ impl Alteration<'_> {
             kind: self.table.kind,
             is_complete: self.table.is_complete,
         })
+    }
+
+    /// Whether a default that is given with a conversion stays the default: always in MariaDB, and
+    /// in MySQL if it is the later of the two and not the same charset once more.
+    fn keeps_default(&self, convert: &str) -> bool {
+        let clause = &self.alter.charset;
+        let is_repeated = clause.collation.is_none()
+            && matches!(&clause.charset, Some(CharsetName::Named(name))
+                if charset::canonical(name) == charset::of_collation(convert));
+        match self.session.dialect.flavor {
+            Flavor::MySql => self.alter.charset_is_later && !is_repeated,
+            Flavor::MariaDb => !clause.is_empty(),
+        }
     }
 
     fn columns(&self, defaults: &Defaults<'_>) -> Result<ColumnList, ApplyError> {
@@ -139,8 +152,13 @@ impl Alteration<'_> {
                         list.insert(resolve::column(column, defaults), None, place, self.name)?;
                     }
                 }
-                ColumnAction::Change { name, place, .. } => {
-                    // It has changed where it was, and moves from there.
+                ColumnAction::Change { name, column, place, .. } => {
+                    // MariaDB: a column that the same statement adds can be changed by it.
+                    let is_old = self.has(name) && !self.is_dropped(name);
+                    if !is_old && list.take_new(name) {
+                        list.insert(resolve::column(column, defaults), None, place, self.name)?;
+                    }
+                    // Another has changed where it was, and moves from there.
                     let moved = (*place != Place::Last).then(|| list.take(name)).flatten();
                     if let Some(column) = moved {
                         list.insert(column, Some(name), place, self.name)?;
@@ -165,7 +183,8 @@ impl Alteration<'_> {
                 ColumnAction::SetInvisible { name, .. } => (name, false),
             };
             // A table of which not all columns are known may have it.
-            if !may_be_missing && self.table.is_complete && !self.has(name) {
+            let is_known = self.has(name) || self.adds(name);
+            if !may_be_missing && self.table.is_complete && !is_known {
                 return Err(unknown_column(self.name, name));
             }
         }
@@ -176,15 +195,29 @@ impl Alteration<'_> {
         self.table.column_index(name).is_some()
     }
 
+    fn adds(&self, name: &str) -> bool {
+        self.alter.columns.iter().any(
+            |action| matches!(action, ColumnAction::Add { column, .. } if same(&column.name, name)),
+        )
+    }
+
+    fn is_dropped(&self, name: &str) -> bool {
+        self.alter.columns.iter().any(|action| {
+            matches!(action, ColumnAction::Drop { name: dropped, .. } if same(dropped, name))
+        })
+    }
+
     /// What becomes of a column in its old place: `None` where it is dropped.
     fn kept(&self, column: &ColumnSchema, defaults: &Defaults<'_>) -> Option<ColumnSchema> {
+        if self.is_dropped(&column.name) {
+            return None;
+        }
         let mut kept = column.clone();
         if let Some(convert) = defaults.convert {
             resolve::convert(&mut kept, convert);
         }
         for action in &self.alter.columns {
             match action {
-                ColumnAction::Drop { name, .. } if same(name, &column.name) => return None,
                 ColumnAction::Change { name, column: new, .. } if same(name, &column.name) => {
                     return Some(resolve::column(new, defaults));
                 }
@@ -212,6 +245,12 @@ impl Alteration<'_> {
             key.parts.retain_mut(|part| move_part(part, &columns));
             list.keep(key);
         }
+        for action in &self.alter.keys {
+            // Only keys that were there have names by which they can be renamed.
+            if let KeyAction::Rename { from, to } = action {
+                list.rename(from, to);
+            }
+        }
         let mut columns = columns.into_columns();
         for action in &self.alter.keys {
             match action {
@@ -225,11 +264,12 @@ impl Alteration<'_> {
                         list.add_known(key, &columns);
                     }
                 }
-                KeyAction::Rename { from, to } => list.rename(from, to),
                 KeyAction::AddPeriod(begin, end) => {
                     resolve::forbid_null(&mut columns, [begin, end]);
                 }
-                KeyAction::Drop { .. } | KeyAction::DropConstraint { .. } => {}
+                KeyAction::Drop { .. }
+                | KeyAction::DropConstraint { .. }
+                | KeyAction::Rename { .. } => {}
             }
         }
         let keys = list.finish(&mut columns);

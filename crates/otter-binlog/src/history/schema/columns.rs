@@ -51,6 +51,13 @@ impl ColumnList {
         Some(self.columns.remove(index).column)
     }
 
+    /// Takes out a new column; tells whether there was one.
+    pub(super) fn take_new(&mut self, name: &str) -> bool {
+        let count = self.columns.len();
+        self.columns.retain(|placed| placed.origin.is_some() || !same(&placed.column.name, name));
+        self.columns.len() < count
+    }
+
     /// Puts a column in its place; `origin` is the old column that it was.
     pub(super) fn insert(
         &mut self,

@@ -62,6 +62,7 @@ pub(super) fn column(definition: &ColumnDefinition, defaults: &Defaults<'_>) -> 
     if data_type.is_text() {
         let table = defaults.collation;
         let own = collation(&definition.charset, table, table, defaults.session);
+        let before = Arc::clone(&own);
         let is_plain_binary = definition.charset.binary && definition.charset.charset.is_none();
         let collation = match defaults.convert {
             Some(_) if &*own == charset::BINARY => own,
@@ -70,6 +71,7 @@ pub(super) fn column(definition: &ColumnDefinition, defaults: &Defaults<'_>) -> 
             Some(convert) => Arc::clone(convert),
             None => own,
         };
+        data_type = relabelled(&data_type, &before, &collation);
         (data_type, column_collation) = as_text(&data_type, definition.asked_length, collation);
     } else {
         data_type = as_bytes(&data_type, definition.asked_length);
@@ -143,8 +145,27 @@ pub(super) fn convert(column: &mut ColumnSchema, target: &Arc<str>) {
         let chars = u64::from(size.max_bytes()) / u64::from(charset::max_bytes(before).max(1));
         asked_length = Some(chars);
     }
-    (column.data_type, column.collation) =
-        as_text(&column.data_type, asked_length, Arc::clone(target));
+    let data_type = relabelled(&column.data_type, before, target);
+    (column.data_type, column.collation) = as_text(&data_type, asked_length, Arc::clone(target));
+}
+
+/// Labels after a conversion: servers keep their bytes and read them as the new charset. Where that
+/// changes them they are not known any more, and the list becomes empty.
+fn relabelled(data_type: &DataType, before: &str, after: &str) -> DataType {
+    let (before, after) = (charset::of_collation(before), charset::of_collation(after));
+    let both_utf8 = before.starts_with("utf8") && after.starts_with("utf8");
+    let is_kept = |labels: &Labels| {
+        let is_plain = labels.iter().all(|label| label.is_ascii());
+        let is_ascii = charset::extends_ascii(before) && charset::extends_ascii(after);
+        before == after || both_utf8 || is_plain && is_ascii
+    };
+    let mut data_type = data_type.clone();
+    if let DataType::Enum(labels) | DataType::Set(labels) = &mut data_type
+        && !is_kept(labels)
+    {
+        *labels = Labels::default();
+    }
+    data_type
 }
 
 /// Marks these columns as NOT NULL.

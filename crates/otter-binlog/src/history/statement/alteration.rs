@@ -20,6 +20,8 @@ pub struct AlterTable {
     pub charset: CharsetClause,
     /// CONVERT TO CHARACTER SET.
     pub convert: Option<CharsetClause>,
+    /// The default charset is written behind the conversion.
+    pub charset_is_later: bool,
     /// RENAME TO.
     pub rename: Option<QualifiedName>,
     /// MariaDB's ADD (true) or DROP (false) SYSTEM VERSIONING.
@@ -39,6 +41,7 @@ impl AlterTable {
             keys: Vec::new(),
             charset: CharsetClause::default(),
             convert: None,
+            charset_is_later: false,
             rename: None,
             versioning: None,
             partition_moves: Vec::new(),

@@ -61,6 +61,9 @@ fn columns_go_where_they_are_put() {
             "ADD CONSTRAINT x CHECK (a > 0), DROP CONSTRAINT y, DROP FOREIGN KEY IF EXISTS z",
             "a b c d",
         ),
+        ("ADD x INT, MODIFY x BIGINT FIRST", "x a b c d"),
+        ("ADD a INT, CHANGE a x INT AFTER b", "b x c d a"),
+        ("ADD a INT, DROP a, MODIFY a BIGINT AFTER b", "b a c d"),
         ("ADD `key` INT, ADD `first` INT FIRST", "first a b c d key"),
         ("ADD comment INT COMMENT 'x' AFTER t.a", "a comment b c d"),
     ] {

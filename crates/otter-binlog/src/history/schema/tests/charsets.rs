@@ -131,6 +131,23 @@ fn a_conversion_touches_all_text_but_no_bytes() {
 }
 
 #[test]
+fn labels_that_a_conversion_garbles_are_not_known_any_more() {
+    let labels = |from: &str, label: &str, to: &str| {
+        let mut bench = Bench::mysql();
+        bench.run(&format!("CREATE TABLE t (a ENUM('{label}')) CHARSET {from}"));
+        bench.run(&format!("ALTER TABLE t CONVERT TO CHARACTER SET {to}"));
+        bench.table("t").columns()[0].data_type.to_string()
+    };
+    assert_eq!(labels("latin1", "x", "utf8mb4"), "enum('x')");
+    assert_eq!(labels("utf8", "é", "utf8mb4"), "enum('é')");
+    assert_eq!(labels("gbk", "é", "gbk"), "enum('é')");
+    assert_eq!(labels("latin1", "é", "utf8mb4"), "enum()");
+    assert_eq!(labels("ucs2", "x", "utf8mb4"), "enum()");
+    let unknown = crate::history::DataType::Enum([].into()).to_column_type(Some("utf8mb4_bin"));
+    assert_eq!(unknown, otter_core::ColumnType::Enum { labels: None });
+}
+
+#[test]
 fn default_means_another_database_in_each_family() {
     let run = |bench: &mut Bench| {
         bench.run("CREATE DATABASE e CHARACTER SET gbk COLLATE gbk_bin");
@@ -140,6 +157,25 @@ fn default_means_another_database_in_each_family() {
     };
     assert_eq!(run(&mut Bench::mysql()), "latin1_swedish_ci");
     assert_eq!(run(&mut Bench::mariadb()), "gbk_chinese_ci");
+}
+
+#[test]
+fn a_default_beside_a_conversion_counts_by_its_place_or_always() {
+    for (actions, mysql, mariadb) in [
+        ("CONVERT TO CHARSET utf8, COLLATE utf8_bin", "utf8mb3_bin", "utf8mb3_bin"),
+        ("COLLATE utf8_bin, CONVERT TO CHARSET utf8", "utf8mb3_general_ci", "utf8mb3_bin"),
+        (
+            "CONVERT TO CHARSET utf8 COLLATE utf8_bin, CHARSET utf8",
+            "utf8mb3_bin",
+            "utf8mb3_general_ci",
+        ),
+    ] {
+        for (mut bench, collation) in [(Bench::mysql(), mysql), (Bench::mariadb(), mariadb)] {
+            bench.run("CREATE TABLE t (a INT)");
+            bench.run(&format!("ALTER TABLE t {actions}"));
+            assert_eq!(bench.table("t").collation(), collation, "{actions}");
+        }
+    }
 }
 
 #[test]

@@ -71,6 +71,8 @@ fn mariadb_has_unique_keys_that_cannot_stand_for_the_primary() {
         assert_eq!(flags(&bench, "t"), expected, "{definition}");
     }
     let mut bench = Bench::mariadb();
+    bench.run("CREATE TABLE t (a SERIAL PRIMARY KEY, b INT, UNIQUE (a))");
+    assert_eq!(bench.keys("t"), "PRIMARY*(a) a*(a)");
     bench.run("CREATE TABLE t (a INT UNIQUE, b INT NOT NULL UNIQUE) WITH SYSTEM VERSIONING");
     assert_eq!(flags(&bench, "t"), "a:MUL b:PRI");
 }
@@ -142,6 +144,7 @@ fn keys_follow_their_columns() {
         ("CHANGE a x INT, ADD a INT FIRST", "a(a) b(b,a)"),
         ("DROP a, CHANGE b a INT", "b(a)"),
         ("DROP KEY A, RENAME INDEX b TO c", "c(b,a)"),
+        ("ADD KEY c (b), RENAME KEY a TO c2, RENAME KEY c TO d", "c2(a) b(b,a) c(b)"),
         ("DROP INDEX a, ADD UNIQUE a (b)", "b(b,a) a*(b)"),
     ] {
         let mut bench = Bench::mysql();
