@@ -18,8 +18,14 @@ impl Random {
     pub fn seed_from_environment() -> u64 {
         use std::hash::{BuildHasher, Hasher};
 
-        let given = std::env::var("OTTER_SEED").ok().and_then(|text| text.parse().ok());
-        given.unwrap_or_else(|| std::hash::RandomState::new().build_hasher().finish())
+        let random = || std::hash::RandomState::new().build_hasher().finish();
+        Self::given_seed().unwrap_or_else(random)
+    }
+
+    /// The seed from `OTTER_SEED`, if it is set.
+    #[must_use]
+    pub fn given_seed() -> Option<u64> {
+        std::env::var("OTTER_SEED").ok().and_then(|text| text.parse().ok())
     }
 
     /// The next number.

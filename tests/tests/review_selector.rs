@@ -109,8 +109,9 @@ async fn a_statement_with_settings_of_its_own_is_what_it_sets_them_for() {
          INSERT INTO shop.item VALUES (1, 'a', 2)",
     )
     .await;
-    let read = transactions(&mut selector, 1).await;
+    let read = transactions(&mut selector, 2).await;
     assert!(show(&read[0]).starts_with("ALTER TABLE ["), "{}", show(&read[0]));
+    assert_eq!(show(&read[1]), "insert shop.item 1,a,2");
 }
 
 #[tokio::test]
