@@ -4,9 +4,9 @@
 
 # Builds the program, the tests, the benchmarks and the examples in one go: tests
 # start target/debug/otter-server, and cargo builds no program of another package
-# for a test.
+# for a test. Takes further arguments of cargo.
 build_everything() {
-    (cd "$otter_root" && cargo build --locked --workspace --all-targets)
+    (cd "$otter_root" && cargo build --locked --workspace --all-targets "$@")
 }
 
 # Runs a program of the testbed, release build: run_release PREFIX NAME [ARGUMENT...]

@@ -34,7 +34,8 @@ Exit codes:
   2  the command line or the configuration is wrong
   3  a pipeline halted, and an operator must act
   4  another process has taken over
-  5  another process holds a pipeline, and --no-wait was given";
+  5  another process holds a pipeline, and --no-wait was given
+  130, 143  a second SIGINT or SIGTERM ended it at once";
 
 impl Exit {
     /// The number.

@@ -124,15 +124,15 @@ fn described(
     let whose = if ours == Some(&found.arbiter) {
         "this installation's"
     } else {
-        "another installation's: see `otter-server position adopt --help`"
+        "another installation's: see `otter-server help position adopt`"
     };
-    let unknown = || "unknown".to_owned();
-    let source_time = found.source_time.clone().unwrap_or_else(unknown);
-    let applied_time = found.applied_time.clone().unwrap_or_else(unknown);
+    let time = |time: &Option<String>| {
+        time.as_ref().map_or_else(|| "unknown".to_owned(), |time| format!("{time} UTC"))
+    };
     for (name, value) in [
         ("position", position_text(found)),
-        ("source time", format!("{source_time} UTC")),
-        ("applied", format!("{applied_time} UTC")),
+        ("source time", time(&found.source_time)),
+        ("applied", time(&found.applied_time)),
         ("target transactions", found.sequence.to_string()),
         ("term", found.term.to_string()),
         ("arbiter", format!("{} ({whose})", found.arbiter)),

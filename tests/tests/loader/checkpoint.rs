@@ -29,7 +29,7 @@ on_both! {
         let loader = place.loader();
         let error = loader.resume(&lease_from("ensemble", 1)).await.unwrap_err();
         assert_eq!(error.fault(), Fault::Fatal);
-        assert!(error.to_string().contains("otter-server position adopt suite"), "{error}");
+        assert!(error.to_string().contains("position adopt -c FILE suite"), "{error}");
         let ensemble = ArbiterId::new("ensemble");
         let adopted =
             checkpoint::adopt(&place.url(), &place.schema, &pipeline(), &ensemble).await.unwrap();

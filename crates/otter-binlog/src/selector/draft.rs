@@ -144,8 +144,12 @@ impl Draft {
     pub(crate) fn roll_back_to(&mut self, name: &str) -> Result<(), SelectError> {
         let name = name.to_lowercase();
         let Some(place) = self.savepoints.iter().position(|known| known.name == name) else {
-            // Set before any row: MySQL logs savepoints lazily.
-            return self.roll_back();
+            // Servers log no savepoint that is set before anything else is logged: then there is
+            // nothing to take back, or a name was misread.
+            if self.has_content() {
+                return Err(SelectError::UnknownSavepoint { place: self.start.clone() });
+            }
+            return Ok(());
         };
         self.savepoints.truncate(place + 1);
         let Some((pieces, rows)) = self.savepoints.get(place).map(|it| (it.pieces, it.rows)) else {

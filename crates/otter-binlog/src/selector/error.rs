@@ -90,7 +90,8 @@ pub enum SelectError {
     },
     /// An event that is not known and may not be skipped.
     #[error(
-        "the event at {place} has type {}, which this version does not know and may not skip", kind.0
+        "the event at {place} has type {}, which this version does not know and may not skip: \
+         update Otter, or compare both sides and start the pipeline afresh behind it", kind.0
     )]
     UnknownEvent {
         /// Where it begins.
@@ -99,7 +100,10 @@ pub enum SelectError {
         kind: EventKind,
     },
     /// An event that has no business where it is.
-    #[error("the {kind} at {place} is out of place: {problem}")]
+    #[error(
+        "the {kind} at {place} is out of place: {problem}. The binlog is damaged or was written by \
+         another program: compare both sides and start the pipeline afresh behind it"
+    )]
     OutOfPlace {
         /// Where it begins.
         place: FilePlace,
@@ -153,8 +157,9 @@ pub enum SelectError {
     },
     /// A distributed transaction with mapped rows.
     #[error(
-        "the transaction at {place} is an XA transaction with mapped tables: XA transactions are \
-         not supported yet"
+        "the transaction at {place} is an XA transaction that is prepared and decided apart, which \
+         is not supported yet for mapped tables: end it on the source, compare both sides and start \
+         the pipeline afresh behind it"
     )]
     Xa {
         /// Where it begins.
@@ -193,10 +198,21 @@ pub enum SelectError {
     },
     /// A savepoint was rolled back to behind whose rows were handed out already.
     #[error(
-        "the transaction at {place} rolls back rows of which a part was handed out already: raise \
-         the fragment size above the transaction's size"
+        "the transaction at {place} rolls back to a savepoint behind which rows were handed out \
+         already: make such transactions smaller than the fragment size, or leave tables without \
+         transactions out of them; compare both sides and start the pipeline afresh behind it"
     )]
     RolledBack {
+        /// Where the transaction begins.
+        place: FilePlace,
+    },
+    /// A savepoint is rolled back to that was not seen.
+    #[error(
+        "the transaction at {place} rolls back to a savepoint that its binlog does not hold, so \
+         that which of its rows count is not known: compare both sides and start the pipeline \
+         afresh behind it"
+    )]
+    UnknownSavepoint {
         /// Where the transaction begins.
         place: FilePlace,
     },
@@ -233,6 +249,7 @@ impl Classify for SelectError {
             | Self::PartialJson { .. }
             | Self::Incident { .. }
             | Self::RolledBack { .. }
+            | Self::UnknownSavepoint { .. }
             | Self::Bug(_) => Fault::Fatal,
             Self::Event { .. } | Self::Image { .. } => Fault::Poison,
         }
@@ -261,6 +278,7 @@ impl Classify for SelectError {
             | Self::Incident { .. }
             | Self::Abandoned { .. }
             | Self::RolledBack { .. }
+            | Self::UnknownSavepoint { .. }
             | Self::Bug(_) => "read the source's binlog",
         }
     }

@@ -148,6 +148,9 @@ async fn by_file(
             "the file of the last transaction read is purged: the source is taken for the same"
         );
     }
+    if place.last.is_none() {
+        check_gtids(connection, info, place, file).await?;
+    }
     match find(&files, file) {
         Some(holder) if file.offset <= holder.size => Ok((from_file(file), None)),
         Some(holder) => Err(SelectError::OtherHistory {

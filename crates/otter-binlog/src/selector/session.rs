@@ -14,8 +14,8 @@ use crate::connection::{Connection, ConnectionError, DumpError, DumpRequest, Dum
 use crate::event::EventKind;
 use crate::schema::{SchemaError, SchemaReader};
 
-/// How long the source may take to send the one transaction by which it is recognised. A server
-/// may have to read a whole file for it.
+/// How long the source may take for the next event of the one transaction by which it is
+/// recognised. A server may have to read a whole file for the first.
 const RECOGNITION_LIMIT: Duration = Duration::from_secs(120);
 
 /// A dump with everything that is read from it and not handed out.
@@ -59,16 +59,13 @@ impl Session {
             progress_interval: options.progress_interval,
             next_report: Instant::now() + options.progress_interval,
         };
-        let deadline = Instant::now() + RECOGNITION_LIMIT;
-        match timeout_at(deadline, session.recognise(is_lost_when_idle)).await {
-            Ok(recognised) => recognised.map_err(other_history)?,
-            Err(_) => return Err(SelectError::Unrecognised { after: RECOGNITION_LIMIT }),
-        }
+        session.recognise(is_lost_when_idle).await.map_err(other_history)?;
         Ok(session)
     }
 
     /// Reads until the last known transaction has come again.
     async fn recognise(&mut self, is_lost_when_idle: bool) -> Result<(), SelectError> {
+        let mut deadline = Instant::now() + RECOGNITION_LIMIT;
         while !self.assembler.is_recognised() {
             if self.assembler.wanted().is_some() {
                 self.look_up().await?;
@@ -78,12 +75,19 @@ impl Session {
                 self.assembler.feed_payload()?;
                 continue;
             }
-            let bytes = next_event(&mut self.stream).await?;
+            let Ok(bytes) = timeout_at(deadline, next_event(&mut self.stream)).await else {
+                return Err(SelectError::Unrecognised { after: RECOGNITION_LIMIT });
+            };
+            let bytes = bytes?;
             let kind = EventKind(bytes.get(4).copied().unwrap_or(0));
             let is_idle = matches!(kind, EventKind::HEARTBEAT | EventKind::HEARTBEAT_V2);
             if is_idle && is_lost_when_idle {
                 let what = "the last transaction read is not there any more".to_owned();
                 return Err(SelectError::OtherHistory { what });
+            }
+            // A heartbeat is no progress.
+            if !is_idle {
+                deadline = Instant::now() + RECOGNITION_LIMIT;
             }
             self.assembler.feed(bytes)?;
         }

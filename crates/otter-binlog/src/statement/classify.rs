@@ -42,6 +42,7 @@ pub(crate) fn classify(text: &[u8], dialect: Dialect, charset: &str) -> Statemen
                 .unwrap_or_else(unknown)
         }
         "DELETE" => delete(reader),
+        "ANALYZE" => analyze(reader),
         "INSERT" | "REPLACE" => {
             reader.take_any(&["LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE", "INTO"]);
             dml(verb, reader.table())
@@ -55,12 +56,11 @@ pub(crate) fn classify(text: &[u8], dialect: Dialect, charset: &str) -> Statemen
 const DML: [&str; 10] =
     ["INSERT", "REPLACE", "UPDATE", "LOAD", "CALL", "WITH", "SELECT", "DO", "VALUES", "MERGE"];
 
-const PASSING: [&str; 30] = [
+const PASSING: [&str; 29] = [
     "GRANT",
     "REVOKE",
     "SET",
     "FLUSH",
-    "ANALYZE",
     "OPTIMIZE",
     "REPAIR",
     "CHECK",
@@ -88,7 +88,7 @@ const PASSING: [&str; 30] = [
     "SHUTDOWN",
 ];
 
-const VERBS: [&str; 13] = [
+const VERBS: [&str; 14] = [
     "BEGIN",
     "COMMIT",
     "START",
@@ -102,6 +102,7 @@ const VERBS: [&str; 13] = [
     "TRUNCATE",
     "DELETE",
     "IMPORT",
+    "ANALYZE",
 ];
 
 fn verb(reader: &mut Reader<'_>) -> Option<&'static str> {
@@ -360,6 +361,15 @@ fn rename(reader: &mut Reader<'_>, end: usize) -> Option<Statement> {
 
 fn dml(kind: &'static str, table: Option<QualifiedName>) -> Statement {
     Statement::Dml { kind, table, scope: Scope::Any }
+}
+
+/// ANALYZE TABLE; MariaDB's other ANALYZE executes the statement behind it.
+fn analyze(reader: &mut Reader<'_>) -> Statement {
+    reader.take_any(&["NO_WRITE_TO_BINLOG", "LOCAL"]);
+    if reader.take("TABLE") || reader.take("TABLES") {
+        return Statement::Passing;
+    }
+    dml("ANALYZE", None)
 }
 
 fn delete(reader: &mut Reader<'_>) -> Statement {

@@ -71,6 +71,8 @@ pub(crate) trait ApplyConn: Send + fmt::Debug {
 #[derive(Debug)]
 pub(crate) struct SqlxConn {
     inner: MySqlConnection,
+    /// Host and port, for messages.
+    address: String,
     #[cfg(target_os = "linux")]
     relay: Relay,
     answer_timeout: Duration,
@@ -84,6 +86,7 @@ impl SqlxConn {
         options: MySqlConnectOptions,
         answer_timeout: Duration,
     ) -> sqlx::Result<Self> {
+        let address = format!("{}:{}", options.get_host(), options.get_port());
         #[cfg(target_os = "linux")]
         let relay = Relay::open(options.get_host(), options.get_port()).await?;
         #[cfg(target_os = "linux")]
@@ -91,6 +94,7 @@ impl SqlxConn {
         let inner = options.connect().await?;
         Ok(Self {
             inner,
+            address,
             #[cfg(target_os = "linux")]
             relay,
             answer_timeout,
@@ -114,7 +118,7 @@ impl SqlxConn {
                 Ok(())
             }
             Ok(Err(error)) => {
-                let error = ConnError::from_sqlx(&error);
+                let error = ConnError::from_sqlx(&error).at(&self.address);
                 // After an error packet the connection is ready for the next command, unless the
                 // server has said goodbye with it.
                 self.busy = !matches!(&error, ConnError::Server(server) if !server.ends_session());
@@ -207,6 +211,14 @@ impl ConnError {
                 message: server.message().to_owned(),
             }),
             None => Self::Broken(error.to_string()),
+        }
+    }
+
+    /// With the address where the message would not tell the server.
+    fn at(self, address: &str) -> Self {
+        match self {
+            Self::Broken(cause) => Self::Broken(format!("{address}: {cause}")),
+            Self::Server(_) | Self::Late(_) => self,
         }
     }
 

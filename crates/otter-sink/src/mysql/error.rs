@@ -98,7 +98,8 @@ pub enum MySqlLoadError {
     /// The checkpoint belongs to another arbiter.
     #[error(
         "the checkpoint of pipeline {pipeline} belongs to arbiter {found}, not to {ours}: when no \
-         process works under the other one any more, run `otter-server position adopt {pipeline}`"
+         process works under the other one any more, run `otter-server position adopt -c \
+         FILE {pipeline}` with this installation's configuration"
     )]
     ForeignArbiter {
         /// The pipeline.

@@ -96,9 +96,8 @@ impl Assembler {
             }
             Statement::Unknown { kind } => {
                 self.stale = Stale::Everything;
-                if self.may_hold_tables(spoken.database) {
-                    self.push_ddl(event, seal, kind, Vec::new(), &spoken)?;
-                }
+                // It may name tables of any database.
+                self.push_ddl(event, seal, kind, Vec::new(), &spoken)?;
             }
         }
         self.end_single(event, seal)

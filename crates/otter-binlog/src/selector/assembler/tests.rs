@@ -274,6 +274,28 @@ fn rolled_back_rows_leave_no_trace_and_fragments_cannot_be_taken_back() {
 }
 
 #[test]
+fn a_savepoint_that_was_never_set_takes_nothing_back() {
+    let mut stream = Stream::new(begin(options(), BUDGET, None));
+    stream.gtid(1).unwrap();
+    stream.query("shop", "BEGIN").unwrap();
+    stream.query("shop", "ROLLBACK TO `other`").unwrap();
+    stream.map(1, "shop", "item").unwrap();
+    stream.insert(1, &[(1, "a")]).unwrap();
+    let error = stream.query("shop", "ROLLBACK TO `other`").unwrap_err();
+    assert!(matches!(error, SelectError::UnknownSavepoint { .. }), "{error}");
+}
+
+#[test]
+fn a_statement_that_is_not_understood_may_concern_any_table() {
+    let mut stream = Stream::new(begin(options(), BUDGET, None));
+    for database in ["other", ""] {
+        stream.query(database, "FROBNICATE TABLE shop.item").unwrap();
+    }
+    let events = stream.cut().transactions.into_iter().flat_map(|one| one.events);
+    assert_eq!(events.filter(|event| matches!(event, Event::Ddl(_))).count(), 2);
+}
+
+#[test]
 fn the_expected_transaction_is_recognised_and_not_handed_out_again() {
     let mut stream = Stream::new(begin(options(), BUDGET, None));
     stream.transaction(1, &[(1, "a")]).unwrap();

@@ -95,6 +95,8 @@ fn dml_and_unknown_statements_are_told() {
     assert!(matches!(read("insert into t values (1)"), Statement::Dml { kind: "INSERT", .. }));
     assert!(matches!(read("WITH x AS (SELECT 1) DELETE FROM t"), Statement::Dml { .. }));
     assert!(matches!(read("(SELECT f())"), Statement::Dml { .. }));
+    assert!(matches!(read("ANALYZE FORMAT=JSON UPDATE t SET a = 1"), Statement::Dml { .. }));
+    assert_eq!(read("ANALYZE LOCAL TABLE t"), Statement::Passing);
     let target = |text: &str| match read(text) {
         Statement::Dml { table: Some(table), scope, .. } => {
             (format!("{}.{}", table.database.unwrap_or_default(), table.table), scope)

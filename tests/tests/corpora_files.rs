@@ -1,7 +1,7 @@
 //! Binlogs that nobody on this project wrote, from MySQL 5.1 to 9 and MariaDB 4.1 to 10: every
 //! one is decoded without a panic, and the rows are as many as the servers' own tools find.
 //!
-//! The folder is named by `OTTER_CORPORA`; without it these tests fail.
+//! The corpora are kept beside the project; `OTTER_CORPORA` is their folder.
 #![allow(
     clippy::large_futures,
     clippy::wildcard_enum_match_arm,
