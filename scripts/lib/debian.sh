@@ -92,7 +92,8 @@ unstable_unpack() {
 # Writes a wrapper that runs a program of an unpacked folder through the loader
 # that came with it: loader_wrapper FOLDER NAME PROGRAM PRELUDE ARGUMENTS
 # PRELUDE is shell code before the call; PRELUDE and ARGUMENTS may use $root, the
-# unpacked folder. The wrapper execs, so its process id is the program's own.
+# unpacked folder. The wrapper execs, so its process id is the program's own. It is
+# bash: dash drops variables that are no names of its own (CARGO_BIN_EXE_a-b).
 loader_wrapper() {
     local folder=$1 name=$2 program=$3 prelude=$4 arguments=$5 loader
     loader=$(cd "$folder/root" && ls usr/lib/*/ld-linux*.so.*)
@@ -101,7 +102,7 @@ loader_wrapper() {
     # loader there: a copy among the wrappers makes it find the wrappers.
     cp "$folder/root/$loader" "$folder/bin/loader"
     cat >"$folder/bin/$name" <<EOF
-#!/bin/sh
+#!/bin/bash
 root=\$(cd "\${0%/*}/../root" && pwd) || exit 127
 $prelude
 exec "\$root/../bin/loader" --argv0 "\$0" --library-path "\$root/${loader%/*}" "\$root/$program" $arguments
