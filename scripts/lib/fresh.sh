@@ -53,6 +53,9 @@ fresh_settings() {
 }
 
 fresh_mounts() {
+    # A root that is no mount would be like no real machine: tests make mounts of their own.
+    mount --bind "$fresh_root" "$fresh_root"
+    mount --make-private "$fresh_root"
     mount -t proc proc "$fresh_root/proc"
     mount --rbind /dev "$fresh_root/dev"
     mount --make-rslave "$fresh_root/dev"
@@ -66,9 +69,9 @@ fresh_mounts() {
 fresh_clean_up() {
     local mounted
     # Removing the folder while /dev is bound into it would empty /dev.
-    for mounted in root/corpora dev sys proc; do
-        if mountpoint -q "$fresh_root/$mounted"; then
-            umount -R "$fresh_root/$mounted" || umount -R -l "$fresh_root/$mounted" || return
+    for mounted in /root/corpora /dev /sys /proc ''; do
+        if mountpoint -q "$fresh_root$mounted"; then
+            umount -R "$fresh_root$mounted" || umount -R -l "$fresh_root$mounted" || return
         fi
     done
     if [ -n "${fresh_temporary:-}" ]; then

@@ -42,14 +42,24 @@ install_rust() {
     rm -rf "$fresh" "$rust_folder"
     say "unpacking Rust of Debian unstable into $rust_folder"
     unstable_unpack "$fresh" gcc,libc-dev,binutils rustc cargo rust-clippy rustfmt
+    # rustdoc compiles by the rustc of its sysroot, so that one is a wrapper as well.
+    mv "$fresh/root/usr/bin/rustc" "$fresh/root/usr/bin/rustc.program"
+    # shellcheck disable=SC2016 # $0 and $@ belong to the wrapper
+    printf '%s\n' '#!/bin/bash' 'exec "${0%/*}/../../../bin/rustc-of-sysroot" "$@"' \
+        >"$fresh/root/usr/bin/rustc"
+    chmod +x "$fresh/root/usr/bin/rustc"
+    # shellcheck disable=SC2016
+    loader_wrapper "$fresh" rustc-of-sysroot usr/bin/rustc.program "" '"$@"'
     # Under a foreign loader a program cannot find its sysroot by its own path.
-    local program sysroot
+    local program file sysroot
     for program in rustc rustdoc clippy-driver cargo rustfmt cargo-fmt cargo-clippy; do
         sysroot=
+        file=$program
         # shellcheck disable=SC2016 # $root and $@ belong to the wrapper
         case $program in rustc | rustdoc | clippy-driver) sysroot='--sysroot "$root/usr"' ;; esac
+        if [ "$program" = rustc ]; then file=rustc.program; fi
         # shellcheck disable=SC2016
-        loader_wrapper "$fresh" "$program" "usr/bin/$program" "" "\"\$@\" $sysroot"
+        loader_wrapper "$fresh" "$program" "usr/bin/$file" "" "\"\$@\" $sysroot"
     done
     "$fresh/bin/rustc" --version >"$fresh/version"
     mv -T "$fresh" "$rust_folder"
