@@ -32,6 +32,7 @@ pub mod query;
 pub mod random;
 pub mod replication;
 pub mod scene;
+pub mod signals;
 pub mod sysbench;
 pub mod testbed;
 pub mod wait;

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use otter_tests::otter::{OtterProcess, program};
 use otter_tests::scene::assert_clean;
+use otter_tests::signals::{self, Signal};
 use otter_tests::testbed::PAIRINGS;
 
 /// Two installations, the load, and the comparison, on a loaded machine.
@@ -48,8 +49,7 @@ async fn sigint_ends_the_load_and_both_sides_are_compared() {
     let folder = tempfile::tempdir().unwrap();
     let mut demo = OtterProcess::start(folder.path(), &["demo", "--rate", "100"]);
     demo.wait_for_log("   1 s  source ", DEADLINE).await;
-    let id = demo.id().to_string();
-    assert!(Command::new("kill").args(["-s", "INT", &id]).status().unwrap().success());
+    signals::send(demo.id(), Signal::INT);
     assert_eq!(demo.wait_for_exit(DEADLINE).await, Some(0), "{}", demo.log());
     assert!(demo.log().contains("Both sides are equal"), "{}", demo.log());
 }

@@ -16,6 +16,7 @@ use otter_server::sandbox::Flavor;
 use otter_tests::otter::{OtterProcess, program};
 use otter_tests::query::text;
 use otter_tests::scene::{DEADLINE, PASSWORD, Scene, assert_told};
+use otter_tests::signals::{self, Signal};
 use otter_tests::testbed::execute;
 use serde_json::Value;
 
@@ -147,19 +148,14 @@ async fn a_second_signal_quits_at_once_and_nothing_is_half_done() {
         text(&scene.target, waiting).await == "1"
     })
     .await;
-    signal(otter.id(), "TERM");
+    signals::send(otter.id(), Signal::TERM);
     otter.wait_for_log("stopping", DEADLINE).await;
-    signal(otter.id(), "INT");
+    signals::send(otter.id(), Signal::INT);
     assert_eq!(otter.wait_for_exit(Duration::from_secs(5)).await, Some(130), "{}", otter.log());
     drop(blocker);
     let mut otter = scene.run().await;
     scene.wait_for_items(1).await;
     otter.terminate_and_expect_success(DEADLINE).await;
-}
-
-fn signal(process: u32, name: &str) {
-    let status = Command::new("kill").args(["-s", name, &process.to_string()]).status().unwrap();
-    assert!(status.success());
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use otter_server::sandbox::Flavor;
+use otter_tests::signals::{self, Signal};
 use otter_tests::{query, testbed, wait};
 use tokio::process::Command;
 
@@ -64,9 +65,7 @@ async fn embedded_copies_a_database_until_it_is_interrupted() {
     .await;
     assert_eq!(query::number(&target, "SELECT COUNT(*) FROM shop.tmp_scratch").await, 0);
 
-    let id = embedded.id().expect("it runs").to_string();
-    let status = Command::new("kill").args(["-INT", &id]).status().await.expect("kill runs");
-    assert!(status.success());
+    signals::send(embedded.id().expect("it runs"), Signal::INT);
     let output = tokio::time::timeout(Duration::from_secs(20), embedded.wait_with_output())
         .await
         .expect("it ends when it is interrupted")

@@ -15,6 +15,7 @@
     )
 )]
 
+pub mod charset;
 pub mod connection;
 mod cursor;
 mod event;

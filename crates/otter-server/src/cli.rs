@@ -4,15 +4,17 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use otter_core::AtStart;
+use otter_core::mapping::TablePattern;
+use otter_core::{AtStart, DatabaseUrl, Start};
 
 use crate::check::CheckFormat;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::demo::DemoOptions;
 use crate::exit::{self, Exit};
 use crate::logs::{self, LogFormat, LogLevel};
 use crate::run::{RunOptions, WhenHeld};
 use crate::sandbox::Flavor;
+use crate::tail::TailOptions;
 use crate::terminal::complain;
 
 /// Keeps databases in step by reading the source's binlog.
@@ -31,6 +33,13 @@ enum Command {
     Check(CheckArgs),
     /// Watch two private databases being kept in step under load
     Demo(DemoArgs),
+    /// Print what a database's server writes to its binlog, as lines of JSON
+    ///
+    /// Each changed row is one line: `database`, `table`, `type` (insert, update, delete), `data`,
+    /// and for an update `old` with what the changed columns held before; then `ts`, `server_id`,
+    /// `position` and `gtid` of its transaction, whose last line has `"commit":true`. A schema
+    /// change has the type `ddl` and the statement as `sql`. It ends on Ctrl-C.
+    Tail(Box<TailArgs>),
     /// Show or adopt the positions that are stored in the targets
     Position(PositionArgs),
 }
@@ -90,6 +99,36 @@ struct DemoArgs {
     #[arg(long, value_name = "N", default_value_t = 500,
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rate: u32,
+}
+
+#[derive(Debug, Args)]
+struct TailArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// The database, by its name in the configuration
+    #[arg(value_name = "DATABASE", required_unless_present = "url")]
+    database: Option<String>,
+    /// The server, instead of a database of the configuration: mysql://user@host:port
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "OTTER_TAIL_URL",
+        hide_env_values = true,
+        conflicts_with = "database"
+    )]
+    url: Option<String>,
+    /// Where to begin: now, earliest, FILE:OFFSET or a GTID set
+    #[arg(long, value_name = "START", default_value = "now", value_parser = config::parse_start)]
+    from: Start,
+    /// Only these tables: shop.orders, shop.*; may be given several times
+    #[arg(long = "table", value_name = "PATTERN")]
+    tables: Vec<TablePattern>,
+    /// End after so many changes
+    #[arg(long, value_name = "N")]
+    count: Option<u64>,
+    /// Print for people: keys first, of an update only what changed
+    #[arg(long)]
+    pretty: bool,
 }
 
 #[derive(Debug, Args)]
@@ -163,6 +202,11 @@ async fn answer(command: Command) -> Exit {
             };
             crate::demo::demo(options).await
         }
+        Command::Tail(args) => {
+            let Some(url) = tail_url(&args) else { return Exit::Usage };
+            let TailArgs { from, tables, count, pretty, .. } = *args;
+            crate::tail::tail(TailOptions { url, from, tables, count, pretty }).await
+        }
         Command::Position(PositionArgs { command: PositionCommand::Show(of) }) => {
             let Some(config) = load(&of.config) else { return Exit::Usage };
             crate::position::show(&config, of.pipeline.as_deref()).await
@@ -176,6 +220,25 @@ async fn answer(command: Command) -> Exit {
 
 fn load(args: &ConfigArgs) -> Option<Config> {
     Config::load(&args.config).map_err(complain).ok()
+}
+
+/// The server that `tail` is about; `None` after a complaint.
+fn tail_url(args: &TailArgs) -> Option<DatabaseUrl> {
+    if let Some(url) = &args.url {
+        return url.parse().map_err(|error| complain(format_args!("--url: {error}"))).ok();
+    }
+    let config = load(&args.config)?;
+    let name = args.database.as_deref().unwrap_or_default();
+    let found = config.databases.iter().find(|database| database.name == name);
+    if found.is_none() {
+        let known: Vec<&str> = config.databases.iter().map(|one| one.name.as_str()).collect();
+        complain(format_args!(
+            "{} has no database `{name}`; there are {}",
+            config.file.display(),
+            known.join(", ")
+        ));
+    }
+    Some(found?.url.clone())
 }
 
 /// A panic is a fault of the program; its text may hold a row value, so only its place is told

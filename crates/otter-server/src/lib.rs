@@ -15,4 +15,5 @@ mod preflight;
 pub mod run;
 pub mod sandbox;
 mod signals;
+mod tail;
 mod terminal;

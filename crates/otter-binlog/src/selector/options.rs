@@ -22,8 +22,8 @@ pub struct SelectorOptions {
     pub url: DatabaseUrl,
     /// Which tables are wanted. Rows of others are skipped unread. Asked once per table map.
     pub filter: TableFilter,
-    /// Which databases may hold wanted tables: DDL on a whole database, and statements that are
-    /// not recognised, are reported only for these. All but the server's own until set.
+    /// Which databases may hold wanted tables: DDL on a whole database is reported only for
+    /// these. All but the server's own until set.
     pub databases: DatabaseFilter,
     /// The schema of Otter's own tables, whose rows are never forwarded.
     pub own_schema: String,

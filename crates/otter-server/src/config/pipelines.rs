@@ -2,7 +2,7 @@
 
 use otter_core::Start;
 use otter_core::mapping::{Mapping, Mappings};
-use otter_core::position::Place;
+use otter_core::position::{ParsePositionError, Place};
 
 use super::databases::Database;
 use super::error::{ConfigError, Problem};
@@ -153,17 +153,24 @@ fn database<'d>(
 
 fn start(section: &Section<'_>) -> Result<Option<Start>, ConfigError> {
     let Some(start) = section.text("start")? else { return Ok(None) };
-    match start.value.trim() {
-        "" => Err(section.bad_value("start", "\"now\", \"earliest\" or a position")),
-        "now" => Ok(Some(Start::Now)),
-        "earliest" => Ok(Some(Start::Earliest)),
-        text => match text.parse::<Place>() {
-            Ok(place) => Ok(Some(Start::At(place))),
-            Err(error) => {
-                let section_title = section.title();
-                Err(section.error("start", Problem::Start { section: section_title, error }))
-            }
-        },
+    if start.value.trim().is_empty() {
+        return Err(section.bad_value("start", "\"now\", \"earliest\" or a position"));
+    }
+    parse_start(&start.value).map(Some).map_err(|error| {
+        let section_title = section.title();
+        section.error("start", Problem::Start { section: section_title, error })
+    })
+}
+
+/// Reads `now`, `earliest` or a position.
+///
+/// # Errors
+/// Where it is none of these.
+pub(crate) fn parse_start(text: &str) -> Result<Start, ParsePositionError> {
+    match text.trim() {
+        "now" => Ok(Start::Now),
+        "earliest" => Ok(Start::Earliest),
+        text => text.parse::<Place>().map(Start::At),
     }
 }
 

@@ -1,0 +1,125 @@
+//! One change as a line of JSON, in the shape that Maxwell has made familiar.
+
+use std::fmt::Write as _;
+
+use otter_core::{Change, Ddl, Event, Row, Transaction};
+
+use super::value::{quote, write_value};
+
+/// What one line is about.
+pub(super) enum Part<'e> {
+    Row(Change<'e>),
+    Ddl(&'e Ddl),
+}
+
+/// The changes of a transaction in source order.
+pub(super) fn parts(transaction: &Transaction) -> impl Iterator<Item = Part<'_>> {
+    transaction.events.iter().flat_map(|event| {
+        let (rows, ddl) = match event {
+            Event::Rows(rows) => (Some(rows), None),
+            Event::Ddl(ddl) => (None, Some(ddl)),
+            // An event of a later version has no lines.
+            _ => (None, None),
+        };
+        let rows = rows.into_iter().flat_map(|rows| rows.changes().map(Part::Row));
+        rows.chain(ddl.map(Part::Ddl))
+    })
+}
+
+/// Calls `take` with each change of a transaction as a line, until it says that it is enough.
+///
+/// The last change of a transaction carries `"commit":true`.
+pub(super) fn lines(transaction: &Transaction, mut take: impl FnMut(&str) -> bool) -> bool {
+    let tail = tail_of(transaction);
+    let mut parts = parts(transaction).peekable();
+    let mut line = String::new();
+    while let Some(part) = parts.next() {
+        line.clear();
+        line.push('{');
+        match part {
+            Part::Row(change) => write_change(&mut line, &change),
+            Part::Ddl(ddl) => write_ddl(&mut line, ddl),
+        }
+        line.push_str(&tail);
+        if parts.peek().is_none() && transaction.end.is_some() {
+            line.push_str(",\"commit\":true");
+        }
+        line.push_str("}\n");
+        if take(&line) {
+            return true;
+        }
+    }
+    false
+}
+
+/// What all lines of a transaction end with.
+fn tail_of(transaction: &Transaction) -> String {
+    let mut text = format!(",\"ts\":{}", transaction.committed_at.0 / 1_000_000);
+    if let Some(end) = &transaction.end {
+        // Writing into a string never fails.
+        let _ = write!(text, ",\"server_id\":{}", end.server_id);
+    }
+    text.push_str(",\"position\":");
+    quote(&mut text, &transaction.start.to_string());
+    if let Some(gtid) = &transaction.gtid {
+        text.push_str(",\"gtid\":");
+        quote(&mut text, &gtid.to_string());
+    }
+    text
+}
+
+fn write_change(line: &mut String, change: &Change<'_>) {
+    let (kind, row) = match change {
+        Change::Insert { after } => ("insert", after),
+        Change::Update { after, .. } => ("update", after),
+        Change::Delete { before } => ("delete", before),
+    };
+    let name = &row.table().name;
+    write_head(line, &name.database, kind);
+    line.push_str(",\"table\":");
+    quote(line, &name.table);
+    line.push_str(",\"data\":");
+    write_row(line, row, |_| true);
+    if let Change::Update { before, after } = change {
+        line.push_str(",\"old\":");
+        write_row(line, before, |index| before.value(index) != after.value(index));
+    }
+}
+
+fn write_head(line: &mut String, database: &str, kind: &str) {
+    line.push_str("\"database\":");
+    quote(line, database);
+    line.push_str(",\"type\":");
+    quote(line, kind);
+}
+
+fn write_ddl(line: &mut String, ddl: &Ddl) {
+    write_head(line, &ddl.database, "ddl");
+    line.push_str(",\"kind\":");
+    quote(line, &ddl.kind);
+    line.push_str(",\"tables\":[");
+    for (index, table) in ddl.tables.iter().enumerate() {
+        if index > 0 {
+            line.push(',');
+        }
+        quote(line, &table.to_string());
+    }
+    line.push(']');
+    line.push_str(",\"sql\":");
+    quote(line, &ddl.statement);
+}
+
+/// The columns that the row image holds and that are wanted.
+fn write_row(line: &mut String, row: &Row<'_>, is_wanted: impl Fn(usize) -> bool) {
+    line.push('{');
+    let mut separator = "";
+    for (index, column) in row.table().columns.iter().enumerate() {
+        let Some(value) = row.value(index).filter(|_| is_wanted(index)) else { continue };
+        line.push_str(separator);
+        separator = ",";
+        quote(line, &column.name);
+        line.push(':');
+        write_value(line, value, &column.column_type);
+    }
+    line.push('}');
+}
