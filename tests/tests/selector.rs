@@ -17,6 +17,8 @@ mod ddl;
 mod identity;
 #[path = "selector/large.rs"]
 mod large;
+#[path = "selector/partial_json.rs"]
+mod partial_json;
 #[path = "selector/reading.rs"]
 mod reading;
 #[path = "selector/schema.rs"]

@@ -183,8 +183,6 @@ impl<R: Read> BinlogFile<R> {
             if id != NO_TABLE {
                 rows = Some(self.rows(event, id, place)?);
             }
-        } else if kind == EventKind::PARTIAL_UPDATE_ROWS {
-            return Err(fail(EventError::Malformed("it holds differences of JSON documents")));
         }
         let (timestamp, server_id) = (event.header.timestamp, event.header.server_id);
         Ok(FileEvent { place: place.clone(), kind, timestamp, server_id, rows })

@@ -213,27 +213,6 @@ async fn distributed_transactions_stop_the_reading_only_with_wanted_rows() {
 }
 
 #[tokio::test]
-async fn differences_of_json_documents_stop_the_reading() {
-    let server = source(Flavor::MySql, &[]).await;
-    testbed::execute(
-        &server,
-        "CREATE TABLE shop.doc (id INT PRIMARY KEY, d JSON); \
-         INSERT INTO shop.doc VALUES (1, JSON_OBJECT('a', REPEAT('x', 1000), 'b', 1))",
-    )
-    .await;
-    let mut selector = open_now(options(&server)).await;
-    testbed::execute(
-        &server,
-        "SET SESSION binlog_row_value_options = PARTIAL_JSON; \
-         UPDATE shop.doc SET d = JSON_SET(d, '$.b', 2)",
-    )
-    .await;
-    let error = failure(&mut selector).await;
-    assert_fatal(&error, "SET GLOBAL binlog_row_value_options = ''");
-    assert!(error.to_string().contains("shop.doc"), "{error}");
-}
-
-#[tokio::test]
 async fn settings_that_would_lose_changes_are_refused_at_the_start() {
     for (flavor, statement, words) in [
         (Flavor::MariaDb, "SET GLOBAL binlog_format = MIXED", "SET GLOBAL binlog_format = ROW"),

@@ -20,6 +20,8 @@ pub(crate) struct RowsHead<'a> {
     pub(crate) present_after: &'a [u8],
     /// The rows; still compressed in MariaDB's compressed events.
     pub(crate) rows: &'a [u8],
+    /// Whether JSON documents may be differences from the image before.
+    pub(crate) has_differences: bool,
 }
 
 /// A dummy that only ends a statement; it has no rows.
@@ -36,7 +38,9 @@ pub(crate) fn classify(kind: EventKind) -> Option<(RowKind, bool)> {
             (RowKind::Delete, false)
         }
         EventKind::WRITE_ROWS | EventKind::WRITE_ROWS_COMPRESSED => (RowKind::Insert, true),
-        EventKind::UPDATE_ROWS | EventKind::UPDATE_ROWS_COMPRESSED => (RowKind::Update, true),
+        EventKind::UPDATE_ROWS
+        | EventKind::UPDATE_ROWS_COMPRESSED
+        | EventKind::PARTIAL_UPDATE_ROWS => (RowKind::Update, true),
         EventKind::DELETE_ROWS | EventKind::DELETE_ROWS_COMPRESSED => (RowKind::Delete, true),
         _ => return None,
     })
@@ -96,6 +100,7 @@ impl<'a> RowsHead<'a> {
             present,
             present_after,
             rows: cursor.take_rest(),
+            has_differences: event.header.kind == EventKind::PARTIAL_UPDATE_ROWS,
         })
     }
 }

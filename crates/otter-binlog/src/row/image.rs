@@ -1,5 +1,7 @@
 //! Row images: which columns are there, which are NULL, and the values one after the other.
 
+mod partial;
+
 use std::sync::Arc;
 
 use otter_core::{RowArenaBuilder, RowKind, Table, TableName};
@@ -47,6 +49,27 @@ pub enum ImageError {
         /// The table.
         table: TableName,
     },
+    /// A document is logged as differences, and the document before the change is not there.
+    #[error(
+        "column `{column}` of `{table}` is logged as differences of a JSON document that the row's \
+         image before the change does not hold: run SET GLOBAL binlog_row_value_options = '' or \
+         SET GLOBAL binlog_row_image = FULL on the source, reconnect the applications, compare \
+         both sides and start the pipeline afresh behind it"
+    )]
+    NoDocument {
+        /// The table.
+        table: TableName,
+        /// The column's name.
+        column: Arc<str>,
+    },
+    /// An update says that it is written in a way that nobody knew of.
+    #[error("an update of `{table}` has options that are not known: {options:#x}")]
+    UnknownOptions {
+        /// The table.
+        table: TableName,
+        /// The options' bits.
+        options: u64,
+    },
     /// The bitmap of NULLs is cut off.
     #[error("a row of `{table}` is cut off")]
     Cut {
@@ -81,6 +104,7 @@ pub(crate) struct RowReader<'a> {
     kind: RowKind,
     first: Shape<'a>,
     second: Shape<'a>,
+    has_differences: bool,
     rows: Cursor<'a>,
 }
 
@@ -96,7 +120,9 @@ impl<'a> RowReader<'a> {
         if first.count == 0 && second.count == 0 {
             return Err(ImageError::NoColumns { table: plan.table.name.clone() });
         }
-        Ok(Self { plan, kind: head.kind, first, second, rows: Cursor::new(head.rows) })
+        let has_differences = head.has_differences;
+        let rows = Cursor::new(head.rows);
+        Ok(Self { plan, kind: head.kind, first, second, has_differences, rows })
     }
 
     /// The bytes of the rows that were not read.
@@ -129,6 +155,9 @@ impl<'a> RowReader<'a> {
     #[inline]
     fn read_row(&mut self, arena: &mut RowArenaBuilder) -> Result<(), ImageError> {
         let (plan, rows) = (self.plan, &mut self.rows);
+        if self.has_differences {
+            return partial::read_row(plan, self.first, self.second, rows, arena);
+        }
         read_image(plan, self.first, rows, arena)?;
         if self.kind == RowKind::Update {
             read_image(plan, self.second, rows, arena)?;

@@ -6,7 +6,12 @@
 //!
 //! MySQL: `sql-common/json_binary.h` describes the format, `Json_wrapper::to_string` the text.
 
+mod diff;
+mod path;
 mod scalar;
+mod tree;
+
+pub(crate) use diff::write_changed_json;
 
 use super::codec::ValueError;
 use crate::cursor::Cursor;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use otter_core::{Classify, Fault, FilePlace, TableName};
+use otter_core::{Classify, Fault, FilePlace};
 
 use crate::connection::{ConnectionError, DumpError};
 use crate::event::{EventError, EventKind};
@@ -165,17 +165,6 @@ pub enum SelectError {
         /// Where it begins.
         place: FilePlace,
     },
-    /// Rows as differences of JSON documents.
-    #[error(
-        "the rows of `{table}` at {place} hold differences of JSON documents instead of documents: \
-         run SET GLOBAL binlog_row_value_options = '' on the source"
-    )]
-    PartialJson {
-        /// Where the event begins.
-        place: FilePlace,
-        /// The table.
-        table: TableName,
-    },
     /// The source says that it lost changes.
     #[error(
         "the source reports at {place} that changes may be missing from its binlog (incident \
@@ -235,6 +224,7 @@ impl Classify for SelectError {
             Self::Schema { source, .. } => source.fault(),
             Self::Abandoned { .. } | Self::Unrecognised { .. } => Fault::Transient,
             Self::Event { source: EventError::TooLarge { .. }, .. }
+            | Self::Image { source: ImageError::NoDocument { .. }, .. }
             | Self::NotOpen
             | Self::Setting { .. }
             | Self::OtherServer { .. }
@@ -246,7 +236,6 @@ impl Classify for SelectError {
             | Self::Statement { .. }
             | Self::StatementText { .. }
             | Self::Xa { .. }
-            | Self::PartialJson { .. }
             | Self::Incident { .. }
             | Self::RolledBack { .. }
             | Self::UnknownSavepoint { .. }
@@ -274,7 +263,6 @@ impl Classify for SelectError {
             | Self::Statement { .. }
             | Self::StatementText { .. }
             | Self::Xa { .. }
-            | Self::PartialJson { .. }
             | Self::Incident { .. }
             | Self::Abandoned { .. }
             | Self::RolledBack { .. }

@@ -20,7 +20,8 @@ fn plan(codecs: &[Codec]) -> RowPlan {
 
 fn head<'a>(kind: RowKind, width: usize, bitmaps: [&'a [u8]; 2], rows: &'a [u8]) -> RowsHead<'a> {
     let [present, present_after] = bitmaps;
-    RowsHead { kind, flags: RowFlags::default(), width, present, present_after, rows }
+    let flags = RowFlags::default();
+    RowsHead { kind, flags, width, present, present_after, rows, has_differences: false }
 }
 
 const TEXT: Codec = Codec::Run { prefix: 1, content: Content::Text };
@@ -138,4 +139,52 @@ proptest! {
             prop_assert_eq!(arena.len(), count * images * codecs.len());
         }
     }
+}
+
+/// One column of JSON before, and differences after.
+fn read_partial_update(present: u8, rows: &[u8]) -> Result<Vec<Option<String>>, ImageError> {
+    let plan = plan(&[Codec::U8, Codec::Json { prefix: 4 }, Codec::Json { prefix: 4 }]);
+    let mut head = head(RowKind::Update, 3, [&[0b111], &[0b111]], rows);
+    let before = [present];
+    head.present = &before;
+    head.has_differences = true;
+    let mut arena = RowArenaBuilder::new();
+    assert_eq!(RowReader::new(&plan, &head)?.read(&mut arena, usize::MAX)?, 1);
+    let arena = arena.finish();
+    let json = |index| match arena.value(index) {
+        Some(Value::Json(text)) => Some(text.to_owned()),
+        other => other.map(|_| "?".to_owned()),
+    };
+    Ok((0..6).map(json).collect())
+}
+
+/// `[1]` as it is stored, and the removal of its first element.
+const LIST: &[u8] = &[8, 0, 0, 0, 2, 1, 0, 7, 0, 5, 1, 0];
+const REMOVAL: &[u8] = &[6, 0, 0, 0, 2, 4, b'$', b'[', b'0', b']'];
+
+#[test]
+fn differences_are_applied_to_the_document_before_and_others_are_read_whole() {
+    // Before: 7, [1], NULL. After: 7, a removal, [1]; bits per JSON column.
+    let rows = [&[0b100, 7], LIST, &[1, 0b01, 0b000, 7], REMOVAL, LIST].concat();
+    let read = read_partial_update(0b111, &rows).unwrap();
+    let read: Vec<_> = read.iter().map(|text| text.as_deref().unwrap()).collect();
+    assert_eq!(read, ["?", "[1]", "?", "?", "[]", "[1]"]);
+}
+
+#[test]
+fn differences_without_the_document_before_name_the_remedy() {
+    let absent = [&[0b00, 7], LIST, &[1, 0b01, 0b100, 7], REMOVAL].concat();
+    let null = [&[0b010, 7], LIST, &[1, 0b01, 0b100, 7], REMOVAL].concat();
+    for (present, rows) in [(0b101, absent), (0b111, null)] {
+        let error = read_partial_update(present, &rows).unwrap_err();
+        assert!(matches!(error, ImageError::NoDocument { .. }), "{error}");
+        assert!(error.to_string().contains("SET GLOBAL binlog_row_value_options = ''"), "{error}");
+    }
+}
+
+#[test]
+fn unknown_options_of_an_update_are_refused() {
+    let rows = [&[0b110, 7][..], &[2, 0b110, 7]].concat();
+    let error = read_partial_update(0b111, &rows).unwrap_err();
+    assert!(matches!(error, ImageError::UnknownOptions { options: 2, .. }), "{error}");
 }

@@ -10,7 +10,7 @@ fn text(document: &[u8]) -> Result<String, ValueError> {
 
 /// A small encoder of arrays and objects, large format only, no inlining of what need not be.
 #[derive(Debug, Clone)]
-enum Json {
+pub(super) enum Json {
     Null,
     Bool(bool),
     Int(i64),
@@ -22,7 +22,7 @@ enum Json {
 }
 
 impl Json {
-    fn encode(&self) -> (u8, Vec<u8>) {
+    pub(super) fn encode(&self) -> (u8, Vec<u8>) {
         match self {
             Self::Null => (kind::LITERAL, vec![0, 0, 0, 0]),
             Self::Bool(true) => (kind::LITERAL, vec![1, 0, 0, 0]),
@@ -49,7 +49,13 @@ impl Json {
         }
     }
 
-    fn text(&self) -> String {
+    /// The document as it is stored, its kind first.
+    pub(super) fn document(&self) -> Vec<u8> {
+        let (kind, bytes) = self.encode();
+        [&[kind][..], &bytes].concat()
+    }
+
+    pub(super) fn text(&self) -> String {
         let quote = |text: &str| {
             let mut output = Vec::new();
             scalar::write_string(text.as_bytes(), &mut output).unwrap();
@@ -101,7 +107,7 @@ fn container<'a>(keys: &[&str], values: impl ExactSizeIterator<Item = &'a Json>)
     [&word(count)[..], &word(head + tail.len()), &entries, &tail].concat()
 }
 
-fn json() -> impl Strategy<Value = Json> {
+pub(super) fn json() -> impl Strategy<Value = Json> {
     let leaf = prop_oneof![
         Just(Json::Null),
         any::<bool>().prop_map(Json::Bool),

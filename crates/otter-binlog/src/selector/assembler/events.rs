@@ -115,7 +115,6 @@ impl Assembler {
                 let (place, number) = (self.place(seal), incident(event.body));
                 return Err(SelectError::Incident { place, number });
             }
-            EventKind::PARTIAL_UPDATE_ROWS => self.on_partial_rows(event, seal)?,
             EventKind::BEGIN_LOAD_QUERY
             | EventKind::EXECUTE_LOAD_QUERY
             | EventKind::LOAD

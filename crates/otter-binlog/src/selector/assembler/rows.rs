@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use otter_core::{Event, Origin, RowArenaBuilder, RowKind, RowsEvent, Table, TableName, Value};
+use otter_core::{Event, Origin, RowArenaBuilder, RowKind, RowsEvent, Table, Value};
 
 use super::{Assembler, Seal, WantedTable};
 use crate::event::compressed::inflate_event;
@@ -26,6 +26,7 @@ pub(crate) struct Carry {
     present: Vec<u8>,
     present_after: Vec<u8>,
     rows: Vec<u8>,
+    has_differences: bool,
     place: otter_core::FilePlace,
 }
 
@@ -165,6 +166,7 @@ impl Assembler {
                     present: head.present.to_vec(),
                     present_after: head.present_after.to_vec(),
                     rows: reader.rest().to_vec(),
+                    has_differences: head.has_differences,
                     place,
                 });
                 return Ok(());
@@ -197,6 +199,7 @@ impl Assembler {
             present: &carry.present,
             present_after: &carry.present_after,
             rows: &carry.rows,
+            has_differences: carry.has_differences,
         };
         self.decode(&carry.plan, &head, carry.place.offset)
     }
@@ -220,32 +223,6 @@ impl Assembler {
             }
             Ok(())
         })
-    }
-
-    pub(super) fn on_partial_rows(
-        &mut self,
-        event: &RawEvent<'_>,
-        seal: &Seal,
-    ) -> Result<(), SelectError> {
-        let (place, kind) = (self.place(seal), event.header.kind);
-        let id = table_id(event, &self.format).map_err(|source| SelectError::Event {
-            place: place.clone(),
-            kind,
-            source,
-        })?;
-        if let Some(draft) = &mut self.draft {
-            draft.has_seen_rows = true;
-            if draft.is_known {
-                return Ok(());
-            }
-        }
-        match self.tables.get(id) {
-            Some(Use::Unwanted | Use::Own | Use::Sequence | Use::Mark(_)) => Ok(()),
-            Some(Use::Wanted(plan)) => {
-                Err(SelectError::PartialJson { place, table: plan.table.name.clone() })
-            }
-            None => Err(SelectError::PartialJson { place, table: TableName::new("?", "?") }),
-        }
     }
 }
 

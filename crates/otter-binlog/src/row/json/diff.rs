@@ -1,0 +1,113 @@
+//! Differences of JSON documents (`binlog_row_value_options = PARTIAL_JSON`), applied to the
+//! document before the change.
+//!
+//! A difference that does not fit its document is an error, as on MySQL's own replicas: the
+//! document would be another one than the source's.
+//!
+//! MySQL: `Json_diff_vector::write_binary` describes the format, `apply_json_diffs` the effect.
+
+use std::borrow::Cow;
+
+use super::path::{Leg, parse};
+use super::tree::{Node, key_order};
+use super::{GREATEST_GROWTH, write_json};
+use crate::cursor::Cursor;
+use crate::row::codec::ValueError;
+
+mod operation {
+    pub(super) const REPLACE: u8 = 0;
+    pub(super) const INSERT: u8 = 1;
+    pub(super) const REMOVE: u8 = 2;
+}
+
+const UNFITTING: ValueError =
+    ValueError::Malformed("a difference does not fit the JSON document before the change");
+
+/// Appends the text of the document that the differences make of `document`.
+pub(crate) fn write_changed_json(
+    document: &[u8],
+    differences: &[u8],
+    output: &mut Vec<u8>,
+) -> Result<(), ValueError> {
+    if differences.is_empty() {
+        return write_json(document, output);
+    }
+    let bytes = document.len().saturating_add(differences.len());
+    let limit = bytes.saturating_mul(GREATEST_GROWTH).saturating_add(output.len() + 64);
+    let mut root = Node::parse(document, 0)?;
+    let mut rest = Cursor::new(differences);
+    while !rest.is_empty() {
+        apply_next(&mut root, &mut rest)?;
+    }
+    root.write(limit, output)
+}
+
+fn apply_next<'a>(root: &mut Node<'a>, rest: &mut Cursor<'a>) -> Result<(), ValueError> {
+    let operation = rest.u8()?;
+    let path = parse(rest.packed_bytes()?)?;
+    // The whole document is never replaced by a difference.
+    let (last, above) = path.split_last().ok_or(UNFITTING)?;
+    let parent = above.iter().try_fold(root, step)?;
+    match operation {
+        operation::REPLACE => {
+            *step(parent, last)? = Node::parse(rest.packed_bytes()?, path.len())?;
+            Ok(())
+        }
+        operation::INSERT => insert(parent, last, Node::parse(rest.packed_bytes()?, path.len())?),
+        operation::REMOVE => remove(parent, last),
+        _ => Err(ValueError::Malformed("a difference of JSON documents is of an unknown kind")),
+    }
+}
+
+/// The value that a leg leads to.
+fn step<'n, 'a>(node: &'n mut Node<'a>, leg: &Leg) -> Result<&'n mut Node<'a>, ValueError> {
+    let value = match (node, leg) {
+        (Node::Object(members), Leg::Member(name)) => {
+            members.iter_mut().find_map(|(key, value)| (**key == *name.as_bytes()).then_some(value))
+        }
+        (Node::Array(elements), _) => {
+            let place = leg.place(elements.len());
+            place.filter(|(_, is_there)| *is_there).and_then(|(at, _)| elements.get_mut(at))
+        }
+        (Node::Object(_) | Node::Scalar { .. }, _) => None,
+    };
+    value.ok_or(UNFITTING)
+}
+
+fn insert<'a>(parent: &mut Node<'a>, leg: &Leg, value: Node<'a>) -> Result<(), ValueError> {
+    match (parent, leg) {
+        (Node::Object(members), Leg::Member(name)) => {
+            if members.iter().any(|(key, _)| **key == *name.as_bytes()) {
+                return Err(UNFITTING);
+            }
+            let key = name.as_bytes();
+            let at = members.partition_point(|(other, _)| key_order(other) < key_order(key));
+            members.insert(at, (Cow::Owned(key.to_vec()), value));
+        }
+        (Node::Array(elements), _) => {
+            let (at, _) = leg.place(elements.len()).ok_or(UNFITTING)?;
+            elements.insert(at, value);
+        }
+        (Node::Object(_) | Node::Scalar { .. }, _) => return Err(UNFITTING),
+    }
+    Ok(())
+}
+
+fn remove(parent: &mut Node<'_>, leg: &Leg) -> Result<(), ValueError> {
+    match (parent, leg) {
+        (Node::Object(members), Leg::Member(name)) => {
+            let at = members.iter().position(|(key, _)| **key == *name.as_bytes());
+            members.remove(at.ok_or(UNFITTING)?);
+        }
+        (Node::Array(elements), _) => {
+            let place = leg.place(elements.len()).filter(|(_, is_there)| *is_there);
+            let (at, _) = place.ok_or(UNFITTING)?;
+            elements.remove(at);
+        }
+        (Node::Object(_) | Node::Scalar { .. }, _) => return Err(UNFITTING),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
