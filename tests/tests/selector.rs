@@ -15,6 +15,8 @@
 mod ddl;
 #[path = "selector/identity.rs"]
 mod identity;
+#[path = "selector/images.rs"]
+mod images;
 #[path = "selector/large.rs"]
 mod large;
 #[path = "selector/partial_json.rs"]
