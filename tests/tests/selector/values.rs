@@ -337,7 +337,12 @@ async fn signs_and_charsets_stay_with_their_columns(server: &Server, flavor: Fla
 
 async fn read_with(flavor: Flavor, metadata: &str) {
     let arg = format!("--binlog-row-metadata={metadata}");
-    let server = testbed::server(flavor).source().arg(arg).start().await;
+    read_from(flavor, &[&arg]).await;
+}
+
+async fn read_from(flavor: Flavor, args: &[&str]) {
+    let source = testbed::server(flavor).source();
+    let server = args.iter().fold(source, |source, arg| source.arg(*arg)).start().await;
     every_value_is_read_as_selected(&server, flavor).await;
     signs_and_charsets_stay_with_their_columns(&server, flavor).await;
 }
@@ -365,4 +370,19 @@ async fn every_value_of_mariadb_is_read_as_selected_with_minimal_metadata() {
 #[tokio::test]
 async fn every_value_of_mariadb_is_read_as_selected_without_metadata() {
     read_with(Flavor::MariaDb, "NO_LOG").await;
+}
+
+#[tokio::test]
+async fn every_value_of_mysql_is_read_as_selected_from_compressed_transactions() {
+    read_from(Flavor::MySql, &["--binlog-transaction-compression=ON"]).await;
+}
+
+#[tokio::test]
+async fn every_value_of_mariadb_is_read_as_selected_from_compressed_and_annotated_events() {
+    let args = [
+        "--log-bin-compress=ON",
+        "--log-bin-compress-min-len=10",
+        "--binlog-annotate-row-events=ON",
+    ];
+    read_from(Flavor::MariaDb, &args).await;
 }
