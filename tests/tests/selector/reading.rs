@@ -208,7 +208,10 @@ async fn distributed_transactions_stop_the_reading_only_with_wanted_rows() {
         testbed::execute(&server, &format!("{}; {one_phase}", xa("other", 1))).await;
         assert_eq!(show(&transactions(&mut selector, 1).await[0]), "insert shop.item 1,x");
         testbed::execute(&server, &xa("shop", 2)).await;
-        assert_fatal(&failure(&mut selector).await, "XA transactions are not supported yet");
+        assert_fatal(
+            &failure(&mut selector).await,
+            "XA transaction that is prepared and decided apart",
+        );
     }
 }
 

@@ -54,6 +54,11 @@ pub enum Reason {
     },
     /// The row image holds too few columns to tell the row from others.
     NotIdentified,
+    /// The image of a new row lacks a column, whose value only the source's defaults tell.
+    NotWhole {
+        /// The column's name.
+        column: String,
+    },
     /// The event is of a kind that this version does not know.
     UnknownEvent,
     /// Anything else.
@@ -196,6 +201,10 @@ impl Reason {
                 "give the table a primary key in source and target, or set \
                  binlog_row_image = FULL in the source"
             }
+            Self::NotWhole { .. } => {
+                "set binlog_row_image = FULL in the source and reconnect the applications that set \
+                 it otherwise; compare both sides and start the pipeline afresh behind it"
+            }
             Self::UnknownEvent => "use a version of otter-sink that knows the event",
             Self::Other { .. } => "look the error number up in the server's manual",
         }
@@ -228,6 +237,9 @@ impl fmt::Display for Reason {
             }
             Self::NotIdentified => {
                 f.write_str("its image holds too few columns to tell it from other rows")
+            }
+            Self::NotWhole { column } => {
+                write!(f, "the image of the new row does not hold column {column}")
             }
             Self::UnknownEvent => f.write_str("the event is of an unknown kind"),
             Self::Other { number } => write!(f, "the server answered error {number}"),

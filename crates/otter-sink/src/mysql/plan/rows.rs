@@ -95,6 +95,15 @@ impl Planner<'_> {
         after: Row<'_>,
         script: &mut Script,
     ) -> Result<(), Reason> {
+        // INVARIANT LOSS-1: the target's default need not be the source's.
+        let mut columns = plan.columns.iter().zip(after.values()).enumerate();
+        if let Some((index, _)) =
+            columns.find(|(_, (column, value))| column.written && value.is_none())
+        {
+            let column = after.table().columns.get(index);
+            let column = column.map_or_else(String::new, |column| column.name.to_string());
+            return Err(Reason::NotWhole { column });
+        }
         let lenient = lenient_count(plan, after.values());
         let goes_on = lenient == 0
             && self.continues(table, self.planning.limits.insert_rows, |shape| {

@@ -217,6 +217,15 @@ fn a_row_without_a_key_and_with_absent_columns_is_refused() {
 }
 
 #[test]
+fn a_new_row_with_absent_columns_is_refused() {
+    let tables = item();
+    let events =
+        vec![rows(&tables.0, RowKind::Insert, &[row(1, 1), vec![Some(Value::Int(2)), None]])];
+    let error = plan_with(tables, &[transaction(events)], LIMITS, Detail::Joined);
+    assert_eq!(error.unwrap_err().reason, Reason::NotWhole { column: "n".to_owned() });
+}
+
+#[test]
 fn foreign_keys_are_checked_where_the_source_checked_them() {
     let (source, target) = item();
     let unchecked = |event: Event| {
