@@ -51,7 +51,7 @@ pub(crate) async fn tail(options: TailOptions) -> Exit {
         followed = follow(options) => match followed {
             Ok(()) => Exit::Done,
             Err(error) => {
-                complain(format_args!("cannot {}: {error}", error.doing()));
+                complain(&error);
                 Exit::of_fault(error.fault())
             }
         },
