@@ -11,6 +11,7 @@ pub(crate) mod error;
 pub(crate) mod fit;
 pub(crate) mod information;
 pub(crate) mod reader;
+pub(crate) mod tracked;
 
 pub(crate) use compile::{Outlook, compile, outlook};
 pub use error::SchemaError;

@@ -21,8 +21,10 @@ mod options;
 mod room;
 mod session;
 mod status;
+mod survey;
 pub(crate) mod tables;
 mod tape;
+mod tracker;
 
 use async_trait::async_trait;
 use otter_core::{Batch, Budget, FilePlace, Position, Result, Select, Start};
@@ -60,13 +62,15 @@ pub struct BinlogSelector {
     /// Where a transaction begins that the source never finished. It was handed out in part, so
     /// reading it again would stop at the same place for ever.
     abandoned: Option<FilePlace>,
+    /// How far this selector has read: up to here its schema log has all schema changes.
+    reached: Option<Position>,
 }
 
 impl BinlogSelector {
     /// A selector that is not open yet.
     #[must_use]
     pub fn new(options: SelectorOptions) -> Self {
-        Self { options, session: None, abandoned: None }
+        Self { options, session: None, abandoned: None, reached: None }
     }
 }
 
@@ -78,6 +82,11 @@ impl Select for BinlogSelector {
 
     async fn open(&mut self, from: &Position, budget: &Budget) -> Result<()> {
         self.session = None;
+        // Schema changes that are jumped over are in no log.
+        if self.reached.as_ref().is_some_and(|reached| reached.covers(from) != Some(true)) {
+            self.options.schema_log.cut(0).await?;
+        }
+        self.reached = Some(from.clone());
         let abandoned = self.abandoned.clone();
         let session = Session::open(&self.options, from, budget, abandoned);
         self.session = Some(Box::pin(session).await?);
@@ -87,7 +96,12 @@ impl Select for BinlogSelector {
     async fn next(&mut self) -> Result<Batch> {
         let session = self.session.as_mut().ok_or(SelectError::NotOpen)?;
         match session.next().await {
-            Ok(batch) => Ok(batch),
+            Ok(batch) => {
+                if let Some(through) = &batch.through {
+                    self.reached = Some(through.clone());
+                }
+                Ok(batch)
+            }
             Err(error) => {
                 if let SelectError::Abandoned { place } = &error {
                     self.abandoned = Some(place.clone());

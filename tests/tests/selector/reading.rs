@@ -178,6 +178,25 @@ async fn a_sequence_of_mariadb_is_no_table() {
 }
 
 #[tokio::test]
+async fn what_was_read_before_a_fault_is_handed_out_before_it() {
+    let server = source(Flavor::MariaDb, &[]).await;
+    let mut selector = BinlogSelector::new(options(&server));
+    let position = selector.locate(&Start::Now).await.unwrap();
+    // They arrive together, and nothing waits between them.
+    testbed::execute(
+        &server,
+        "INSERT INTO shop.item VALUES (1, 'a'); INSERT INTO shop.item VALUES (2, 'b'); \
+         SET SESSION binlog_format = STATEMENT; INSERT INTO shop.item VALUES (3, 'c')",
+    )
+    .await;
+    selector.open(&position, &Budget::new(BUDGET)).await.unwrap();
+    let read = transactions(&mut selector, 2).await;
+    assert_eq!(show(&read[1]), "insert shop.item 2,b");
+    let error = failure(&mut selector).await;
+    assert!(error.to_string().contains("INSERT statement at "), "{error}");
+}
+
+#[tokio::test]
 async fn rows_that_were_logged_as_statements_stop_the_reading() {
     let server = source(Flavor::MariaDb, &[]).await;
     let mut selector = open_now(options(&server)).await;

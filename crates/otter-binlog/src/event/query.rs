@@ -13,6 +13,10 @@ pub(crate) struct Query<'a> {
     /// In the client's character set; compressed in a QUERY_COMPRESSED event.
     pub(crate) statement: &'a [u8],
     pub(crate) session: Session,
+    /// The connection that ran it, which owns its temporary tables.
+    pub(crate) thread: u32,
+    /// Whether it failed, but was logged because it had an effect.
+    pub(crate) failed: bool,
 }
 
 /// The parts of the session that change how a statement reads.
@@ -21,6 +25,12 @@ pub(crate) struct Session {
     pub(crate) sql_mode: u64,
     /// The collation id of `character_set_client`, where it is known.
     pub(crate) client_collation: Option<u16>,
+    /// The collation id of `collation_server`, where it is known.
+    pub(crate) server_collation: Option<u16>,
+    /// MySQL: the collation id that `CHARACTER SET utf8mb4` means.
+    pub(crate) utf8mb4_collation: Option<u16>,
+    /// MySQL: `explicit_defaults_for_timestamp`.
+    pub(crate) explicit_timestamp_defaults: Option<bool>,
 }
 
 const SQL_MODE_ANSI_QUOTES: u64 = 4;
@@ -44,9 +54,10 @@ const WITH_STATUS: u8 = 13;
 impl<'a> Query<'a> {
     pub(crate) fn parse(body: &'a [u8], format: &Format) -> Result<Self, EventError> {
         let mut cursor = Cursor::new(body);
-        cursor.bytes(8)?;
+        let thread = cursor.u32()?;
+        cursor.u32()?;
         let database_length = usize::from(cursor.u8()?);
-        cursor.u16()?;
+        let failed = cursor.u16()? != 0;
         let has_status =
             format.post_header_length(EventKind::QUERY).is_none_or(|length| length >= WITH_STATUS);
         let status_length = if has_status { usize::from(cursor.u16()?) } else { 0 };
@@ -57,7 +68,7 @@ impl<'a> Query<'a> {
         // A status variable of a newer server, or one that is cut, ends the list; what was read
         // before it holds.
         let _ = session.read(&mut Cursor::new(status));
-        Ok(Self { database, statement: cursor.take_rest(), session })
+        Ok(Self { database, statement: cursor.take_rest(), session, thread, failed })
     }
 }
 
@@ -77,12 +88,14 @@ impl Session {
                 3 => drop(cursor.u32()?),
                 4 => {
                     self.client_collation = Some(cursor.u16()?);
-                    cursor.u32()?;
+                    cursor.u16()?;
+                    self.server_collation = Some(cursor.u16()?);
                 }
                 // Time zone, catalog without zero.
                 5 | 6 => drop(cursor.prefixed(1)?),
-                // Names of months, collation of the database, of utf8mb4.
-                7 | 8 | 18 => drop(cursor.u16()?),
+                // Names of months, collation of the database.
+                7 | 8 => drop(cursor.u16()?),
+                18 => self.utf8mb4_collation = Some(cursor.u16()?),
                 // Tables for update, xid of an atomic DDL.
                 9 | 17 => drop(cursor.u64()?),
                 // User and host.
@@ -93,8 +106,9 @@ impl Session {
                 12 => skip_database_names(cursor)?,
                 // Microseconds, in MySQL and in MariaDB.
                 13 | 128 => drop(cursor.u24()?),
+                16 => self.explicit_timestamp_defaults = Some(cursor.u8()? != 0),
                 // Switches of one byte.
-                16 | 19 | 20 => drop(cursor.u8()?),
+                19 | 20 => drop(cursor.u8()?),
                 _ => return Ok(()),
             }
         }

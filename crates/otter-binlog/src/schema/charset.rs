@@ -32,6 +32,16 @@ pub(crate) fn charset_of(collation: u16) -> Option<&'static str> {
     }
 }
 
+/// The name of a collation; for one that is newer than the tables here, that of its set's binary
+/// collation: what a row needs of it is only the set.
+pub(crate) fn collation_name(collation: u16) -> Option<String> {
+    let known = CollationId::from(collation);
+    if known == CollationId::UNKNOWN_COLLATION_ID {
+        return charset_of(collation).map(|charset| format!("{charset}_bin"));
+    }
+    Some(Collation::resolve(known).collation().to_owned())
+}
+
 fn static_charset(id: CollationId) -> &'static str {
     // The table holds static texts, but its accessor borrows from the value.
     const NAMES: [&str; 43] = [

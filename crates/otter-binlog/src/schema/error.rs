@@ -51,6 +51,17 @@ pub enum SchemaError {
         /// The table.
         table: TableName,
     },
+    /// The table was altered behind these rows, and what it was before is not known.
+    #[error(
+        "`{table}` was altered, renamed or dropped later in the binlog than these rows, which do \
+         not carry their definition, and what it looked like before is not known. Start behind the \
+         change, copying the table again; with SET GLOBAL binlog_row_metadata = FULL on the source \
+         rows carry their definition from then on"
+    )]
+    ChangedSince {
+        /// The table.
+        table: TableName,
+    },
     /// A column's type cannot be decoded.
     #[error("column `{column}` of `{table}` has a type that cannot be decoded: {problem}")]
     Unsupported {
@@ -75,7 +86,10 @@ pub enum SchemaError {
 impl Classify for SchemaError {
     fn fault(&self) -> Fault {
         match self {
-            Self::Mismatch { .. } | Self::Width { .. } | Self::Missing { .. } => Fault::Poison,
+            Self::Mismatch { .. }
+            | Self::Width { .. }
+            | Self::Missing { .. }
+            | Self::ChangedSince { .. } => Fault::Poison,
             Self::Unsupported { .. } => Fault::Poison,
             Self::Read { source, .. } => source.fault(),
         }

@@ -20,11 +20,12 @@ use super::options::SelectorOptions;
 use super::room::Room;
 use super::tables::{Tables, Use};
 use super::tape::Tape;
+use super::tracker::Tracker;
 use crate::event::Format;
 use crate::event::payload::Payload;
 use crate::event::table_map::TableMap;
 use crate::schema::compile::Naming;
-use crate::schema::{SchemaTable, compile};
+use crate::schema::{Outlook, SchemaTable, compile};
 
 use batches::Finished;
 use rows::Carry;
@@ -45,6 +46,7 @@ pub(crate) struct WantedTable {
     pub(crate) map: TableMap,
     raw: Box<[u8]>,
     is_mark: bool,
+    pub(crate) outlook: Outlook,
     pub(crate) place: otter_core::FilePlace,
 }
 
@@ -86,6 +88,8 @@ pub(crate) struct Assembler {
     payload: Option<(Payload, Seal)>,
     /// The transaction by which the source is to be recognised, until it has come.
     expected: Option<Fingerprint>,
+    /// What each table looks like here, where rows do not tell it themselves.
+    tracker: Option<Tracker>,
     /// Definitions that a DDL has made stale.
     stale: Stale,
     /// Where a transaction begins that the source never finished.
@@ -118,6 +122,15 @@ pub(crate) enum Stale {
 impl Stale {
     /// So many names are kept apart; with more, everything is read again.
     const MOST_TABLES: usize = 1_000;
+
+    /// Adds what another one holds.
+    pub(crate) fn join(&mut self, other: Self) {
+        match other {
+            Self::Nothing => {}
+            Self::Tables(tables) => self.add(&tables),
+            Self::Everything => *self = Self::Everything,
+        }
+    }
 
     fn add(&mut self, tables: &[otter_core::TableName]) {
         match self {
@@ -165,6 +178,7 @@ impl Assembler {
             wanted: None,
             payload: None,
             expected,
+            tracker: None,
             stale: Stale::Nothing,
             abandoned: None,
             harmless_xids: Vec::new(),
@@ -185,6 +199,34 @@ impl Assembler {
     /// The table map that waits for a definition.
     pub(crate) fn wanted(&self) -> Option<&WantedTable> {
         self.wanted.as_ref()
+    }
+
+    /// Behind the last transaction that was read.
+    pub(crate) fn position(&self) -> &Position {
+        &self.position
+    }
+
+    /// Tables are looked up in this schema from now on.
+    pub(crate) fn track(&mut self, tracker: Tracker) {
+        self.tracker = Some(tracker);
+    }
+
+    pub(crate) fn tracker(&mut self) -> Option<&mut Tracker> {
+        self.tracker.as_mut()
+    }
+
+    /// Answers [`wanted`](Self::wanted) from the tracked schema, where it knows the table.
+    pub(crate) fn define_as_tracked(&mut self) {
+        let Some(wanted) = self.wanted.take() else { return };
+        if !self.plan_as_tracked(&wanted) {
+            self.wanted = Some(wanted);
+        }
+    }
+
+    /// Whether the tracked schema tells the table and fits its rows.
+    fn plan_as_tracked(&mut self, wanted: &WantedTable) -> bool {
+        let known = self.tracker.as_ref().and_then(|it| it.table(&wanted.map.name));
+        known.is_some_and(|table| self.plan(wanted, Some(&table)).is_ok())
     }
 
     /// Definitions that must not be taken from memory any more.
@@ -265,6 +307,9 @@ impl Assembler {
         }
         self.position.advance(&end);
         self.has_moved = true;
+        if let Some(tracker) = &mut self.tracker {
+            tracker.commit(&self.position.applied_through);
+        }
         if !draft.has_content() {
             return Ok(None);
         }

@@ -211,6 +211,21 @@ pub enum SelectError {
         /// The limit.
         after: Duration,
     },
+    /// A record of the schema log cannot be read.
+    #[error(
+        "record {number} of the schema log cannot be read ({problem}): it was changed by hand or \
+         written by a newer version. Delete the pipeline's records there; the schema is then asked \
+         of the source again"
+    )]
+    SchemaLog {
+        /// Its number.
+        number: u64,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The schema log does not work.
+    #[error("the schema log cannot be used: {0}")]
+    SchemaStore(otter_core::Error),
     /// A bug of ours.
     #[error("the reader has a fault of its own: {0}")]
     Bug(&'static str),
@@ -222,6 +237,7 @@ impl Classify for SelectError {
             Self::Dump(error) => error.fault(),
             Self::Connection(error) => error.fault(),
             Self::Schema { source, .. } => source.fault(),
+            Self::SchemaStore(error) => error.fault(),
             Self::Abandoned { .. } | Self::Unrecognised { .. } => Fault::Transient,
             Self::Event { source: EventError::TooLarge { .. }, .. }
             | Self::Image { source: ImageError::NoDocument { .. }, .. }
@@ -239,6 +255,7 @@ impl Classify for SelectError {
             | Self::Incident { .. }
             | Self::RolledBack { .. }
             | Self::UnknownSavepoint { .. }
+            | Self::SchemaLog { .. }
             | Self::Bug(_) => Fault::Fatal,
             Self::Event { .. } | Self::Image { .. } => Fault::Poison,
         }
@@ -249,6 +266,7 @@ impl Classify for SelectError {
             Self::Dump(error) => error.doing(),
             Self::Connection(error) => error.doing(),
             Self::Schema { source, .. } => source.doing(),
+            Self::SchemaLog { .. } | Self::SchemaStore(_) => "remember the source's schema",
             Self::Setting { .. }
             | Self::OtherServer { .. }
             | Self::OtherHistory { .. }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use otter_core::{DatabaseUrl, TableName};
+use otter_core::{DatabaseUrl, MemorySchemaLog, SchemaLog, TableName};
 
 /// Which tables are wanted.
 pub type TableFilter = Arc<dyn Fn(&TableName) -> bool + Send + Sync>;
@@ -29,6 +29,9 @@ pub struct SelectorOptions {
     pub own_schema: String,
     /// The table in `own_schema` whose column `origin` signs a transaction.
     pub mark_table: String,
+    /// Where the source's schema is remembered between runs. One per pipeline; in memory until
+    /// set, so that a new process knows only the schema of its start.
+    pub schema_log: Arc<dyn SchemaLog>,
     /// A batch ends with the transaction that brings it to this many bytes.
     pub batch_bytes: usize,
     /// A batch ends with the transaction that brings it to this many rows.
@@ -53,6 +56,7 @@ impl SelectorOptions {
             databases: Arc::new(|name| !crate::schema::reader::SYSTEM_SCHEMAS.contains(&name)),
             own_schema: OWN_SCHEMA.to_owned(),
             mark_table: "mark".to_owned(),
+            schema_log: Arc::new(MemorySchemaLog::new()),
             // Large enough that the cost per batch vanishes, small enough that many are in flight.
             batch_bytes: 1 << 20,
             batch_rows: 16 * 1024,

@@ -10,9 +10,13 @@ use super::assembler::{Assembler, Stale};
 use super::error::SelectError;
 use super::opening::{Opening, open_at};
 use super::options::SelectorOptions;
+use super::survey::{self, Told};
+use super::tracker::Tracker;
 use crate::connection::{Connection, ConnectionError, DumpError, DumpRequest, DumpStream};
 use crate::event::EventKind;
-use crate::schema::{SchemaError, SchemaReader};
+use crate::history::Dialect;
+use crate::schema::tracked::schema_table;
+use crate::schema::{Outlook, SchemaError, SchemaReader};
 
 /// How long the source may take for the next event of the one transaction by which it is
 /// recognised. A server may have to read a whole file for the first.
@@ -21,10 +25,14 @@ const RECOGNITION_LIMIT: Duration = Duration::from_secs(120);
 /// A dump with everything that is read from it and not handed out.
 #[derive(Debug)]
 pub(super) struct Session {
+    options: SelectorOptions,
+    dialect: Dialect,
     stream: DumpStream,
     schema: SchemaReader,
     assembler: Assembler,
     ready: VecDeque<Batch>,
+    /// Why reading has ended, once everything read before it is handed out.
+    failed: Option<SelectError>,
     progress_interval: Duration,
     /// When the position is reported again, if it has moved.
     next_report: Instant,
@@ -51,15 +59,24 @@ impl Session {
         let mut assembler =
             Assembler::new(options.clone(), facts, from.clone(), expected, budget.clone());
         assembler.leave_out(abandoned);
+        let logs_names =
+            info.binlog_row_metadata.as_deref().is_some_and(|it| it.eq_ignore_ascii_case("FULL"));
         let mut session = Self {
+            options: options.clone(),
+            dialect: Dialect::of(&info.version),
             stream,
             schema: SchemaReader::new(options.url.clone()),
             assembler,
             ready: VecDeque::new(),
+            failed: None,
             progress_interval: options.progress_interval,
             next_report: Instant::now() + options.progress_interval,
         };
+        session.recall(from).await?;
         session.recognise(is_lost_when_idle).await.map_err(other_history)?;
+        if !logs_names {
+            session.begin_tracking().await?;
+        }
         Ok(session)
     }
 
@@ -97,11 +114,22 @@ impl Session {
     /// The next batch. Cancel safe: every wait leaves everything in its place.
     pub(super) async fn next(&mut self) -> Result<Batch, SelectError> {
         loop {
+            // Whoever has a batch may resume behind it, and then needs its schema changes.
+            self.store_schema().await?;
             if let Some(batch) = self.ready.pop_front() {
                 self.next_report = Instant::now() + self.progress_interval;
                 return Ok(batch);
             }
-            self.advance().await?;
+            if let Some(error) = self.failed.take() {
+                return Err(error);
+            }
+            if let Err(error) = self.advance().await {
+                // What was read before it is whole, and need not be read again.
+                if self.assembler.has_finished() {
+                    self.cut()?;
+                }
+                self.failed = Some(error);
+            }
         }
     }
 
@@ -189,6 +217,88 @@ impl Session {
 
     /// Finds the definition that the assembler wants.
     async fn look_up(&mut self) -> Result<(), SelectError> {
+        let Some(wanted) = self.assembler.wanted() else { return Ok(()) };
+        let (name, place) = (wanted.map.name.clone(), wanted.place.clone());
+        if wanted.outlook == Outlook::Better && self.assembler.tracker().is_none() {
+            return self.look_up_now().await;
+        }
+        if self.assembler.tracker().is_none() {
+            self.begin_tracking().await?;
+            self.assembler.define_as_tracked();
+            return Ok(());
+        }
+        // The tracked schema does not know the table, or not as its rows are.
+        let at = self.assembler.position().clone();
+        let fail = |source: SchemaError| SelectError::Schema { place: place.clone(), source };
+        let table = match survey::table_at(&self.options, &name, &at).await? {
+            Told::Table(table) => table,
+            Told::ChangedSince if self.wants_names() => {
+                return Err(fail(SchemaError::ChangedSince { table: name }));
+            }
+            // The rows carry their definition but for what the plainer type does not tell.
+            Told::ChangedSince => None,
+        };
+        let known = table.as_ref().and_then(|table| schema_table(&name, table));
+        self.assembler.define(known.as_ref())?;
+        if let (Some(table), Some(tracker)) = (table, self.assembler.tracker()) {
+            tracker.heal(&name, table, &at.applied_through);
+        }
+        Ok(())
+    }
+
+    /// Whether the wanted table cannot be read without a definition.
+    fn wants_names(&self) -> bool {
+        self.assembler.wanted().is_some_and(|wanted| wanted.outlook == Outlook::Needed)
+    }
+
+    /// Takes up the tracked schema where the log knows it at this position.
+    async fn recall(&mut self, from: &Position) -> Result<(), SelectError> {
+        let log = &self.options.schema_log;
+        let records = log.load().await.map_err(SelectError::SchemaStore)?;
+        let at = &from.resume_from;
+        let Some(remembered) = Tracker::recall(&records, at, self.dialect)? else {
+            return Ok(());
+        };
+        if records.last().is_some_and(|last| last.number > remembered.last_number) {
+            log.cut(remembered.last_number).await.map_err(SelectError::SchemaStore)?;
+        }
+        if remembered.is_long {
+            let snapshot = remembered.tracker.snapshot(at);
+            log.restart(&snapshot).await.map_err(SelectError::SchemaStore)?;
+        }
+        self.assembler.track(remembered.tracker);
+        Ok(())
+    }
+
+    /// Begins with the schema of the source, where nothing is tracked yet.
+    async fn begin_tracking(&mut self) -> Result<(), SelectError> {
+        if self.assembler.tracker().is_some() {
+            return Ok(());
+        }
+        let at = self.assembler.position().clone();
+        let schema = survey::schema_at(&self.options, &at).await?;
+        let tracker = Tracker::begin(schema, self.dialect, 1);
+        let snapshot = tracker.snapshot(&at.resume_from);
+        let log = &self.options.schema_log;
+        log.restart(&snapshot).await.map_err(SelectError::SchemaStore)?;
+        self.assembler.track(tracker);
+        Ok(())
+    }
+
+    /// Stores what was learnt of the schema.
+    async fn store_schema(&mut self) -> Result<(), SelectError> {
+        let Some(tracker) = self.assembler.tracker() else { return Ok(()) };
+        if tracker.pending().is_empty() {
+            return Ok(());
+        }
+        let log = &self.options.schema_log;
+        log.append(tracker.pending()).await.map_err(SelectError::SchemaStore)?;
+        tracker.set_stored();
+        Ok(())
+    }
+
+    /// Asks for the definition of now: a better hint than none for rows that carry their own.
+    async fn look_up_now(&mut self) -> Result<(), SelectError> {
         match self.assembler.take_stale() {
             Stale::Nothing => {}
             Stale::Tables(tables) => tables.iter().for_each(|table| self.schema.forget(table)),

@@ -98,6 +98,7 @@ struct Draft {
     /// The columns that the server calls primary, which tells what unique key stands for it.
     primary: Vec<Arc<str>>,
     is_versioned: bool,
+    is_left_out: bool,
     collation: Option<Arc<str>>,
     kind: Option<TableKind>,
 }
@@ -170,6 +171,11 @@ impl SnapshotBuilder {
         Ok(())
     }
 
+    /// Leaves a table out, because one of its columns is not understood.
+    pub fn leave_out(&mut self, database: &str, table: &str) {
+        self.draft(database, table).is_left_out = true;
+    }
+
     /// Takes a row of [`KEYS`].
     pub fn key(&mut self, row: &KeyRow<'_>) {
         let kind = match row.index_type {
@@ -198,7 +204,7 @@ impl SnapshotBuilder {
     #[must_use]
     pub fn finish(mut self) -> Schema {
         for (name, draft) in self.tables {
-            if let Some(kind) = draft.kind {
+            if let Some(kind) = draft.kind.filter(|_| !draft.is_left_out) {
                 self.schema.insert(&name, draft.finish(kind));
             }
         }

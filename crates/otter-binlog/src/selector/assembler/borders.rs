@@ -115,6 +115,9 @@ impl Assembler {
     /// What the source was doing when it stopped was rolled back.
     pub(super) fn drop_unfinished(&mut self) -> Result<(), SelectError> {
         let Some(draft) = self.draft.take() else { return Ok(()) };
+        if let Some(tracker) = &mut self.tracker {
+            tracker.roll_back();
+        }
         if draft.is_fragmented() {
             return Err(SelectError::Abandoned { place: draft.start });
         }

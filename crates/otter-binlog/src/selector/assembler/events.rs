@@ -163,6 +163,9 @@ impl Assembler {
             self.tables.clear();
             self.drop_unfinished()?;
         }
+        if let Some(tracker) = self.tracker.as_mut().filter(|_| format.after_start) {
+            tracker.forget_temporary();
+        }
         self.format = format;
         Ok(())
     }

@@ -10,9 +10,10 @@ use crate::event::compressed::inflate_event;
 use crate::event::gtid::MariaDbRole;
 use crate::event::query::Query;
 use crate::event::{EventKind, RawEvent};
-use crate::schema::charset::{charset_of, to_utf8};
+use crate::schema::charset::to_utf8;
 use crate::schema::reader::SYSTEM_SCHEMAS;
 use crate::selector::error::SelectError;
+use crate::selector::tracker::{Logged, client_charset};
 use crate::statement::{Dialect, QualifiedName, Scope, Statement, Wide, XaVerb, classify};
 
 /// A statement with its session, in UTF-8 where that is possible.
@@ -39,7 +40,7 @@ impl Assembler {
         } else {
             Cow::Borrowed(query.statement)
         };
-        let charset = query.session.client_collation.and_then(charset_of).unwrap_or("utf8mb4");
+        let charset = client_charset(&query);
         let dialect = Dialect {
             ansi_quotes: query.session.has_ansi_quotes(),
             plain_backslashes: query.session.has_plain_backslashes(),
@@ -48,6 +49,14 @@ impl Assembler {
         let statement = classify(&text, dialect, charset);
         let database = String::from_utf8_lossy(query.database);
         let spoken = Spoken { database: &database, text: &text, charset };
+        let is_schema_change = matches!(
+            statement,
+            Statement::Ddl { .. } | Statement::Database { .. } | Statement::Unknown { .. }
+        );
+        if is_schema_change || matches!(statement, Statement::Passing) {
+            let is_harmless = !is_schema_change;
+            self.follow(&Logged { query: &query, text: &text, charset, is_harmless });
+        }
         match statement {
             Statement::Begin => {
                 let draft = self.draft_for(&event.header, seal.start)?;
@@ -89,18 +98,39 @@ impl Assembler {
             Statement::Database { kind, name } => {
                 let name = name.unwrap_or_else(|| spoken.database.to_owned());
                 let name = if self.facts.folds_names { name.to_lowercase() } else { name };
-                self.stale = Stale::Everything;
+                self.make_all_stale();
                 if self.may_hold_tables(&name) {
                     self.push_ddl(event, seal, kind, Vec::new(), &spoken)?;
                 }
             }
             Statement::Unknown { kind } => {
-                self.stale = Stale::Everything;
+                self.make_all_stale();
                 // It may name tables of any database.
                 self.push_ddl(event, seal, kind, Vec::new(), &spoken)?;
             }
         }
         self.end_single(event, seal)
+    }
+
+    fn make_all_stale(&mut self) {
+        self.tables.clear();
+        if self.draft.as_ref().is_none_or(|draft| !draft.is_known) {
+            self.stale = Stale::Everything;
+        }
+    }
+
+    /// Carries the tracked schema over a statement.
+    fn follow(&mut self, logged: &Logged<'_>) {
+        let Some(tracker) = &mut self.tracker else { return };
+        let draft = self.draft.as_ref();
+        // MariaDB: an ALTER in two phases is logged twice; it counts when it is committed.
+        let counts = draft.is_none_or(|draft| {
+            !draft.is_known
+                && !matches!(draft.role, MariaDbRole::StartAlter | MariaDbRole::RollbackAlter)
+        });
+        if counts {
+            tracker.take(logged, draft.is_some_and(|draft| draft.begun));
+        }
     }
 
     /// A statement outside of BEGIN and COMMIT is a transaction by itself.
@@ -143,7 +173,10 @@ impl Assembler {
         let tables: Vec<TableName> =
             tables.into_iter().map(|name| self.resolve(name, spoken.database)).collect();
         self.tables.clear();
-        self.stale.add(&tables);
+        // What was read before the position is in the definitions of the position.
+        if self.draft.as_ref().is_none_or(|draft| !draft.is_known) {
+            self.stale.add(&tables);
+        }
         let concerns = tables.iter().any(|table| {
             *table.database != *self.options.own_schema && (self.options.filter)(table)
         });

@@ -75,10 +75,13 @@ impl Assembler {
         }
         let map = TableMap::parse(id, rest, self.format.mariadb).map_err(fail)?;
         let outlook = outlook(&map, self.format.mariadb);
-        let wanted = WantedTable { map, raw: rest.into(), is_mark, place: place() };
+        let wanted = WantedTable { map, raw: rest.into(), is_mark, outlook, place: place() };
         let numbered = self.facts.naming == crate::schema::compile::Naming::Numbered;
         if outlook == Outlook::Complete || numbered {
             return self.plan(&wanted, None);
+        }
+        if self.plan_as_tracked(&wanted) {
+            return Ok(());
         }
         self.wanted = Some(wanted);
         Ok(())
