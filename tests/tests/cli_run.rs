@@ -74,6 +74,40 @@ async fn a_schema_change_halts_the_pipeline_and_is_passed_by_with_skip() {
     }
 }
 
+/// The source's rows carry no definition: what its tables looked like when the pipeline was away is
+/// known from the target alone.
+#[tokio::test]
+async fn a_pipeline_that_was_away_during_a_schema_change_reads_rows_by_their_own_definition() {
+    for flavor in [Flavor::MariaDb, Flavor::MySql] {
+        let mut scene = Scene::start(flavor).await;
+        execute(&scene.source, "SET GLOBAL binlog_row_metadata = MINIMAL").await;
+        execute(&scene.source, "ALTER TABLE shop.item ADD COLUMN a INT, ADD COLUMN b INT").await;
+        execute(&scene.target, "ALTER TABLE shop.item ADD COLUMN a INT, ADD COLUMN b INT").await;
+        scene.replace("start = \"now\"", "start = \"now\"\nddl = \"skip\"");
+        let mut otter = scene.run().await;
+        execute(&scene.source, "INSERT INTO shop.item VALUES (1, 'one', 1, 10, 20)").await;
+        scene.wait_for_items(1).await;
+        otter.kill9();
+        execute(
+            &scene.source,
+            "INSERT INTO shop.item VALUES (2, 'two', 2, 11, 21);
+             ALTER TABLE shop.item MODIFY b INT FIRST;
+             INSERT INTO shop.item VALUES (22, 3, 'three', 3, 12);
+             RENAME TABLE shop.item TO shop.away; ALTER TABLE shop.away MODIFY a INT FIRST;
+             RENAME TABLE shop.away TO shop.item;
+             INSERT INTO shop.item VALUES (13, 23, 4, 'four', 4)",
+        )
+        .await;
+        let mut otter = scene.run().await;
+        scene.wait_for_items(4).await;
+        otter.terminate_and_expect_success(DEADLINE).await;
+        let query = "SELECT GROUP_CONCAT(id, ' ', a, ' ', b ORDER BY id) FROM shop.item";
+        let expected = "1 10 20,2 11 21,3 12 22,4 13 23";
+        assert_eq!(text(&scene.source, query).await, expected);
+        assert_eq!(text(&scene.target, query).await, expected, "{flavor}");
+    }
+}
+
 #[tokio::test]
 async fn tables_arrive_under_the_names_that_the_mapping_gives_them() {
     let mut scene = Scene::start(Flavor::MariaDb).await;

@@ -65,6 +65,8 @@ mod poison;
 mod preflight;
 #[path = "loader/random_values.rs"]
 mod random_values;
+#[path = "loader/schema_log.rs"]
+mod schema_log;
 #[path = "loader/source.rs"]
 mod source;
 #[path = "loader/suite.rs"]

@@ -9,7 +9,7 @@ use otter_binlog::selector::{BinlogSelector, SelectorOptions};
 use otter_core::{
     Arbiter, ArbiterId, AtStart, Pipeline, PipelineId, PipelineOptions, Result, Route,
 };
-use otter_sink::{DdlPolicy as LoadDdl, LoaderOptions, MySqlLoader};
+use otter_sink::{DdlPolicy as LoadDdl, LoaderOptions, MySqlLoader, TargetSchemaLog};
 
 use crate::config::{Config, DdlPolicy, PipelineConfig};
 
@@ -42,7 +42,7 @@ pub(crate) fn pipeline(
         at_start,
         ..PipelineOptions::default()
     };
-    Pipeline::new(id.clone(), arbiter, selector(config), loader(id, config))
+    Pipeline::new(id.clone(), arbiter, selector_with_log(&id, config), loader(id, config))
         .transform(Route::new(config.mappings.clone()))
         .options(options)
 }
@@ -58,12 +58,24 @@ fn loader(id: PipelineId, config: &PipelineConfig) -> MySqlLoader {
     MySqlLoader::new(id, config.to.url.clone(), options)
 }
 
-/// The reader of a pipeline's source.
+/// The reader of a pipeline's source, which remembers its schema in the target.
+fn selector_with_log(id: &PipelineId, config: &PipelineConfig) -> BinlogSelector {
+    let mut options = selector_options(config);
+    let url = config.to.url.clone();
+    options.schema_log = Arc::new(TargetSchemaLog::new(url, SCHEMA, id.clone()));
+    BinlogSelector::new(options)
+}
+
+/// The reader of a pipeline's source, to find positions.
 pub(crate) fn selector(config: &PipelineConfig) -> BinlogSelector {
+    BinlogSelector::new(selector_options(config))
+}
+
+fn selector_options(config: &PipelineConfig) -> SelectorOptions {
     let mappings = config.mappings.clone();
     let mut options = SelectorOptions::new(config.from.url.clone(), mappings.filter());
     options.databases = Arc::new(move |database| mappings.touches_database(database));
     options.own_schema = SCHEMA.to_owned();
     options.max_event = config.limits.max_event_bytes;
-    BinlogSelector::new(options)
+    options
 }

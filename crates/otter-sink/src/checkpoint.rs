@@ -92,6 +92,7 @@ pub async fn set_position(
     let before = show(&stored, pipeline)?;
     let held =
         Claim { arbiter: stored.arbiter.clone(), term: stored.term, holder: stored.holder.clone() };
+    desk.store.forget_schema(&mut *desk.conn).await?;
     // The sequence moves, so that a loader at work is fenced; the holder goes, so that its
     // pipeline may resume under the same term.
     let mut text = String::new();

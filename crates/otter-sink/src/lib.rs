@@ -9,5 +9,7 @@
 pub mod checkpoint;
 pub mod mysql;
 pub mod preflight;
+pub mod schema_log;
 
 pub use mysql::{DdlPolicy, LoaderOptions, MySqlLoadError, MySqlLoader};
+pub use schema_log::TargetSchemaLog;

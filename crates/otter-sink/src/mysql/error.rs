@@ -117,6 +117,17 @@ pub enum MySqlLoadError {
         /// What is wrong with it.
         what: String,
     },
+    /// The schema log cannot be read.
+    #[error(
+        "the schema log of pipeline {pipeline} cannot be used: {what}; delete the pipeline's rows \
+         of schema_log, and the schema is asked of the source again"
+    )]
+    BadSchemaLog {
+        /// The pipeline.
+        pipeline: String,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The server cannot be reached.
     #[error(
         "{address} cannot be reached: {cause}; check host and port in the URL, and that the server \
@@ -289,6 +300,7 @@ impl Classify for MySqlLoadError {
             | Self::Malformed { .. }
             | Self::ForeignArbiter { .. }
             | Self::BadCheckpoint { .. }
+            | Self::BadSchemaLog { .. }
             | Self::Tls { .. }
             | Self::NeedsTls { .. }
             | Self::Login { .. }
@@ -308,6 +320,7 @@ impl Classify for MySqlLoadError {
             | Self::TakenTwice { .. }
             | Self::ForeignArbiter { .. }
             | Self::BadCheckpoint { .. }
+            | Self::BadSchemaLog { .. }
             | Self::BadName { .. }
             | Self::WrongPipeline { .. }
             | Self::PredecessorStays { .. } => "take the target over",

@@ -197,6 +197,8 @@ impl Session {
         if let Some(position) = &self.position {
             return Err(MySqlLoadError::AlreadyBegun { position: position.to_string() });
         }
+        // Whatever was known of the source's schema belongs to an earlier pipeline of this name.
+        self.store.forget_schema(&mut *self.line.conn).await?;
         self.move_position(Advance { through: at, source_time: None }, lease).await
     }
 

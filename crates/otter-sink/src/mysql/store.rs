@@ -43,6 +43,7 @@ pub(crate) struct Store {
     schema: String,
     checkpoint: String,
     mark: String,
+    schema_log: String,
     /// The pipeline's name as a literal.
     pipeline: String,
 }
@@ -80,6 +81,7 @@ impl Store {
             schema: schema.to_owned(),
             checkpoint: qualified(schema, "checkpoint"),
             mark: qualified(schema, "mark"),
+            schema_log: qualified(schema, "schema_log"),
             pipeline: string(pipeline),
         }
     }
@@ -88,8 +90,18 @@ impl Store {
         &self.schema
     }
 
+    /// The table of the schema log.
+    pub(crate) fn schema_log(&self) -> &str {
+        &self.schema_log
+    }
+
+    /// The pipeline's name as a literal.
+    pub(crate) fn pipeline(&self) -> &str {
+        &self.pipeline
+    }
+
     /// The statements that make the schema and its tables.
-    pub(crate) fn create_statements(&self) -> [String; 3] {
+    pub(crate) fn create_statements(&self) -> [String; 4] {
         let name = |column| format!("{column} VARCHAR({MAX_NAME}) NOT NULL");
         let pipeline = name("`pipeline`");
         let tail = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin";
@@ -121,6 +133,15 @@ impl Store {
                 self.mark,
                 name("`origin`"),
             ),
+            format!(
+                "CREATE TABLE IF NOT EXISTS {} ({pipeline}, \
+                 `number` BIGINT UNSIGNED NOT NULL, \
+                 `piece` INT UNSIGNED NOT NULL, \
+                 `place` LONGTEXT NOT NULL, \
+                 `text` LONGTEXT NOT NULL, \
+                 PRIMARY KEY (`pipeline`, `number`, `piece`)) {tail}",
+                self.schema_log,
+            ),
         ]
     }
 
@@ -141,8 +162,9 @@ impl Store {
         facts: &ServerFacts,
     ) -> Result<(), MySqlLoadError> {
         let probe = format!(
-            "SELECT 1 FROM {} WHERE FALSE; SELECT 1 FROM {} WHERE FALSE",
-            self.checkpoint, self.mark
+            "SELECT 1 FROM {} WHERE FALSE; SELECT 1 FROM {} WHERE FALSE; \
+             SELECT 1 FROM {} WHERE FALSE",
+            self.checkpoint, self.mark, self.schema_log
         );
         match conn.query(&probe).await {
             Ok(_) => return Ok(()),
@@ -165,6 +187,20 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// Empties the pipeline's schema log: its position was not reached by reading, so that schema
+    /// changes before it may be missing there.
+    pub(crate) async fn forget_schema(
+        &self,
+        conn: &mut dyn ApplyConn,
+    ) -> Result<(), MySqlLoadError> {
+        let text = format!("DELETE FROM {} WHERE `pipeline` = {}", self.schema_log, self.pipeline);
+        match conn.query(&text).await {
+            // There is none: a version without one was here.
+            Err(error) if error.number() == Some(1146) => Ok(()),
+            answer => answer.map(drop).map_err(MySqlLoadError::plain),
+        }
     }
 
     /// Reads all lanes of the pipeline.
