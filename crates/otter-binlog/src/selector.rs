@@ -9,12 +9,14 @@
 //! ```
 //!
 //! A position moves at the ends of transactions only. A transaction is handed out once it is
-//! complete, or in fragments once it is larger than a fragment or than the room in the budget.
+//! complete, or in fragments once it is larger than a fragment or than the room in the budget. Rows
+//! of an XA transaction wait until it is decided, and are handed out where it is committed.
 
 mod assembler;
 mod checks;
 mod draft;
 mod error;
+mod lessons;
 mod locate;
 mod opening;
 mod options;
@@ -27,12 +29,13 @@ mod tape;
 mod tracker;
 
 use async_trait::async_trait;
-use otter_core::{Batch, Budget, FilePlace, Position, Result, Select, Start};
+use otter_core::{Batch, Budget, Position, Result, Select, Start};
 
 pub use crate::event::{EventError, EventKind};
 pub use crate::row::{ImageError, ValueError};
 pub use crate::schema::SchemaError;
 pub use error::SelectError;
+use lessons::Lessons;
 pub use options::{DatabaseFilter, OWN_SCHEMA, SelectorOptions, TableFilter};
 use session::Session;
 pub(crate) use status::binlog_end_for_trial;
@@ -59,9 +62,7 @@ pub(crate) use status::binlog_end_for_trial;
 pub struct BinlogSelector {
     options: SelectorOptions,
     session: Option<Session>,
-    /// Where a transaction begins that the source never finished. It was handed out in part, so
-    /// reading it again would stop at the same place for ever.
-    abandoned: Option<FilePlace>,
+    lessons: Lessons,
     /// How far this selector has read: up to here its schema log has all schema changes.
     reached: Option<Position>,
 }
@@ -70,7 +71,7 @@ impl BinlogSelector {
     /// A selector that is not open yet.
     #[must_use]
     pub fn new(options: SelectorOptions) -> Self {
-        Self { options, session: None, abandoned: None, reached: None }
+        Self { options, session: None, lessons: Lessons::default(), reached: None }
     }
 }
 
@@ -87,8 +88,8 @@ impl Select for BinlogSelector {
             self.options.schema_log.cut(0).await?;
         }
         self.reached = Some(from.clone());
-        let abandoned = self.abandoned.clone();
-        let session = Session::open(&self.options, from, budget, abandoned);
+        let lessons = self.lessons.clone();
+        let session = Session::open(&self.options, from, budget, lessons);
         self.session = Some(Box::pin(session).await?);
         Ok(())
     }
@@ -103,9 +104,7 @@ impl Select for BinlogSelector {
                 Ok(batch)
             }
             Err(error) => {
-                if let SelectError::Abandoned { place } = &error {
-                    self.abandoned = Some(place.clone());
-                }
+                self.lessons.learn(&error);
                 self.session = None;
                 Err(error.into())
             }

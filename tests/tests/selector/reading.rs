@@ -212,29 +212,6 @@ async fn rows_that_were_logged_as_statements_stop_the_reading() {
 }
 
 #[tokio::test]
-async fn distributed_transactions_stop_the_reading_only_with_wanted_rows() {
-    for flavor in FLAVORS {
-        let server = source(flavor, &[]).await;
-        let mut selector = open_now(options(&server)).await;
-        let xa = |table: &str, id: u32| {
-            format!(
-                "XA START 'x{id}'; INSERT INTO {table}.item VALUES ({id}, 'x'); XA END 'x{id}'; \
-                 XA PREPARE 'x{id}'; XA COMMIT 'x{id}'"
-            )
-        };
-        let one_phase = "XA START 'y'; INSERT INTO shop.item VALUES (1, 'x'); XA END 'y'; \
-                         XA COMMIT 'y' ONE PHASE";
-        testbed::execute(&server, &format!("{}; {one_phase}", xa("other", 1))).await;
-        assert_eq!(show(&transactions(&mut selector, 1).await[0]), "insert shop.item 1,x");
-        testbed::execute(&server, &xa("shop", 2)).await;
-        assert_fatal(
-            &failure(&mut selector).await,
-            "XA transaction that is prepared and decided apart",
-        );
-    }
-}
-
-#[tokio::test]
 async fn settings_that_would_lose_changes_are_refused_at_the_start() {
     for (flavor, statement, words) in [
         (Flavor::MariaDb, "SET GLOBAL binlog_format = MIXED", "SET GLOBAL binlog_format = ROW"),

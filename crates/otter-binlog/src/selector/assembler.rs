@@ -8,7 +8,9 @@ mod batches;
 mod borders;
 mod events;
 mod queries;
+mod replay;
 mod rows;
+mod xa;
 
 use std::sync::Arc;
 
@@ -16,6 +18,7 @@ use otter_core::{Batch, Budget, Fingerprint, Permit, Position, RowArenaBuilder, 
 
 use super::draft::Draft;
 use super::error::SelectError;
+use super::lessons::Lessons;
 use super::options::SelectorOptions;
 use super::room::Room;
 use super::tables::{Tables, Use};
@@ -28,7 +31,9 @@ use crate::schema::compile::Naming;
 use crate::schema::{Outlook, SchemaTable, compile};
 
 use batches::Finished;
+use replay::{Passed, Replay};
 use rows::Carry;
+use xa::Undecided;
 
 /// What is known of the source and does not change while it is read.
 #[derive(Debug, Clone)]
@@ -92,10 +97,11 @@ pub(crate) struct Assembler {
     tracker: Option<Tracker>,
     /// Definitions that a DDL has made stale.
     stale: Stale,
-    /// Where a transaction begins that the source never finished.
-    abandoned: Option<otter_core::FilePlace>,
-    /// XA transactions without wanted rows that were prepared.
-    harmless_xids: Vec<String>,
+    lessons: Lessons,
+    /// XA transactions that are prepared and not decided.
+    undecided: Undecided,
+    /// What was applied already and is read again, until it has all come.
+    replay: Option<Replay>,
     scratch: Vec<u8>,
 }
 
@@ -172,6 +178,8 @@ impl Assembler {
             sealed_bytes: 0,
             draft_begin: 0,
             handed_out: position.clone(),
+            undecided: Undecided::behind(&position),
+            replay: Replay::of(&position),
             position,
             has_moved: false,
             carry: None,
@@ -180,15 +188,14 @@ impl Assembler {
             expected,
             tracker: None,
             stale: Stale::Nothing,
-            abandoned: None,
-            harmless_xids: Vec::new(),
+            lessons: Lessons::default(),
             scratch: Vec::new(),
         }
     }
 
-    /// Leaves out a transaction that the source never finished.
-    pub(crate) fn leave_out(&mut self, abandoned: Option<otter_core::FilePlace>) {
-        self.abandoned = abandoned;
+    /// Heeds what an earlier reading has taught.
+    pub(crate) fn heed(&mut self, lessons: Lessons) {
+        self.lessons = lessons;
     }
 
     /// Whether the transaction by which the source is recognised has come, or none was expected.
@@ -239,10 +246,11 @@ impl Assembler {
     pub(crate) fn define(&mut self, schema: Option<&SchemaTable>) -> Result<(), SelectError> {
         let Some(wanted) = self.wanted.take() else { return Ok(()) };
         let result = self.plan(&wanted, schema);
-        if result.is_err() {
+        if result.is_err() && self.replay.is_none() {
             self.wanted = Some(wanted);
+            return result;
         }
-        result
+        self.or_lose_rows(result)
     }
 
     fn plan(
@@ -292,30 +300,27 @@ impl Assembler {
         self.room.add(permit);
     }
 
-    /// Whether anything is here that was not handed out and takes room.
+    /// Whether anything is here that takes room and may be handed out.
     pub(crate) fn holds_rows(&self) -> bool {
-        !self.finished.is_empty() || self.draft.as_ref().is_some_and(Draft::has_pieces)
+        !self.finished.is_empty() || self.draft.as_ref().is_some_and(Draft::may_go_in_fragments)
     }
 
     fn close(&mut self, draft: Draft, end: TransactionEnd) -> Result<Option<Batch>, SelectError> {
-        if let Some(expected) = self.expected.take() {
-            return borders::recognise(&expected, &end).map(|()| None);
+        if self.expected.is_some() {
+            return self.recognise(&end).map(|()| None);
         }
-        let mut end = end;
-        if !self.facts.tracks_gtids {
-            end.gtid = end.gtid.filter(|gtid| matches!(gtid, otter_core::Gtid::MariaDb { .. }));
+        match self.pass(&end)? {
+            Passed::Again => {
+                self.forget_rows();
+                Ok(None)
+            }
+            Passed::First if draft.has_content() => self.keep(draft, end),
+            Passed::First => Ok(None),
         }
-        self.position.advance(&end);
-        self.has_moved = true;
-        if let Some(tracker) = &mut self.tracker {
-            tracker.commit(&self.position.applied_through);
-        }
-        if !draft.has_content() {
-            return Ok(None);
-        }
-        self.keep(draft, end)
     }
 }
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod xa_tests;

@@ -59,6 +59,10 @@ pub(crate) struct Draft {
     pub(crate) has_seen_rows: bool,
     /// It was applied before and is read only to be recognised.
     pub(crate) is_known: bool,
+    /// It may have to wait for a decision, so that nothing of it is handed out before its end.
+    pub(crate) is_xa: bool,
+    /// Why its rows are not held, which matters only if it is committed.
+    failure: Option<SelectError>,
     pieces: Vec<Piece>,
     /// Rows that were read, those handed out included.
     rows: u64,
@@ -80,6 +84,8 @@ impl Draft {
             role: MariaDbRole::Plain,
             has_seen_rows: false,
             is_known: false,
+            is_xa: false,
+            failure: None,
             pieces: Vec::new(),
             rows: 0,
             handed_out: 0,
@@ -91,6 +97,27 @@ impl Draft {
 
     pub(crate) fn has_pieces(&self) -> bool {
         !self.pieces.is_empty()
+    }
+
+    /// Whether what is there may be handed out before the rest has come.
+    pub(crate) fn may_go_in_fragments(&self) -> bool {
+        !self.is_xa && self.has_pieces()
+    }
+
+    /// Drops the rows, which are asked for only if the transaction is committed.
+    pub(crate) fn lose(&mut self, failure: SelectError) {
+        self.pieces.clear();
+        self.barrier = 0;
+        self.failure = Some(failure);
+    }
+
+    /// Whether its rows are not held.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.failure.is_some()
+    }
+
+    pub(crate) fn take_failure(&mut self) -> Option<SelectError> {
+        self.failure.take()
     }
 
     /// Whether rows of the arena that is being written belong to it.

@@ -155,13 +155,34 @@ pub enum SelectError {
         /// The client's character set.
         charset: String,
     },
-    /// A distributed transaction with mapped rows.
+    /// An XA transaction is committed whose rows were never read.
     #[error(
-        "the transaction at {place} is an XA transaction that is prepared and decided apart, which \
-         is not supported yet for mapped tables: end it on the source, compare both sides and start \
-         the pipeline afresh behind it"
+        "the XA transaction that is committed at {place} was prepared before this pipeline began to \
+         read, or without a binlog, so its rows are not known: start the pipeline afresh at a \
+         position before its XA PREPARE, or compare both sides and start behind it"
     )]
     Xa {
+        /// Where the decision begins.
+        place: FilePlace,
+    },
+    /// An XA transaction is committed whose rows could not be held until then.
+    #[error(
+        "the XA transaction prepared at {place} does not fit into the {limit} bytes in which \
+         undecided ones may wait, half of the memory budget: raise the budget and start again, \
+         which reads it again; XA RECOVER at the source lists those that are undecided"
+    )]
+    XaTooLarge {
+        /// Where it begins.
+        place: FilePlace,
+        /// The limit.
+        limit: usize,
+    },
+    /// An XA transaction that needs no decision is larger than may wait for one.
+    #[error(
+        "the XA transaction at {place} is committed in one phase and too large to be held: it is \
+         read again in fragments"
+    )]
+    XaOnePhase {
         /// Where it begins.
         place: FilePlace,
     },
@@ -238,7 +259,9 @@ impl Classify for SelectError {
             Self::Connection(error) => error.fault(),
             Self::Schema { source, .. } => source.fault(),
             Self::SchemaStore(error) => error.fault(),
-            Self::Abandoned { .. } | Self::Unrecognised { .. } => Fault::Transient,
+            Self::Abandoned { .. } | Self::XaOnePhase { .. } | Self::Unrecognised { .. } => {
+                Fault::Transient
+            }
             Self::Event { source: EventError::TooLarge { .. }, .. }
             | Self::Image { source: ImageError::NoDocument { .. }, .. }
             | Self::NotOpen
@@ -252,6 +275,7 @@ impl Classify for SelectError {
             | Self::Statement { .. }
             | Self::StatementText { .. }
             | Self::Xa { .. }
+            | Self::XaTooLarge { .. }
             | Self::Incident { .. }
             | Self::RolledBack { .. }
             | Self::UnknownSavepoint { .. }
@@ -281,6 +305,8 @@ impl Classify for SelectError {
             | Self::Statement { .. }
             | Self::StatementText { .. }
             | Self::Xa { .. }
+            | Self::XaTooLarge { .. }
+            | Self::XaOnePhase { .. }
             | Self::Incident { .. }
             | Self::Abandoned { .. }
             | Self::RolledBack { .. }

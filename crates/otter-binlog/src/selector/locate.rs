@@ -1,6 +1,7 @@
 //! Turns a start into a position of the source as it is now.
 
 use otter_core::{FilePlace, GtidSet, Place, Position, Start};
+use tracing::warn;
 
 use super::error::SelectError;
 use super::options::SelectorOptions;
@@ -19,7 +20,11 @@ pub(super) async fn locate(
     let info = connection.server_info().await?;
     super::checks::check(&info)?;
     let place = match start {
-        Start::Now => now(&mut connection, &info).await?,
+        Start::Now => {
+            let place = now(&mut connection, &info).await?;
+            tell_of_undecided(&mut connection).await;
+            place
+        }
         Start::Earliest => earliest(&mut connection, &info).await?,
         Start::At(place) => at(&mut connection, &info, place).await?,
     };
@@ -35,6 +40,21 @@ async fn now(connection: &mut Connection, info: &ServerInfo) -> Result<Place, Se
         Flavor::MariaDb => mariadb_gtids_at(connection, &end.place).await,
     };
     Ok(Place { gtids, file: Some(end.place), last: None })
+}
+
+/// The rows of XA transactions that are prepared already lie before a start now.
+async fn tell_of_undecided(connection: &mut Connection) {
+    // MySQL: the list needs a right that reading does not (XA_RECOVER_ADMIN).
+    let Ok(list) = connection.query("XA RECOVER").await else { return };
+    let count = list.rows().len();
+    if count > 0 {
+        warn!(
+            count,
+            "XA transactions are prepared at the source and not decided: their rows lie before \
+             the start, so the pipeline halts when one is committed; begin at an earlier position, \
+             or when XA RECOVER lists none"
+        );
+    }
 }
 
 async fn earliest(connection: &mut Connection, info: &ServerInfo) -> Result<Place, SelectError> {

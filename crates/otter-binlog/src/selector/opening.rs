@@ -41,13 +41,16 @@ pub(super) async fn open_at(
     from: &Position,
 ) -> Result<Opening, SelectError> {
     check_source(info, from)?;
+    check_halves(from)?;
     let place = &from.resume_from;
     let (start, expected, is_lost_when_idle) = match &place.gtids {
         Some(set @ GtidSet::MySql(_)) => {
-            let (start, expected) = by_mysql_gtids(connection, info, place, set).await?;
+            let applied = from.applied_through.gtids.as_ref().unwrap_or(set);
+            let (start, expected) = by_mysql_gtids(connection, info, place, [set, applied]).await?;
             (start, expected, false)
         }
         Some(GtidSet::MariaDb(_)) | None => {
+            check_applied(connection, from).await?;
             let (start, expected) = by_file(connection, info, place).await?;
             (start, expected, true)
         }
@@ -70,11 +73,42 @@ fn check_source(info: &ServerInfo, from: &Position) -> Result<(), SelectError> {
     Err(SelectError::OtherServer { expected: expected.to_owned(), found: found.to_owned() })
 }
 
+/// What was applied behind the place where reading begins is told by its last transaction.
+fn check_halves(from: &Position) -> Result<(), SelectError> {
+    if from.resume_from == from.applied_through || from.applied_through.last.is_some() {
+        return Ok(());
+    }
+    Err(SelectError::BadPlace {
+        place: from.applied_through.to_string(),
+        problem: format!(
+            "reading begins at {}, and where to stop leaving out what is applied is not known",
+            from.resume_from
+        ),
+    })
+}
+
+/// While an XA transaction waits, what was applied ends behind the place where reading begins: the
+/// source must still have all of it.
+async fn check_applied(connection: &mut Connection, from: &Position) -> Result<(), SelectError> {
+    let Some(applied) = &from.applied_through.file else { return Ok(()) };
+    if from.resume_from == from.applied_through {
+        return Ok(());
+    }
+    let files = binlog_files(connection).await?;
+    match find(&files, applied) {
+        Some(holder) if applied.offset <= holder.size => Ok(()),
+        Some(holder) => Err(SelectError::OtherHistory {
+            what: format!("{} has only {} bytes", applied.file, holder.size),
+        }),
+        None => Err(missing(&files, applied)),
+    }
+}
+
 async fn by_mysql_gtids(
     connection: &mut Connection,
     info: &ServerInfo,
     place: &Place,
-    set: &GtidSet,
+    [set, applied]: [&GtidSet; 2],
 ) -> Result<(DumpStart, Option<Fingerprint>), SelectError> {
     if info.flavor() != Flavor::MySql {
         return Err(DumpError::OtherFlavor { server: info.flavor() }.into());
@@ -84,12 +118,16 @@ async fn by_mysql_gtids(
     }
     // MySQL: with semi-synchronous replication, and for a moment in every group commit, a
     // transaction is sent before it is in the executed set.
-    wait_for(connection, set).await?;
+    for set in [set, applied] {
+        wait_for(connection, set).await?;
+    }
     let (executed, purged) = mysql_sets(connection).await?;
-    if executed.covers(set) != Some(true) {
-        let lost = subtract(connection, &set.to_string(), &executed.to_string()).await;
-        let what = format!("it has not executed {lost}");
-        return Err(SelectError::OtherHistory { what });
+    for set in [set, applied] {
+        if executed.covers(set) != Some(true) {
+            let lost = subtract(connection, &set.to_string(), &executed.to_string()).await;
+            let what = format!("it has not executed {lost}");
+            return Err(SelectError::OtherHistory { what });
+        }
     }
     if set.covers(&purged) != Some(true) {
         let what = subtract(connection, &purged.to_string(), &set.to_string()).await;

@@ -30,6 +30,16 @@ impl Room {
         self.bytes
     }
 
+    /// The room that is taken, in bytes of the budget.
+    pub(crate) fn taken(&self) -> usize {
+        self.permit.bytes()
+    }
+
+    /// The whole budget in bytes.
+    pub(crate) fn budget_bytes(&self) -> usize {
+        self.budget.total_bytes()
+    }
+
     /// Takes one more step if it is free.
     pub(crate) fn try_grow(&mut self) -> bool {
         match self.budget.try_acquire(self.step) {

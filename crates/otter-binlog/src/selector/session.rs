@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use otter_core::{Batch, Budget, FilePlace, Position};
+use otter_core::{Batch, Budget, Position};
 use tokio::time::{Instant, timeout_at};
 
 use super::assembler::{Assembler, Stale};
 use super::error::SelectError;
+use super::lessons::Lessons;
 use super::opening::{Opening, open_at};
 use super::options::SelectorOptions;
 use super::survey::{self, Told};
@@ -43,7 +44,7 @@ impl Session {
         options: &SelectorOptions,
         from: &Position,
         budget: &Budget,
-        abandoned: Option<FilePlace>,
+        lessons: Lessons,
     ) -> Result<Self, SelectError> {
         let mut connection = Connection::connect(&options.url).await?;
         let info = connection.server_info().await?;
@@ -58,7 +59,7 @@ impl Session {
         let stream = DumpStream::start(connection, &info, &request).await?;
         let mut assembler =
             Assembler::new(options.clone(), facts, from.clone(), expected, budget.clone());
-        assembler.leave_out(abandoned);
+        assembler.heed(lessons);
         let logs_names =
             info.binlog_row_metadata.as_deref().is_some_and(|it| it.eq_ignore_ascii_case("FULL"));
         let mut session = Self {
@@ -240,8 +241,9 @@ impl Session {
         };
         let known = table.as_ref().and_then(|table| schema_table(&name, table));
         self.assembler.define(known.as_ref())?;
+        let place = self.assembler.read_place().clone();
         if let (Some(table), Some(tracker)) = (table, self.assembler.tracker()) {
-            tracker.heal(&name, table, &at.applied_through);
+            tracker.heal(&name, table, &place);
         }
         Ok(())
     }

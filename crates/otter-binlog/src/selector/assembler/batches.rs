@@ -19,14 +19,16 @@ pub(crate) struct Finished {
 }
 
 impl Assembler {
-    /// Takes a transaction that is complete; the last fragment of a large one is handed out alone.
+    /// Takes a transaction that is complete; the last fragment of a large one is handed out alone,
+    /// and so is every transaction while an XA transaction waits for its decision.
     pub(super) fn keep(
         &mut self,
         draft: Draft,
         end: TransactionEnd,
     ) -> Result<Option<Batch>, SelectError> {
         let rows = draft.row_count();
-        if draft.is_fragmented() {
+        // While an XA transaction waits, reading could not begin again between two transactions.
+        if draft.is_fragmented() || self.undecided.is_waiting() {
             let mut draft = draft;
             self.seal(Some(&mut draft))?;
             let permit = self.cut_room();
@@ -60,7 +62,7 @@ impl Assembler {
 
     /// Whether the transaction that is being read is large enough for a fragment.
     pub(crate) fn is_fragment_due(&self) -> bool {
-        self.draft.as_ref().is_some_and(Draft::has_pieces)
+        self.draft.as_ref().is_some_and(Draft::may_go_in_fragments)
             && self.draft_bytes() >= self.options.fragment_bytes
     }
 
@@ -88,7 +90,7 @@ impl Assembler {
     /// What was read of the transaction in progress, as a fragment. Call [`cut`](Self::cut) first
     /// where other transactions are complete.
     pub(crate) fn cut_fragment(&mut self) -> Result<Option<Batch>, SelectError> {
-        let Some(mut draft) = self.draft.take() else { return Ok(None) };
+        let Some(mut draft) = self.draft.take_if(|draft| !draft.is_xa) else { return Ok(None) };
         self.seal(Some(&mut draft))?;
         let permit = self.cut_room();
         let transaction = draft.take_fragment();
@@ -101,13 +103,13 @@ impl Assembler {
         }))
     }
 
-    fn cut_room(&mut self) -> Permit {
+    pub(super) fn cut_room(&mut self) -> Permit {
         let bytes = std::mem::take(&mut self.sealed_bytes);
         self.room.cut(bytes)
     }
 
     /// Ends the arena and gives it to everything that has rows in it.
-    fn seal(&mut self, draft: Option<&mut Draft>) -> Result<(), SelectError> {
+    pub(super) fn seal(&mut self, draft: Option<&mut Draft>) -> Result<(), SelectError> {
         self.sealed_bytes += self.arena.byte_size();
         self.draft_begin = 0;
         let arena = std::mem::replace(&mut self.arena, RowArenaBuilder::new());
@@ -126,7 +128,7 @@ impl Assembler {
         self.finished.drain(..).map(|finished| finished.draft.finish(finished.end)).collect()
     }
 
-    fn batch(&mut self, transactions: Vec<Transaction>, permit: Permit) -> Batch {
+    pub(super) fn batch(&mut self, transactions: Vec<Transaction>, permit: Permit) -> Batch {
         self.has_moved = false;
         let after = std::mem::replace(&mut self.handed_out, self.position.clone());
         Batch { after, through: Some(self.position.clone()), transactions, permit }

@@ -4,7 +4,7 @@ use otter_core::{Batch, FilePlace, Fingerprint, Gtid, TransactionEnd};
 
 use super::{Assembler, Seal};
 use crate::event::frame::Header;
-use crate::event::gtid::{MariaDbGtidEvent, MySqlGtidEvent};
+use crate::event::gtid::{MariaDbGtidEvent, MariaDbRole, MySqlGtidEvent};
 use crate::event::{EventKind, RawEvent};
 use crate::selector::draft::Draft;
 use crate::selector::error::SelectError;
@@ -51,14 +51,15 @@ impl Assembler {
         event: &RawEvent<'_>,
         gtid: MariaDbGtidEvent,
         start: u64,
-    ) -> Result<(), SelectError> {
+    ) -> Result<Option<Batch>, SelectError> {
         let at = u64::from(event.header.timestamp) * MICROS;
         self.begin(event.header.kind, Some(gtid.gtid), start, at)?;
         if let Some(draft) = &mut self.draft {
             draft.begun = !gtid.standalone;
             draft.role = gtid.role;
         }
-        Ok(())
+        // It stands in for XA START too.
+        if gtid.role == MariaDbRole::PreparedXa { self.begin_xa() } else { Ok(None) }
     }
 
     fn begin(
@@ -76,7 +77,7 @@ impl Assembler {
         self.tables.trim();
         self.draft_begin = self.arena.byte_size();
         let mut draft = Draft::new(gtid, place, committed_at);
-        draft.is_known = self.expected.is_some();
+        draft.is_known = self.expected.is_some() || self.replay.is_some();
         self.draft = Some(draft);
         Ok(())
     }
@@ -97,19 +98,27 @@ impl Assembler {
     /// Ends the transaction behind `last`.
     pub(super) fn commit(&mut self, last: &Seal) -> Result<Option<Batch>, SelectError> {
         let Some(draft) = self.draft.take() else { return Ok(None) };
-        if self.abandoned.as_ref() == Some(&draft.start) {
+        if self.is_abandoned(&draft.start) {
             // It was finished after all.
-            self.abandoned = None;
+            self.lessons.abandoned = None;
         }
-        let end = TransactionEnd {
-            gtid: draft.gtid.clone(),
+        let end = self.end_of(&draft, last);
+        self.close(draft, end)
+    }
+
+    /// Where a transaction ends whose last event this is.
+    pub(super) fn end_of(&self, draft: &Draft, last: &Seal) -> TransactionEnd {
+        // A source without GTIDs in its positions may still write them (MySQL: gtid_mode).
+        let is_tracked =
+            |gtid: &Gtid| self.facts.tracks_gtids || matches!(gtid, Gtid::MariaDb { .. });
+        TransactionEnd {
+            gtid: draft.gtid.clone().filter(is_tracked),
             start: draft.start.clone(),
             end: self.tape.here(),
             timestamp: last.timestamp,
             server_id: last.server_id,
             checksum: last.checksum,
-        };
-        self.close(draft, end)
+        }
     }
 
     /// What the source was doing when it stopped was rolled back.
@@ -126,6 +135,6 @@ impl Assembler {
 
     /// Whether the transaction in progress is one that the source never finished.
     pub(super) fn is_abandoned(&self, start: &FilePlace) -> bool {
-        self.abandoned.as_ref() == Some(start)
+        self.lessons.abandoned.as_ref() == Some(start)
     }
 }

@@ -61,7 +61,12 @@ impl Assembler {
         move |source| SelectError::Event { place: place.clone(), kind, source }
     }
 
-    fn out_of_place(&self, seal: &Seal, kind: EventKind, problem: &'static str) -> SelectError {
+    pub(super) fn out_of_place(
+        &self,
+        seal: &Seal,
+        kind: EventKind,
+        problem: &'static str,
+    ) -> SelectError {
         SelectError::OutOfPlace { place: self.place(seal), kind, problem }
     }
 
@@ -97,7 +102,7 @@ impl Assembler {
             EventKind::MARIADB_GTID => {
                 let gtid =
                     MariaDbGtidEvent::parse(event.body, event.header.server_id).map_err(fail)?;
-                self.on_mariadb_gtid(event, gtid, seal.start)?;
+                return self.on_mariadb_gtid(event, gtid, seal.start);
             }
             EventKind::TRANSACTION_PAYLOAD => {
                 let payload = Payload::parse(event.body, self.options.max_event).map_err(fail)?;
@@ -180,9 +185,12 @@ impl Assembler {
         }
         self.tables.clear();
         // An idle source still changes its files, and purges them: the place must follow.
-        if self.draft.is_none() && self.expected.is_none() {
+        if self.draft.is_none() && self.expected.is_none() && self.replay.is_none() {
             let place = self.tape.here();
-            self.position.resume_from.file = Some(place.clone());
+            match self.undecided.oldest() {
+                Some(oldest) => oldest.tell_that_it_waits(),
+                None => self.position.resume_from.file = Some(place.clone()),
+            }
             self.position.applied_through.file = Some(place);
             self.has_moved = true;
         }

@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use otter_core::{Batch, Ddl, TableName};
 
 use super::{Assembler, Seal, Stale};
-use crate::cursor::Cursor;
 use crate::event::compressed::inflate_event;
 use crate::event::gtid::MariaDbRole;
 use crate::event::query::Query;
@@ -14,7 +13,7 @@ use crate::schema::charset::to_utf8;
 use crate::schema::reader::SYSTEM_SCHEMAS;
 use crate::selector::error::SelectError;
 use crate::selector::tracker::{Logged, client_charset};
-use crate::statement::{Dialect, QualifiedName, Scope, Statement, Wide, XaVerb, classify};
+use crate::statement::{Dialect, QualifiedName, Scope, Statement, Wide, classify};
 
 /// A statement with its session, in UTF-8 where that is possible.
 struct Spoken<'a> {
@@ -85,7 +84,7 @@ impl Assembler {
                 }
                 return Ok(None);
             }
-            Statement::Xa(verb) => return self.on_xa(verb, event, &spoken, seal),
+            Statement::Xa(verb) => return self.on_xa(verb, event, &text, seal),
             Statement::Passing => {}
             Statement::Dml { kind, table, scope } => {
                 let table = table.map(|name| self.resolve(name, spoken.database));
@@ -114,7 +113,7 @@ impl Assembler {
 
     fn make_all_stale(&mut self) {
         self.tables.clear();
-        if self.draft.as_ref().is_none_or(|draft| !draft.is_known) {
+        if self.expected.is_none() {
             self.stale = Stale::Everything;
         }
     }
@@ -125,10 +124,10 @@ impl Assembler {
         let draft = self.draft.as_ref();
         // MariaDB: an ALTER in two phases is logged twice; it counts when it is committed.
         let counts = draft.is_none_or(|draft| {
-            !draft.is_known
-                && !matches!(draft.role, MariaDbRole::StartAlter | MariaDbRole::RollbackAlter)
+            !matches!(draft.role, MariaDbRole::StartAlter | MariaDbRole::RollbackAlter)
         });
-        if counts {
+        // What is only recognised is in the schema of the position already.
+        if counts && self.expected.is_none() {
             tracker.take(logged, draft.is_some_and(|draft| draft.begun));
         }
     }
@@ -173,8 +172,8 @@ impl Assembler {
         let tables: Vec<TableName> =
             tables.into_iter().map(|name| self.resolve(name, spoken.database)).collect();
         self.tables.clear();
-        // What was read before the position is in the definitions of the position.
-        if self.draft.as_ref().is_none_or(|draft| !draft.is_known) {
+        // What is only recognised is in the definitions of the position already.
+        if self.expected.is_none() {
             self.stale.add(&tables);
         }
         let concerns = tables.iter().any(|table| {
@@ -230,77 +229,4 @@ impl Assembler {
         }
         Err(SelectError::Statement { place: self.place(seal), kind: kind.to_owned() })
     }
-
-    fn on_xa(
-        &mut self,
-        verb: XaVerb,
-        event: &RawEvent<'_>,
-        spoken: &Spoken<'_>,
-        seal: &Seal,
-    ) -> Result<Option<Batch>, SelectError> {
-        let is_known = self.draft.as_ref().is_some_and(|draft| draft.is_known);
-        match verb {
-            XaVerb::Start => {
-                self.draft_for(&event.header, seal.start)?.begun = true;
-                Ok(None)
-            }
-            XaVerb::End | XaVerb::Prepare => Ok(None),
-            XaVerb::Commit | XaVerb::Rollback => {
-                let xid = xid_of_statement(spoken.text);
-                let known = self.harmless_xids.iter().position(|harmless| *harmless == xid);
-                if let Some(place) = known {
-                    self.harmless_xids.swap_remove(place);
-                } else if verb == XaVerb::Commit && !is_known {
-                    return Err(SelectError::Xa { place: self.place(seal) });
-                }
-                self.draft_for(&event.header, seal.start)?;
-                self.commit(seal)
-            }
-        }
-    }
-
-    /// The end of an XA transaction's first phase, or of its only one.
-    pub(super) fn on_xa_prepare(
-        &mut self,
-        event: &RawEvent<'_>,
-        seal: &Seal,
-    ) -> Result<Option<Batch>, SelectError> {
-        /// More undecided transactions than any application leaves behind.
-        const MOST_XIDS: usize = 10_000;
-        let Some((one_phase, xid)) = xid_of_event(event.body) else {
-            let place = self.place(seal);
-            let source = crate::event::EventError::Short;
-            return Err(SelectError::Event { place, kind: event.header.kind, source });
-        };
-        if one_phase {
-            return self.commit(seal);
-        }
-        let harmless =
-            self.draft.as_ref().is_none_or(|draft| draft.is_known || !draft.has_content());
-        if !harmless || self.harmless_xids.len() >= MOST_XIDS {
-            return Err(SelectError::Xa { place: self.place(seal) });
-        }
-        self.harmless_xids.push(xid);
-        self.commit(seal)
-    }
-}
-
-/// `X'61',X'62',1` behind `XA COMMIT`, in lower case.
-fn xid_of_statement(text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(text).to_ascii_lowercase();
-    let mut parts = text.trim().splitn(3, ' ');
-    let xid = parts.nth(2).unwrap_or_default();
-    xid.trim_end_matches("one phase").chars().filter(|letter| !letter.is_whitespace()).collect()
-}
-
-/// Whether it is committed at once, and the xid as the statements write it.
-fn xid_of_event(body: &[u8]) -> Option<(bool, String)> {
-    let mut cursor = Cursor::new(body);
-    let one_phase = cursor.u8().ok()? != 0;
-    let format = cursor.u32().ok()?;
-    let global = usize::try_from(cursor.u32().ok()?).ok()?;
-    let branch = usize::try_from(cursor.u32().ok()?).ok()?;
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let (global, branch) = (cursor.bytes(global).ok()?, cursor.bytes(branch).ok()?);
-    Some((one_phase, format!("x'{}',x'{}',{format}", hex(global), hex(branch))))
 }

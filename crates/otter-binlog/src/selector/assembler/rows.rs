@@ -53,7 +53,7 @@ impl Assembler {
         seal: &Seal,
     ) -> Result<(), SelectError> {
         // Its rows were applied, and its definition may have changed since.
-        if self.draft.as_ref().is_some_and(|draft| draft.is_known) {
+        if self.draft.as_ref().is_some_and(|draft| draft.is_known || draft.is_lost()) {
             return Ok(());
         }
         let place = || self.place(seal);
@@ -103,7 +103,7 @@ impl Assembler {
             return Err(out_of_place("no transaction has begun: the position is inside one"));
         };
         let is_first = !std::mem::replace(&mut draft.has_seen_rows, true);
-        if draft.is_known {
+        if draft.is_known || draft.is_lost() {
             return Ok(());
         }
         let what = self.tables.get(id).ok_or_else(|| out_of_place("its table map is missing"))?;
@@ -120,7 +120,10 @@ impl Assembler {
                     return Ok(());
                 }
                 let plan = Arc::clone(plan);
-                self.with_head(event, seal, |this, head| this.decode(&plan, head, seal.start))
+                let decode =
+                    |this: &mut Self, head: &RowsHead<'_>| this.decode(&plan, head, seal.start);
+                let result = self.with_head(event, seal, decode);
+                self.or_lose_rows(result)
             }
         }
     }
@@ -161,6 +164,11 @@ impl Assembler {
         let fail = |source| SelectError::Image { place: place.clone(), source };
         let mut reader = RowReader::new(plan, head).map_err(fail)?;
         while !reader.is_done() {
+            if self.is_too_large_to_wait() {
+                let error = self.too_large_to_wait();
+                self.lose_rows(error);
+                return Ok(());
+            }
             if !self.find_room() || self.is_fragment_due() {
                 self.carry = Some(Carry {
                     plan: Arc::clone(plan),
@@ -175,8 +183,7 @@ impl Assembler {
                 return Ok(());
             }
             let room = self.room.bytes().saturating_sub(self.sealed_bytes);
-            let until_fragment = self.options.fragment_bytes.saturating_sub(self.draft_bytes());
-            let limit = room.min(self.arena.byte_size().saturating_add(until_fragment));
+            let limit = room.min(self.arena.byte_size().saturating_add(self.until_fragment()));
             let first_cell = self.arena.len();
             let row_count = reader.read(&mut self.arena, limit).map_err(fail)?;
             let draft =
@@ -204,7 +211,16 @@ impl Assembler {
             rows: &carry.rows,
             has_differences: carry.has_differences,
         };
-        self.decode(&carry.plan, &head, carry.place.offset)
+        let result = self.decode(&carry.plan, &head, carry.place.offset);
+        self.or_lose_rows(result)
+    }
+
+    /// How many bytes may still be read before a fragment is due.
+    fn until_fragment(&self) -> usize {
+        if self.draft.as_ref().is_some_and(|draft| draft.is_xa) {
+            return usize::MAX;
+        }
+        self.options.fragment_bytes.saturating_sub(self.draft_bytes())
     }
 
     /// Reads the site that wrote the transaction from the mark's row.

@@ -9,14 +9,18 @@ use crate::event::format::Checksum;
 use crate::event::frame::flag;
 use crate::test_bytes::{EventBytes, format_description, table_map};
 
-const BUDGET: usize = 1 << 20;
+pub(super) const BUDGET: usize = 1 << 20;
 
-fn options() -> SelectorOptions {
+pub(super) fn options() -> SelectorOptions {
     let url = "mysql://otter@127.0.0.1".parse().unwrap();
     SelectorOptions::new(url, Arc::new(|table| &*table.database == "shop"))
 }
 
-fn begin(options: SelectorOptions, budget: usize, expected: Option<Fingerprint>) -> Assembler {
+pub(super) fn begin(
+    options: SelectorOptions,
+    budget: usize,
+    expected: Option<Fingerprint>,
+) -> Assembler {
     let facts = SourceFacts { folds_names: false, tracks_gtids: true, naming: Naming::Real };
     let place = Place::from_file(FilePlace::new("b.000001", 4));
     let position = Position::at(None, place);
@@ -24,22 +28,26 @@ fn begin(options: SelectorOptions, budget: usize, expected: Option<Fingerprint>)
 }
 
 /// A stream of events with the right offsets in their headers.
-struct Stream {
-    assembler: Assembler,
-    offset: u64,
+pub(super) struct Stream {
+    pub(super) assembler: Assembler,
+    pub(super) offset: u64,
     /// MariaDB 11.4 leaves the offsets out.
     tells_offsets: bool,
-    batches: Vec<Batch>,
+    pub(super) batches: Vec<Batch>,
 }
 
 impl Stream {
-    fn new(assembler: Assembler) -> Self {
+    pub(super) fn new(assembler: Assembler) -> Self {
         let mut stream = Self { assembler, offset: 4, tells_offsets: true, batches: Vec::new() };
+        // A server says first where the stream begins.
+        let rotate = [&4_u64.to_le_bytes()[..], b"b.000001"].concat();
+        let bytes = EventBytes::new(EventKind::ROTATE, &rotate).flags(flag::ARTIFICIAL).checked();
+        stream.raw(&bytes).unwrap();
         stream.format();
         stream
     }
 
-    fn raw(&mut self, bytes: &[u8]) -> Result<(), SelectError> {
+    pub(super) fn raw(&mut self, bytes: &[u8]) -> Result<(), SelectError> {
         let batch = self.assembler.feed(bytes)?;
         self.batches.extend(batch);
         while self.assembler.has_carry() {
@@ -56,7 +64,7 @@ impl Stream {
         Ok(())
     }
 
-    fn send(&mut self, kind: EventKind, body: &[u8]) -> Result<(), SelectError> {
+    pub(super) fn send(&mut self, kind: EventKind, body: &[u8]) -> Result<(), SelectError> {
         let mut event = EventBytes::new(kind, body);
         if self.tells_offsets {
             event = event.at(self.offset);
@@ -78,12 +86,12 @@ impl Stream {
         self.raw(&bytes).unwrap();
     }
 
-    fn gtid(&mut self, number: u64) -> Result<(), SelectError> {
+    pub(super) fn gtid(&mut self, number: u64) -> Result<(), SelectError> {
         let body = [&[0][..], &[7; 16], &number.to_le_bytes()].concat();
         self.send(EventKind::GTID, &body)
     }
 
-    fn query(&mut self, database: &str, statement: &str) -> Result<(), SelectError> {
+    pub(super) fn query(&mut self, database: &str, statement: &str) -> Result<(), SelectError> {
         let length = u8::try_from(database.len()).unwrap();
         let body =
             [&[0; 8][..], &[length, 0, 0, 0, 0], database.as_bytes(), &[0], statement.as_bytes()]
@@ -91,7 +99,7 @@ impl Stream {
         self.send(EventKind::QUERY, &body)
     }
 
-    fn map(&mut self, id: u8, database: &str, table: &str) -> Result<(), SelectError> {
+    pub(super) fn map(&mut self, id: u8, database: &str, table: &str) -> Result<(), SelectError> {
         let rest = table_map(
             (database, table),
             &[(3, &[]), (15, &[100, 0])],
@@ -101,7 +109,7 @@ impl Stream {
         self.send(EventKind::TABLE_MAP, &[&[id, 0, 0, 0, 0, 0][..], &rest].concat())
     }
 
-    fn insert(&mut self, id: u8, rows: &[(i32, &str)]) -> Result<(), SelectError> {
+    pub(super) fn insert(&mut self, id: u8, rows: &[(i32, &str)]) -> Result<(), SelectError> {
         let mut body = vec![id, 0, 0, 0, 0, 0, 1, 0, 2, 0, 2, 3];
         for (id, text) in rows {
             body.push(0);
@@ -112,12 +120,16 @@ impl Stream {
         self.send(EventKind::WRITE_ROWS, &body)
     }
 
-    fn commit(&mut self) -> Result<(), SelectError> {
+    pub(super) fn commit(&mut self) -> Result<(), SelectError> {
         self.send(EventKind::XID, &9_u64.to_le_bytes())
     }
 
     /// One transaction with these rows of `shop.item`.
-    fn transaction(&mut self, number: u64, rows: &[(i32, &str)]) -> Result<(), SelectError> {
+    pub(super) fn transaction(
+        &mut self,
+        number: u64,
+        rows: &[(i32, &str)],
+    ) -> Result<(), SelectError> {
         self.gtid(number)?;
         self.query("shop", "BEGIN")?;
         self.map(1, "shop", "item")?;
@@ -125,12 +137,12 @@ impl Stream {
         self.commit()
     }
 
-    fn cut(&mut self) -> Batch {
+    pub(super) fn cut(&mut self) -> Batch {
         self.assembler.cut().unwrap()
     }
 }
 
-fn ids(batch: &Batch) -> Vec<i64> {
+pub(super) fn ids(batch: &Batch) -> Vec<i64> {
     let mut ids = Vec::new();
     for event in batch.transactions.iter().flat_map(|it| &it.events) {
         let Event::Rows(rows) = event else { continue };
@@ -221,7 +233,7 @@ fn one_that_was_handed_out_in_part_is_told_once_and_then_left_out() {
     options.fragment_bytes = 100;
     let read = |abandoned: Option<FilePlace>| {
         let mut stream = Stream::new(begin(options.clone(), BUDGET, None));
-        stream.assembler.leave_out(abandoned);
+        stream.assembler.heed(Lessons { abandoned, ..Lessons::default() });
         stream.gtid(1).unwrap();
         stream.query("shop", "BEGIN").unwrap();
         stream.map(1, "shop", "item").unwrap();
