@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`testbed`] | servers in the roles of source and target |
 //! | [`query`] | what a server answers |
+//! | [`charsets`] | what servers make of the codes of character sets |
 //! | [`comparison`] | whether two servers hold the same rows |
 //! | [`otter`] | the program `otter-server` |
 //! | [`proxy`] | a line that is cut, silent or slow |
@@ -22,6 +23,7 @@
 )]
 
 pub mod arguments;
+pub mod charsets;
 pub mod comparison;
 pub mod exactly_once;
 pub mod fencing;

@@ -7,13 +7,15 @@ use std::borrow::Cow;
 /// The text in UTF-8. `charset` is the server's name as in
 /// [`ColumnType::Text`](otter_core::ColumnType::Text).
 ///
-/// `None` where the bytes are no text of that character set, or the character set is one of those
-/// that cannot be converted here (then only ASCII can): nothing is guessed.
+/// `None` where the bytes are no text of that character set, and for text of `gb18030` that is not
+/// ASCII, which cannot be converted here: nothing is guessed. Each code becomes what the servers
+/// themselves make of it.
 ///
 /// ```
 /// use otter_binlog::charset::to_utf8;
 ///
 /// assert_eq!(to_utf8("latin1", b"caf\xe9 \x80").as_deref(), Some("café €"));
+/// assert_eq!(to_utf8("gbk", b"\xd6\xd0").as_deref(), Some("中"));
 /// assert_eq!(to_utf8("utf8mb4", b"\xff"), None);
 /// ```
 #[must_use]

@@ -1,4 +1,6 @@
-//! Collation ids to character sets, and texts of the common sets to UTF-8.
+//! Collation ids to character sets, and texts to UTF-8.
+
+mod tables;
 
 use mysql_common::collations::{Collation, CollationId};
 
@@ -75,11 +77,11 @@ pub(crate) fn to_utf8(charset: &str, text: &[u8]) -> Option<String> {
             let letters = letters.iter().map(|letter| char::from_u32(u32::from_be_bytes(*letter)));
             rest.is_empty().then(|| letters.collect()).flatten()
         }
-        // The lower half of all others is ASCII, except for what none of these hold.
-        _ if text.is_ascii() && charset != "swe7" => {
+        // These have no table here; their lower half is ASCII.
+        "gb18030" | "latin9" if text.is_ascii() => {
             std::str::from_utf8(text).ok().map(ToOwned::to_owned)
         }
-        _ => None,
+        _ => tables::to_utf8(charset, text),
     }
 }
 
@@ -141,7 +143,10 @@ mod tests {
         assert_eq!(to_utf8("utf32", &[0, 1, 0xf6, 0]), Some("😀".into()));
         assert_eq!(to_utf8("utf16le", b"a"), None);
         assert_eq!(to_utf8("gbk", b"plain"), Some("plain".into()));
-        assert_eq!(to_utf8("gbk", &[0xd6, 0xd0]), None);
+        assert_eq!(to_utf8("gbk", &[0xd6, 0xd0]), Some("中".into()));
+        assert_eq!(to_utf8("gb18030", b"plain"), Some("plain".into()));
+        assert_eq!(to_utf8("gb18030", &[0xd6, 0xd0]), None);
+        assert_eq!(to_utf8("latin9", b"\xa4"), None);
         assert_eq!(to_utf8("utf8mb4", &[0xff]), None);
     }
 }
