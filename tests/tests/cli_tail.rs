@@ -82,6 +82,128 @@ async fn changes_are_printed_as_lines_of_json() {
     }
 }
 
+/// A column's type, a value in SQL, and the JSON text that is printed for it.
+type Form = (&'static str, &'static str, &'static str);
+
+/// Every kind of column.
+const VALUES: &[Form] = &[
+    ("TINYINT", "-128", "-128"),
+    ("BIGINT UNSIGNED", "18446744073709551615", "18446744073709551615"),
+    ("DECIMAL(30,5)", "-1.5", "-1.50000"),
+    ("FLOAT", "0.1", "0.1"),
+    ("DOUBLE", "1e21", "1000000000000000000000"),
+    ("BIT(9)", "b'101'", "5"),
+    ("BIT(64)", "18446744073709551615", "18446744073709551615"),
+    ("YEAR", "2026", "2026"),
+    ("YEAR", "0", "0"),
+    ("DATE", "'0000-00-00'", "\"0000-00-00\""),
+    ("DATE", "'2026-02-00'", "\"2026-02-00\""),
+    ("TIME(2)", "'-1:02:03.4'", "\"-01:02:03.40\""),
+    ("DATETIME", "'0003-00-00 00:00:01'", "\"0003-00-00 00:00:01\""),
+    ("DATETIME(3)", "0", "\"0000-00-00 00:00:00.000\""),
+    ("TIMESTAMP(6) NULL", "'2026-01-02 03:04:05.678'", "\"2026-01-02 03:04:05.678000\""),
+    ("TIMESTAMP NULL", "0", "\"0000-00-00 00:00:00\""),
+    ("CHAR(5)", "'a\\n'", "\"a\\n\""),
+    ("VARCHAR(9) CHARACTER SET gbk", "'中文\"'", "\"中文\\\"\""),
+    ("TEXT CHARACTER SET sjis", "'表'", "\"表\""),
+    ("TEXT CHARACTER SET koi8r", "'да'", "\"да\""),
+    ("TEXT CHARACTER SET ucs2", "'中'", "\"中\""),
+    ("BINARY(4)", "X'00ff'", "\"AP8=\""),
+    ("VARBINARY(4)", "X'00ff0000'", "\"AP8AAA==\""),
+    ("BLOB", "''", "\"\""),
+    ("ENUM('x','y')", "'y'", "\"y\""),
+    ("ENUM('x','ж') CHARACTER SET cp1251", "'ж'", "\"ж\""),
+    ("SET('a','b','c')", "'c,a'", "[\"a\",\"c\"]"),
+    ("SET('a','b')", "''", "[]"),
+    ("SET('a','b')", "NULL", "null"),
+    ("POINT", "ST_GeomFromText('POINT(3 -0.25)')", "\"POINT (3 -0.25)\""),
+    ("LINESTRING", "ST_GeomFromText('LINESTRING(0 0,1 1)')", "\"LINESTRING (0 0, 1 1)\""),
+    (
+        "POLYGON",
+        "ST_GeomFromText('POLYGON((0 0,9 0,9 9,0 0),(5 1,6 1,6 2,5 1))')",
+        "\"POLYGON ((0 0, 9 0, 9 9, 0 0), (5 1, 6 1, 6 2, 5 1))\"",
+    ),
+    ("MULTIPOINT", "ST_GeomFromText('MULTIPOINT(1 2,3 4)')", "\"MULTIPOINT ((1 2), (3 4))\""),
+    (
+        "MULTILINESTRING",
+        "ST_GeomFromText('MULTILINESTRING((0 0,1 1),(2 2,3 3))')",
+        "\"MULTILINESTRING ((0 0, 1 1), (2 2, 3 3))\"",
+    ),
+    (
+        "MULTIPOLYGON",
+        "ST_GeomFromText('MULTIPOLYGON(((0 0,1 0,1 1,0 0)),((5 5,6 5,6 6,5 5)))')",
+        "\"MULTIPOLYGON (((0 0, 1 0, 1 1, 0 0)), ((5 5, 6 5, 6 6, 5 5)))\"",
+    ),
+    (
+        "GEOMETRYCOLLECTION",
+        "ST_GeomFromText('GEOMETRYCOLLECTION(POINT(1 1),LINESTRING(0 1,1 2))')",
+        "\"GEOMETRYCOLLECTION (POINT (1 1), LINESTRING (0 1, 1 2))\"",
+    ),
+    ("GEOMETRY", "ST_GeomFromText('GEOMETRYCOLLECTION EMPTY')", "\"GEOMETRYCOLLECTION EMPTY\""),
+];
+
+#[tokio::test]
+async fn every_kind_of_value_has_its_form_with_and_without_metadata() {
+    for flavor in FLAVORS {
+        // MariaDB's JSON is a text with a constraint.
+        let document = match flavor {
+            Flavor::MySql => r#"{"a": [1, 2.5, "x"]}"#,
+            Flavor::MariaDb => r#""{\"a\": [1, 2.5, \"x\"]}""#,
+        };
+        let json = ("JSON", r#"'{"a": [1, 2.5, "x"]}'"#, document);
+        let values: Vec<_> = VALUES.iter().copied().chain([json]).collect();
+        let part = |text: &dyn Fn(usize, &Form) -> String| {
+            values
+                .iter()
+                .enumerate()
+                .map(|(index, one)| text(index, one))
+                .collect::<Vec<_>>()
+                .join(",")
+        };
+        let columns = part(&|index, (kind, _, _)| format!("c{index} {kind}"));
+        let literals = part(&|_, (_, literal, _)| (*literal).to_owned());
+        let expected = part(&|index, (_, _, json)| format!("\"c{index}\":{json}"));
+        for metadata in ["FULL", "MINIMAL"] {
+            let metadata = format!("--binlog-row-metadata={metadata}");
+            let server = testbed::server(flavor).source().arg(&*metadata).start().await;
+            let statements = format!(
+                "SET sql_mode = '', time_zone = '+00:00'; CREATE DATABASE shop;
+                CREATE TABLE shop.item ({columns}); INSERT INTO shop.item VALUES ({literals})"
+            );
+            testbed::execute(&server, &statements).await;
+            let ended = tail(&server, &["--table", "shop.item", "--count", "3"]).await;
+            assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+            let line = ended.stdout.lines().last().unwrap();
+            serde_json::from_str::<Value>(line).unwrap();
+            let (_, data) = line.split_once("\"data\":{").unwrap();
+            let (data, _) = data.split_once("},\"ts\":").unwrap();
+            assert_eq!(data, expected, "{flavor} {metadata}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_image_that_leaves_columns_out_still_tells_the_key() {
+    for flavor in FLAVORS {
+        let server = testbed::server(flavor).source().start().await;
+        let statements = format!(
+            "SET SESSION binlog_row_image = MINIMAL; {CHANGES};
+            UPDATE shop.item SET id = 5, price = 3"
+        );
+        testbed::execute(&server, &statements).await;
+        let ended = tail(&server, &["--table", "shop.item", "--count", "7"]).await;
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        let lines: Vec<Value> =
+            ended.stdout.lines().skip(4).map(|line| serde_json::from_str(line).unwrap()).collect();
+        let [update, delete, moved] = &lines[..] else { panic!("{flavor}: {}", ended.stdout) };
+        assert_eq!(update["data"], json!({"id": 1, "price": 2.25}), "{flavor}");
+        assert_eq!(update.get("old"), None, "{flavor}: the old price is not in the binlog");
+        assert_eq!(delete["data"], json!({"id": 2}), "{flavor}");
+        assert_eq!(moved["data"], json!({"id": 5, "price": 3.0}), "{flavor}");
+        assert_eq!(moved["old"], json!({"id": 1}), "{flavor}");
+    }
+}
+
 #[tokio::test]
 async fn people_see_keys_and_what_changed() {
     let server = changed(Flavor::MariaDb).await;

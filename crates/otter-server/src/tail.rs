@@ -5,6 +5,7 @@
 mod line;
 mod pretty;
 mod value;
+mod wkt;
 
 use std::io::{self, Write};
 use std::sync::Arc;

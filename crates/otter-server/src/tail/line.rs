@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use otter_core::{Change, Ddl, Event, Row, Transaction};
+use otter_core::{Change, Ddl, Event, Row, Transaction, Value};
 
 use super::value::{quote, write_value};
 
@@ -79,10 +79,25 @@ fn write_change(line: &mut String, change: &Change<'_>) {
     line.push_str(",\"table\":");
     quote(line, &name.table);
     line.push_str(",\"data\":");
-    write_row(line, row, |_| true);
+    match change {
+        // What an image that is not FULL leaves out of the new row has not changed.
+        Change::Update { before, after } => {
+            write_columns(line, row, |index| after.value(index).or_else(|| before.value(index)))
+        }
+        Change::Insert { .. } | Change::Delete { .. } => {
+            write_columns(line, row, |index| row.value(index))
+        }
+    };
     if let Change::Update { before, after } = change {
+        let length = line.len();
         line.push_str(",\"old\":");
-        write_row(line, before, |index| before.value(index) != after.value(index));
+        let has_changed =
+            |index| after.value(index).is_some_and(|new| before.value(index) != Some(new));
+        let old = |index| before.value(index).filter(|_| has_changed(index));
+        if write_columns(line, before, old) == 0 {
+            // A MINIMAL image tells the old row's key only.
+            line.truncate(length);
+        }
     }
 }
 
@@ -109,17 +124,24 @@ fn write_ddl(line: &mut String, ddl: &Ddl) {
     quote(line, &ddl.statement);
 }
 
-/// The columns that the row image holds and that are wanted.
-fn write_row(line: &mut String, row: &Row<'_>, is_wanted: impl Fn(usize) -> bool) {
+/// Writes the columns that have a value, and tells how many there are.
+fn write_columns<'v>(
+    line: &mut String,
+    row: &Row<'_>,
+    value_of: impl Fn(usize) -> Option<Value<'v>>,
+) -> usize {
+    let mut count = 0;
     line.push('{');
-    let mut separator = "";
     for (index, column) in row.table().columns.iter().enumerate() {
-        let Some(value) = row.value(index).filter(|_| is_wanted(index)) else { continue };
-        line.push_str(separator);
-        separator = ",";
+        let Some(value) = value_of(index) else { continue };
+        if count > 0 {
+            line.push(',');
+        }
+        count += 1;
         quote(line, &column.name);
         line.push(':');
         write_value(line, value, &column.column_type);
     }
     line.push('}');
+    count
 }

@@ -10,7 +10,8 @@
 //! | SET | array of its labels |
 //! | JSON | the document itself |
 //! | VECTOR | array of numbers |
-//! | BINARY, VARBINARY, BLOB, geometries | base64 string |
+//! | geometries | well-known text as a string: `"POINT (3 2)"` |
+//! | BINARY, VARBINARY, BLOB | base64 string; BINARY without the zeros that pad it |
 //!
 //! What has no such form (text that is not of its character set, a label that is not known) is an
 //! object that says so: `{"base64":"…","charset":"gbk"}`, `{"number":3}`.
@@ -22,6 +23,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use otter_binlog::charset::to_utf8;
 use otter_core::{ColumnType, Value};
+
+use super::wkt::write_geometry;
 
 /// Appends a value as JSON text.
 pub(super) fn write_value(output: &mut String, value: Value<'_>, column: &ColumnType) {
@@ -40,7 +43,8 @@ pub(super) fn write_value(output: &mut String, value: Value<'_>, column: &Column
         Value::DateTime(time) => quote(output, &time.to_string()),
         Value::Timestamp(time) => quote(output, &time.to_string()),
         Value::Text(text) => write_text(output, text, column),
-        Value::Bytes(bytes) | Value::Geometry(bytes) => quote(output, &BASE64.encode(bytes)),
+        Value::Bytes(bytes) => write_bytes(output, unpadded(bytes, column)),
+        Value::Geometry(stored) => write_wkt(output, stored),
         Value::Vector(bytes) => write_vector(output, bytes),
         Value::Enum(number) => write_label(output, number, column),
         Value::Set(bits) => write_labels(output, bits, column),
@@ -74,6 +78,32 @@ fn write_text(output: &mut String, text: &[u8], column: &ColumnType) {
     output.push_str(",\"charset\":");
     quote(output, charset);
     output.push('}');
+}
+
+/// A BINARY as it was given: its declared length tells the zeros that the server has added.
+fn unpadded<'b>(bytes: &'b [u8], column: &ColumnType) -> &'b [u8] {
+    if !matches!(column, ColumnType::Bytes { fixed: true, .. }) {
+        return bytes;
+    }
+    let length = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    bytes.get(..length).unwrap_or(bytes)
+}
+
+fn write_bytes(output: &mut String, bytes: &[u8]) {
+    quote(output, &BASE64.encode(bytes));
+}
+
+/// A geometry as text; what is none, which no server stores, as bytes.
+fn write_wkt(output: &mut String, stored: &[u8]) {
+    let length = output.len();
+    // Its letters need no escapes.
+    output.push('"');
+    if write_geometry(output, stored) {
+        output.push('"');
+    } else {
+        output.truncate(length);
+        write_bytes(output, stored);
+    }
 }
 
 fn write_vector(output: &mut String, bytes: &[u8]) {
@@ -165,10 +195,29 @@ mod tests {
         };
         assert_eq!(written(Value::Text(b"a\"\n"), &text("utf8mb4")), r#""a\"\n""#);
         assert_eq!(written(Value::Text(b"caf\xe9"), &text("latin1")), "\"café\"");
-        let expected = r#"{"base64":"xOM=","charset":"gbk"}"#;
-        assert_eq!(written(Value::Text(b"\xc4\xe3"), &text("gbk")), expected);
+        assert_eq!(written(Value::Text(b"\xc4\xe3"), &text("gbk")), "\"你\"");
+        let expected = r#"{"base64":"xA==","charset":"gbk"}"#;
+        assert_eq!(written(Value::Text(b"\xc4"), &text("gbk")), expected);
         let bytes = ColumnType::Bytes { max_bytes: 9, fixed: false };
         assert_eq!(written(Value::Bytes(b"\0\xff"), &bytes), "\"AP8=\"");
+    }
+
+    #[test]
+    fn only_binary_of_fixed_length_loses_its_last_zeros() {
+        let binary = |fixed| ColumnType::Bytes { max_bytes: 4, fixed };
+        assert_eq!(written(Value::Bytes(b"\0\xff\0\0"), &binary(true)), "\"AP8=\"");
+        assert_eq!(written(Value::Bytes(b"\0\0\0\0"), &binary(true)), "\"\"");
+        assert_eq!(written(Value::Bytes(b"\0\xff\0\0"), &binary(false)), "\"AP8AAA==\"");
+    }
+
+    #[test]
+    fn geometries_are_text_and_what_is_none_is_bytes() {
+        let point = [&[0; 4][..], &[1, 1, 0, 0, 0], &3f64.to_le_bytes(), &2f64.to_le_bytes()];
+        let stored = point.concat();
+        let expected = "\"POINT (3 2)\"";
+        assert_eq!(written(Value::Geometry(&stored), &ColumnType::Geometry), expected);
+        let broken = Value::Geometry(&stored[..6]);
+        assert_eq!(written(broken, &ColumnType::Geometry), "\"AAAAAAEB\"");
     }
 
     #[test]
