@@ -3,6 +3,9 @@
 use super::frame::{EventError, Header};
 use crate::cursor::Cursor;
 
+/// Servers count offsets with a sign. Greater ones could not be counted on.
+const GREATEST_OFFSET: u64 = u64::MAX / 2;
+
 /// The stream goes on in this file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rotate<'a> {
@@ -13,7 +16,7 @@ pub(crate) struct Rotate<'a> {
 impl<'a> Rotate<'a> {
     pub(crate) fn parse(body: &'a [u8]) -> Result<Self, EventError> {
         let mut cursor = Cursor::new(body);
-        let offset = cursor.u64()?;
+        let offset = in_a_file(cursor.u64()?)?;
         Ok(Self { file: file_name(cursor.take_rest())?, offset })
     }
 }
@@ -25,6 +28,13 @@ fn file_name(bytes: &[u8]) -> Result<&str, EventError> {
         Ok(name) if !name.is_empty() => Ok(name),
         _ => Err(EventError::Malformed("the name of the next file is not a text")),
     }
+}
+
+fn in_a_file(offset: u64) -> Result<u64, EventError> {
+    if offset > GREATEST_OFFSET {
+        return Err(EventError::Malformed("it names an offset that no file has"));
+    }
+    Ok(offset)
 }
 
 /// The source is alive and has sent everything up to an offset.
@@ -53,7 +63,8 @@ impl Heartbeat {
             }
             let value = cursor.packed_bytes()?;
             if field == OFFSET {
-                heartbeat = Self { offset: Cursor::new(value).packed()?, exact: true };
+                let offset = in_a_file(Cursor::new(value).packed()?)?;
+                heartbeat = Self { offset, exact: true };
             }
         }
         Ok(heartbeat)
@@ -98,5 +109,15 @@ mod tests {
         let none = Heartbeat::parse_v2(&header(), &[]).unwrap();
         assert_eq!(none, Heartbeat { offset: 77, exact: false });
         assert!(Heartbeat::parse_v2(&header(), &[2, 200]).is_err());
+    }
+
+    #[test]
+    fn offsets_that_no_file_has_are_refused() {
+        let beyond = (1_u64 << 63).to_le_bytes();
+        let rotate = [&beyond[..], b"b.2"].concat();
+        assert!(matches!(Rotate::parse(&rotate), Err(EventError::Malformed(_))));
+        let heartbeat = [&[2, 9, 0xfe][..], &beyond].concat();
+        let heartbeat = Heartbeat::parse_v2(&header(), &heartbeat);
+        assert!(matches!(heartbeat, Err(EventError::Malformed(_))));
     }
 }
