@@ -54,6 +54,15 @@ pub enum EventError {
     /// A compressed body does not unfold.
     #[error("its compressed part cannot be unfolded: {0}")]
     Compressed(&'static str),
+    /// Unfolding it takes more memory at once than the configured limit.
+    #[error(
+        "unfolding it takes too much memory at once: raise `max_event` above {limit} bytes, or set \
+         binlog_transaction_compression_level_zstd to 19 or less on the source"
+    )]
+    Window {
+        /// The limit in bytes.
+        limit: usize,
+    },
     /// Larger than the configured limit.
     #[error("it unfolds to more than {limit} bytes: raise `max_event`")]
     TooLarge {

@@ -3,13 +3,20 @@
 //! It is unfolded event by event, so that memory holds the compressed piece and one event,
 //! whatever the sizes in its head promise.
 
-use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
+use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 
 use super::frame::{EventError, HEADER_LENGTH, Header};
 use crate::cursor::Cursor;
 
 /// How much is unfolded at a time.
 const STEP: usize = 128 * 1024;
+/// As a power of two, what every level of compression up to 19 needs and no limit forbids.
+const USUAL_WINDOW: u32 = 23;
+/// As a power of two, the most that zstd knows.
+const GREATEST_WINDOW: u32 = 31;
+
+/// zstd's own words; it tells nothing else.
+const WINDOW_TOO_LARGE: &str = "Frame requires too much memory for decoding";
 
 /// The events inside one TRANSACTION_PAYLOAD event.
 pub(crate) struct Payload {
@@ -52,9 +59,7 @@ impl Payload {
             }
         }
         let decoder = match algorithm {
-            ZSTD => Some(
-                Decoder::new().map_err(|_| EventError::Compressed("zstd has no memory left"))?,
-            ),
+            ZSTD => Some(decoder(limit)?),
             NONE => None,
             _ => return Err(EventError::Compressed("its algorithm is unknown")),
         };
@@ -116,7 +121,10 @@ impl Payload {
         let result = decoder.run(&mut source, &mut target);
         let (read, end) = (source.pos(), target.pos());
         self.taken += read;
-        let left = result.map_err(|_| EventError::Compressed("it is no zstd stream"))?;
+        let left = result.map_err(|error| match error.to_string().as_str() {
+            WINDOW_TOO_LARGE => EventError::Window { limit: self.limit },
+            _ => EventError::Compressed("it is no zstd stream"),
+        })?;
         if read == 0 && end == begin {
             let cut = EventError::Compressed("it is cut off");
             return if rest.is_empty() && !self.in_frame { Ok(false) } else { Err(cut) };
@@ -125,6 +133,17 @@ impl Payload {
         self.in_frame = left != 0;
         Ok(true)
     }
+}
+
+/// A decoder that takes less memory than `limit` for what it looks back upon. A frame's first
+/// bytes tell how much that is, and zstd takes it before anything is unfolded.
+fn decoder(limit: usize) -> Result<Decoder<'static>, EventError> {
+    let no_memory = |_| EventError::Compressed("zstd has no memory left");
+    let mut decoder = Decoder::new().map_err(no_memory)?;
+    let window = limit.saturating_sub(1).checked_ilog2().unwrap_or(0);
+    let window = window.clamp(USUAL_WINDOW, GREATEST_WINDOW);
+    decoder.set_parameter(DParameter::WindowLogMax(window)).map_err(no_memory)?;
+    Ok(decoder)
 }
 
 #[cfg(test)]
@@ -184,6 +203,16 @@ mod tests {
             error = payload.next_event().err();
         }
         assert_eq!(error, Some(EventError::TooLarge { limit: 30 }));
+    }
+
+    #[test]
+    fn a_window_beyond_the_limit_is_refused_before_it_is_taken() {
+        // A frame with one empty block and a window of 64 MiB.
+        let frame = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x80, 0x01, 0x00, 0x00];
+        let read = |limit| Payload::parse(&body(0, &frame), limit).unwrap().next_event().map(drop);
+        assert_eq!(read(64 << 20), Err(EventError::Window { limit: 64 << 20 }));
+        assert_eq!(read(1), Err(EventError::Window { limit: 1 }));
+        assert_eq!(read(65 << 20), Ok(()));
     }
 
     proptest! {
