@@ -6,7 +6,6 @@
 
 mod error;
 
-use std::collections::VecDeque;
 use std::io::Read;
 use std::sync::Arc;
 
@@ -63,8 +62,8 @@ pub struct BinlogFile<R> {
     format: Format,
     tables: Tables,
     buffer: Vec<u8>,
-    /// Events that came out of one compressed transaction.
-    inner: VecDeque<FileEvent>,
+    /// A compressed transaction whose events are being read, and where it begins.
+    payload: Option<(Payload, FilePlace)>,
 }
 
 impl<R> std::fmt::Debug for BinlogFile<R> {
@@ -94,7 +93,7 @@ impl<R: Read> BinlogFile<R> {
             format: Format::default(),
             tables: Tables::default(),
             buffer: Vec::new(),
-            inner: VecDeque::new(),
+            payload: None,
         })
     }
 
@@ -104,7 +103,7 @@ impl<R: Read> BinlogFile<R> {
     /// [`FileError::Cut`] where the file ends inside an event; what came before is whole. Others
     /// where an event is damaged or cannot be decoded; the next call goes on behind it.
     pub fn next_event(&mut self) -> Result<Option<FileEvent>, FileError> {
-        if let Some(event) = self.inner.pop_front() {
+        if let Some(event) = self.next_inner()? {
             return Ok(Some(event));
         }
         let place = FilePlace { file: Arc::clone(&self.name), offset: self.offset };
@@ -116,6 +115,18 @@ impl<R: Read> BinlogFile<R> {
         };
         self.buffer = buffer;
         result
+    }
+
+    /// The next event inside a compressed transaction; `None` where there is none.
+    fn next_inner(&mut self) -> Result<Option<FileEvent>, FileError> {
+        let Some((mut payload, place)) = self.payload.take() else { return Ok(None) };
+        let kind = EventKind::TRANSACTION_PAYLOAD;
+        let fail = |source| FileError::Event { place: place.clone(), kind, source };
+        let Some(bytes) = payload.next_event().map_err(fail)? else { return Ok(None) };
+        let event = RawEvent::parse_inner(bytes).map_err(fail)?;
+        let result = self.decode(&event, &place);
+        self.payload = Some((payload, place));
+        result.map(Some)
     }
 
     /// Reads one event's bytes; false at the end.
@@ -160,12 +171,8 @@ impl<R: Read> BinlogFile<R> {
             self.tables.clear();
         }
         if kind == EventKind::TRANSACTION_PAYLOAD {
-            let mut payload = Payload::parse(event.body, self.max_event).map_err(fail)?;
-            while let Some(bytes) = payload.next_event().map_err(fail)? {
-                let inner = RawEvent::parse_inner(bytes).map_err(fail)?;
-                let inner = self.decode(&inner, place)?;
-                self.inner.push_back(inner);
-            }
+            let payload = Payload::parse(event.body, self.max_event).map_err(fail)?;
+            self.payload = Some((payload, place.clone()));
         }
         self.decode(&event, place)
     }
@@ -197,7 +204,8 @@ impl<R: Read> BinlogFile<R> {
         }
         let map = TableMap::parse(id, rest, self.format.mariadb).map_err(fail)?;
         let plan = compile(&map, None, Naming::Numbered, self.format.mariadb)
-            .map_err(|source| FileError::Schema { place: place.clone(), source })?;
+            .map_err(|source| FileError::Schema { place: place.clone(), source })?
+            .within(self.max_event);
         self.tables.insert(id, rest.into(), Use::Wanted(Arc::new(plan)));
         Ok(())
     }
@@ -220,12 +228,19 @@ impl<R: Read> BinlogFile<R> {
             head.rows = &plain;
         }
         let mut arena = RowArenaBuilder::new();
-        let count = RowReader::new(plan, &head)
-            .and_then(|mut reader| reader.read(&mut arena, usize::MAX))
-            .map_err(|source| FileError::Image { place: place.clone(), source })?;
+        let image = |source| FileError::Image { place: place.clone(), source };
+        let mut reader = RowReader::new(plan, &head).map_err(image)?;
+        // A row of few bytes may have thousands of columns that are not there.
+        let count = reader.read(&mut arena, self.max_event).map_err(image)?;
+        if !reader.is_done() {
+            return Err(fail(EventError::TooLarge { limit: self.max_event }));
+        }
         let rows =
             RowsEvent::new(Arc::clone(&plan.table), head.kind, Arc::new(arena.finish()), 0, count);
         let missing = EventError::Malformed("its rows do not fill the arena");
         Ok(rows.ok_or_else(|| fail(missing))?.with_flags(head.flags))
     }
 }
+
+#[cfg(test)]
+mod tests;

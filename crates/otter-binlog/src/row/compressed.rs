@@ -19,8 +19,9 @@ pub(crate) fn unfold(stored: &[u8], limit: u64, output: &mut Vec<u8>) -> Result<
         ZLIB => {
             let promised = cursor.uint_be(usize::from(head & 0x07))?;
             let fits = usize::try_from(promised).ok().filter(|_| promised <= limit);
-            let promised =
-                fits.ok_or(ValueError::Malformed("a compressed value is longer than its type"))?;
+            let promised = fits.ok_or(ValueError::Malformed(
+                "a compressed value is longer than its type or than `max_event` allows",
+            ))?;
             let wrapper = if head & WITHOUT_HEADER != 0 { Wrapper::None } else { Wrapper::Zlib };
             inflate(cursor.take_rest(), wrapper, promised, output)
                 .map_err(|_| ValueError::Malformed("a compressed value cannot be unfolded"))?;

@@ -19,6 +19,20 @@ pub(crate) struct RowPlan {
     pub(crate) codecs: Box<[Codec]>,
 }
 
+impl RowPlan {
+    /// The same plan, under which no compressed value may unfold to more than `most` bytes: a
+    /// thousandth of it may stand in the row.
+    pub(crate) fn within(mut self, most: usize) -> Self {
+        let most = u32::try_from(most).unwrap_or(u32::MAX);
+        for codec in &mut self.codecs {
+            if let Codec::Compressed { limit, .. } = codec {
+                *limit = most.min(*limit);
+            }
+        }
+        self
+    }
+}
+
 /// Why a row cannot be read. It names table and column, never the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

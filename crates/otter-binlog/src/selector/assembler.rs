@@ -259,7 +259,8 @@ impl Assembler {
         schema: Option<&SchemaTable>,
     ) -> Result<(), SelectError> {
         let plan = compile(&wanted.map, schema, self.facts.naming, self.format.mariadb)
-            .map_err(|source| SelectError::Schema { place: wanted.place.clone(), source })?;
+            .map_err(|source| SelectError::Schema { place: wanted.place.clone(), source })?
+            .within(self.options.max_event);
         let what = if wanted.is_mark {
             Use::Mark(Arc::new(plan))
         } else if self.format.mariadb && rows::is_sequence(&plan.table) {
