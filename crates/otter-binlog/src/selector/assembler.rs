@@ -288,7 +288,17 @@ impl Assembler {
 
     /// Whether another row may be decoded, taking more room where it is free.
     pub(crate) fn find_room(&mut self) -> bool {
-        self.used_bytes() < self.room.bytes() || self.room.try_grow()
+        if self.used_bytes() < self.room.bytes() || self.room.try_grow() {
+            return true;
+        }
+        if self.holds_rows() {
+            return false;
+        }
+        // INVARIANT MEM-1: what fills the room was rolled back; nobody else could free it.
+        self.arena = RowArenaBuilder::new();
+        self.sealed_bytes = 0;
+        self.draft_begin = 0;
+        self.room.bytes() > 0
     }
 
     /// What must be waited for where [`find_room`](Self::find_room) found none.

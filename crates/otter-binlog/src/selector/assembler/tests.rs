@@ -285,6 +285,25 @@ fn rolled_back_rows_leave_no_trace_and_fragments_cannot_be_taken_back() {
     assert!(matches!(error, SelectError::RolledBack { .. }), "{error}");
 }
 
+/// INVARIANT MEM-1: whoever waits for room holds none that nobody can free.
+#[test]
+fn rows_that_were_rolled_back_give_their_room_to_those_behind_them() {
+    let mut stream = Stream::new(begin(options(), 64 << 10, None));
+    let text = "x".repeat(200);
+    // The last one fills the budget to the brim.
+    let rows: Vec<_> = (0..283).map(|id| (id, text.as_str())).collect();
+    stream.gtid(1).unwrap();
+    stream.query("shop", "BEGIN").unwrap();
+    stream.map(1, "shop", "item").unwrap();
+    stream.query("shop", "SAVEPOINT `s`").unwrap();
+    stream.insert(1, &rows).unwrap();
+    stream.query("shop", "ROLLBACK TO `s`").unwrap();
+    stream.insert(1, &rows).unwrap();
+    assert!(stream.batches.is_empty());
+    stream.commit().unwrap();
+    assert_eq!(ids(&stream.cut()).len(), 283);
+}
+
 #[test]
 fn a_savepoint_that_was_never_set_takes_nothing_back() {
     let mut stream = Stream::new(begin(options(), BUDGET, None));
