@@ -38,6 +38,15 @@ ensure_cargo_deny() {
         --root "$otter_cache/tools" cargo-deny
 }
 
+# Builds and runs the fuzz targets.
+ensure_cargo_fuzz() {
+    PATH=$PATH:$otter_cache/tools/bin
+    have cargo-fuzz && return
+    say "building cargo-fuzz"
+    cargo install --quiet --locked --debug --config profile.dev.debug=0 \
+        --root "$otter_cache/tools" cargo-fuzz@0.13.2
+}
+
 ensure_demo() {
     ensure_tools
     ensure_rust

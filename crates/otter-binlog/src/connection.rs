@@ -31,6 +31,8 @@ mod auth;
 mod dial;
 mod dump;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod gtid_text;
 mod handshake;
 mod login;

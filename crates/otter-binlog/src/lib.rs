@@ -20,6 +20,8 @@ pub mod connection;
 mod cursor;
 mod event;
 pub mod file;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod history;
 pub mod preflight;
 mod row;

@@ -40,6 +40,12 @@ pub use options::{DatabaseFilter, OWN_SCHEMA, SelectorOptions, TableFilter};
 use session::Session;
 pub(crate) use status::binlog_end_for_trial;
 
+/// What [`crate::fuzzing`] drives itself.
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing {
+    pub(crate) use super::assembler::{Assembler, SourceFacts};
+}
+
 /// Reads a source's binlog as batches of transactions.
 ///
 /// ```no_run
