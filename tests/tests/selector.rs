@@ -1,5 +1,5 @@
 //! `BinlogSelector` on real servers: the conformance suite, every type, resuming, identity, large
-//! transactions, DDL and filters.
+//! transactions, XA, DDL and filters.
 #![allow(
     clippy::large_futures,
     clippy::wildcard_enum_match_arm,
@@ -33,3 +33,5 @@ mod suite;
 mod support;
 #[path = "selector/values.rs"]
 mod values;
+#[path = "selector/xa.rs"]
+mod xa;

@@ -201,6 +201,92 @@ fn events_of_xa_out_of_place_are_refused() {
     });
 }
 
+/// A position whose first place is before both of two that were prepared, and whose second is
+/// behind the commit of the second one.
+fn waiting() -> Position {
+    let mut stream = stream();
+    stream.hold(1, 1, &[(1, "a")]).unwrap();
+    stream.hold(2, 2, &[(2, "b")]).unwrap();
+    stream.decide(3, "COMMIT", 2).unwrap();
+    let position = stream.batches.remove(0).through.unwrap();
+    assert_eq!(gtids(&position.applied_through), ":1-3");
+    position
+}
+
+fn resume(position: &Position) -> Stream {
+    let facts = SourceFacts { folds_names: false, tracks_gtids: true, naming: Naming::Real };
+    let expected = position.resume_from.last.clone();
+    let budget = Budget::new(BUDGET);
+    Stream::new(Assembler::new(options(), facts, position.clone(), expected, budget))
+}
+
+#[test]
+fn what_was_applied_must_come_again_and_be_the_same() {
+    let position = waiting();
+    let mut other = position.clone();
+    other.applied_through.last.as_mut().unwrap().checksum ^= 1;
+    let mut shifted = position.clone();
+    let last = shifted.applied_through.last.as_mut().unwrap();
+    last.gtid = Some("07070707-0707-0707-0707-070707070707:4".parse().unwrap());
+    for (position, is_right) in [(position, true), (other, false), (shifted, false)] {
+        let mut stream = resume(&position);
+        stream.hold(1, 1, &[(1, "a")]).unwrap();
+        stream.hold(2, 2, &[(2, "b")]).unwrap();
+        let result = stream.decide(3, "COMMIT", 2);
+        assert!(stream.batches.is_empty() && !stream.assembler.has_moved());
+        assert_eq!(result.is_ok(), is_right, "{result:?}");
+        let is_told = matches!(result, Ok(()) | Err(SelectError::OtherHistory { .. }));
+        assert!(is_told, "{result:?}");
+    }
+}
+
+/// The table may have been changed since the rows were applied.
+#[test]
+fn rows_that_cannot_be_read_again_matter_only_if_they_are_handed_out() {
+    for broken in [1, 2] {
+        let mut stream = resume(&waiting());
+        for (number, text) in [(1_u8, "a"), (2, "b")] {
+            if number != broken {
+                let rows = [(i32::from(number), text)];
+                stream.hold(u64::from(number), number, &rows).unwrap();
+                continue;
+            }
+            stream.gtid(u64::from(number)).unwrap();
+            stream.query("", &format!("XA START X'{number:02x}',X'',1")).unwrap();
+            stream.map(1, "shop", "item").unwrap();
+            // As long as the right one, with a text that is longer than the event.
+            let body = [1, 0, 0, 0, 0, 0, 1, 0, 2, 0, 2, 3, 0, number, 0, 0, 0, 99, b'x'];
+            stream.send(EventKind::WRITE_ROWS, &body).unwrap();
+            stream.query("", &format!("XA END X'{number:02x}',X'',1")).unwrap();
+            let body = [0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, number];
+            stream.send(EventKind::XA_PREPARE, &body).unwrap();
+        }
+        stream.decide(3, "COMMIT", 2).unwrap();
+        let result = stream.decide(4, "COMMIT", 1);
+        match broken {
+            1 => assert!(matches!(result, Err(SelectError::Image { .. })), "{result:?}"),
+            _ => assert_eq!(ids(&stream.batches[0]), [1]),
+        }
+    }
+}
+
+/// A loader that commits a part of a batch knows nothing of the unwanted transactions in between,
+/// so the server sends them again, before the last one that was applied.
+#[test]
+fn transactions_that_the_set_lacks_do_not_look_like_another_history() {
+    let steps = [true, false, true, true].map(|wanted| Step::Plain { wanted });
+    let start = Position::at(None, Place::from_file(FilePlace::new("b.000001", 4)));
+    let mut starts = Vec::new();
+    let once = read(&steps, &mut starts, &start, (true, usize::MAX, &[false]));
+    let through = once[0].through.clone().unwrap();
+    let behind = position_behind(&start, &once[0].transactions[..2], &through);
+    assert_eq!(gtids(&behind.resume_from), ":1:3");
+    let again = read(&steps, &mut starts, &behind, (true, usize::MAX, &[false]));
+    assert_eq!((again.len(), ids(&again[0])), (1, vec![4, -4]));
+    assert_eq!(again[0].after, behind);
+    assert_eq!(gtids(&again[0].through.as_ref().unwrap().resume_from), ":1-4");
+}
+
 /// A transaction of the source as its events.
 #[derive(Debug, Clone)]
 enum Step {
