@@ -23,6 +23,13 @@ mod operation {
 const UNFITTING: ValueError =
     ValueError::Malformed("a difference does not fit the JSON document before the change");
 
+const TOO_MUCH: ValueError =
+    ValueError::Malformed("the differences of a JSON document take too long to apply");
+
+/// How many members may be looked at and elements be moved, in all differences of a document
+/// together: some seconds' work. The server writes one difference per path in a statement.
+const MOST_STEPS: usize = 1 << 29;
+
 /// Appends the text of the document that the differences make of `document`.
 pub(crate) fn write_changed_json(
     document: &[u8],
@@ -35,19 +42,37 @@ pub(crate) fn write_changed_json(
     let bytes = document.len().saturating_add(differences.len());
     let limit = bytes.saturating_mul(GREATEST_GROWTH).saturating_add(output.len() + 64);
     let mut root = Node::parse(document, 0)?;
-    let mut rest = Cursor::new(differences);
-    while !rest.is_empty() {
-        apply_next(&mut root, &mut rest)?;
-    }
+    apply_all(&mut root, differences, MOST_STEPS)?;
     root.write(limit, output)
 }
 
-fn apply_next<'a>(root: &mut Node<'a>, rest: &mut Cursor<'a>) -> Result<(), ValueError> {
+fn apply_all<'a>(
+    root: &mut Node<'a>,
+    differences: &'a [u8],
+    mut steps_left: usize,
+) -> Result<(), ValueError> {
+    let mut rest = Cursor::new(differences);
+    while !rest.is_empty() {
+        apply_next(root, &mut rest, &mut steps_left)?;
+    }
+    Ok(())
+}
+
+fn apply_next<'a>(
+    root: &mut Node<'a>,
+    rest: &mut Cursor<'a>,
+    steps_left: &mut usize,
+) -> Result<(), ValueError> {
     let operation = rest.u8()?;
     let path = parse(rest.packed_bytes()?)?;
     // The whole document is never replaced by a difference.
     let (last, above) = path.split_last().ok_or(UNFITTING)?;
-    let parent = above.iter().try_fold(root, step)?;
+    let mut parent = root;
+    for leg in above {
+        spend(steps_left, parent, false)?;
+        parent = step(parent, leg)?;
+    }
+    spend(steps_left, parent, operation != operation::REPLACE)?;
     match operation {
         operation::REPLACE => {
             *step(parent, last)? = Node::parse(rest.packed_bytes()?, path.len())?;
@@ -57,6 +82,17 @@ fn apply_next<'a>(root: &mut Node<'a>, rest: &mut Cursor<'a>) -> Result<(), Valu
         operation::REMOVE => remove(parent, last),
         _ => Err(ValueError::Malformed("a difference of JSON documents is of an unknown kind")),
     }
+}
+
+/// Pays for a look at a value's members, or for a move of its elements.
+fn spend(steps_left: &mut usize, node: &Node<'_>, moves: bool) -> Result<(), ValueError> {
+    let count = match node {
+        Node::Object(members) => members.len(),
+        Node::Array(elements) if moves => elements.len(),
+        Node::Array(_) | Node::Scalar { .. } => 0,
+    };
+    *steps_left = steps_left.checked_sub(count).ok_or(TOO_MUCH)?;
+    Ok(())
 }
 
 /// The value that a leg leads to.

@@ -38,6 +38,19 @@ fn keys_are_inserted_in_the_servers_order() {
 }
 
 #[test]
+fn differences_that_take_too_long_are_refused() {
+    let document = Json::Array(vec![Json::Null]).document();
+    let insert = difference(operation::INSERT, "$[0]", Some(&Json::Int(7))).repeat(100);
+    let replace = difference(operation::REPLACE, "$[0]", Some(&Json::Int(7))).repeat(100);
+    let apply_within = |differences: &[u8], steps| {
+        apply_all(&mut Node::parse(&document, 0).unwrap(), differences, steps)
+    };
+    assert_eq!(apply_within(&insert, 5050), Ok(()));
+    assert_eq!(apply_within(&insert, 5049), Err(TOO_MUCH));
+    assert_eq!(apply_within(&replace, 0), Ok(()));
+}
+
+#[test]
 fn quoted_keys_are_unescaped() {
     let key = "a\"\\/\u{8}\u{c}\n\r\t\u{1}é😀 .[*]";
     let document = object(&[(key, Json::Int(1))]).document();
