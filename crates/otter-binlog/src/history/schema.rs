@@ -106,6 +106,12 @@ pub enum ApplyError {
         /// The column.
         column: Arc<str>,
     },
+    /// The statement gives a table more columns or keys than any server allows.
+    #[error("table {table} would have more columns or keys than any server allows")]
+    TooLarge {
+        /// The table.
+        table: TableName,
+    },
 }
 
 impl ApplyError {
@@ -116,7 +122,8 @@ impl ApplyError {
             Self::NoDatabase { .. } => None,
             Self::UnknownTable { table }
             | Self::UnknownColumn { table, .. }
-            | Self::DuplicateColumn { table, .. } => Some(table),
+            | Self::DuplicateColumn { table, .. }
+            | Self::TooLarge { table } => Some(table),
         }
     }
 }

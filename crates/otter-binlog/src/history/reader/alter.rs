@@ -63,6 +63,10 @@ fn skip_prefix(cursor: &mut Cursor<'_>) -> Result<()> {
     }
 }
 
+/// More than all columns of the widest table and all of its keys: each change is compared with the
+/// others.
+const MOST_CHANGES: usize = 8192;
+
 fn alter_table(cursor: &mut Cursor<'_>) -> Result<Ddl> {
     let if_exists = cursor.eat_if_exists();
     let name = cursor.table_name()?;
@@ -70,6 +74,9 @@ fn alter_table(cursor: &mut Cursor<'_>) -> Result<Ddl> {
     let mut draft = AlterDraft::new(AlterTable { if_exists, ..AlterTable::new(name.clone()) });
     while !cursor.is_end() {
         alter_action::read(cursor, &mut draft)?;
+        if draft.alter.columns.len() + draft.alter.keys.len() > MOST_CHANGES {
+            return Err(cursor.refuse("the end, after so many changes"));
+        }
         cursor.eat_symbol(b',');
     }
     let AlterDraft { mut alter, options, mut others, charset_before_convert } = draft;

@@ -69,6 +69,9 @@ fn skip_select(cursor: &mut Cursor<'_>) -> Result<()> {
     cursor.skip_rest()
 }
 
+/// More than all columns of the widest table and all of its keys.
+const MOST_ELEMENTS: usize = 8192;
+
 /// The elements between the parentheses of CREATE TABLE, and of ADD ( … ).
 #[derive(Default)]
 pub(super) struct ElementList {
@@ -82,6 +85,9 @@ impl ElementList {
     pub(super) fn read(&mut self, cursor: &mut Cursor<'_>) -> Result<()> {
         loop {
             self.read_one(cursor)?;
+            if self.elements.len() > MOST_ELEMENTS {
+                return Err(cursor.refuse("the end, after so many columns and keys"));
+            }
             if !cursor.eat_symbol(b',') {
                 return Ok(());
             }

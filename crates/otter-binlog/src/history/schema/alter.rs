@@ -261,7 +261,7 @@ impl Alteration<'_> {
                     if self.table.is_complete {
                         list.add(key, &columns, self.name)?;
                     } else {
-                        list.add_known(key, &columns);
+                        list.add_known(key, &columns, self.name)?;
                     }
                 }
                 KeyAction::AddPeriod(begin, end) => {

@@ -276,7 +276,7 @@ fn define_table(
     let mut keys = KeyList::default();
     for element in elements {
         match element {
-            Element::Key(key) if *has_select => keys.add_known(key, &columns),
+            Element::Key(key) if *has_select => keys.add_known(key, &columns, name)?,
             Element::Key(key) => keys.add(key, &columns, name)?,
             Element::Period(begin, end) => resolve::forbid_null(&mut columns, [begin, end]),
             Element::Column(_) => {}

@@ -9,6 +9,9 @@ use super::names::same;
 use super::table::ColumnSchema;
 use crate::history::statement::Place;
 
+/// Both servers' own limit. Each column is looked for among the others.
+const MOST_COLUMNS: usize = 4096;
+
 /// Columns in order, without two of one name.
 #[derive(Default)]
 pub(super) struct ColumnList {
@@ -68,6 +71,9 @@ impl ColumnList {
     ) -> Result<(), ApplyError> {
         if self.has(&column.name) {
             return Err(ApplyError::DuplicateColumn { table: table.clone(), column: column.name });
+        }
+        if self.columns.len() >= MOST_COLUMNS {
+            return Err(ApplyError::TooLarge { table: table.clone() });
         }
         let index = match place {
             Place::Last => self.columns.len(),

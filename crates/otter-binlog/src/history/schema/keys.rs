@@ -14,6 +14,9 @@ use crate::history::types::DataType;
 /// The name of every primary key.
 pub(super) const PRIMARY: &str = "PRIMARY";
 
+/// Servers allow 64 or 128, and foreign keys beside them. Each key is compared with the others.
+const MOST_KEYS: usize = 1024;
+
 /// Keys in order; those without a name get theirs at the end.
 #[derive(Default)]
 pub(super) struct KeyList {
@@ -45,20 +48,27 @@ impl KeyList {
         if let Some(missing) = named.find(|name| !is_known(name)) {
             return Err(unknown_column(table, missing));
         }
-        self.add_known(definition, columns);
-        Ok(())
+        self.add_known(definition, columns, table)
     }
 
     /// Adds a key, or nothing where a column of it is not known.
-    pub(super) fn add_known(&mut self, definition: &KeyDefinition, columns: &[ColumnSchema]) {
+    pub(super) fn add_known(
+        &mut self,
+        definition: &KeyDefinition,
+        columns: &[ColumnSchema],
+        table: &TableName,
+    ) -> Result<(), ApplyError> {
         if definition.if_not_exists && self.has_key_for(definition) {
-            return;
+            return Ok(());
+        }
+        if self.keys.len() >= MOST_KEYS {
+            return Err(ApplyError::TooLarge { table: table.clone() });
         }
         let mut parts = definition.parts.clone();
         for part in &mut parts {
             let Some(name) = &part.column else { continue };
             let Some(column) = columns.iter().find(|column| same(&column.name, name)) else {
-                return;
+                return Ok(());
             };
             part.column = Some(Arc::clone(&column.name));
         }
@@ -75,6 +85,7 @@ impl KeyList {
         }
         let key = Key { name: "".into(), kind, generated: is_foreign, parts };
         self.keys.push(Draft { name, key });
+        Ok(())
     }
 
     /// What MariaDB's IF NOT EXISTS looks for: the name, or else the first column's.

@@ -1,6 +1,8 @@
 //! Tables that come, go, are swapped, and hide each other.
 
 use super::Bench;
+use crate::history::reader::read;
+use crate::history::schema::ApplyError;
 
 #[test]
 fn tables_are_swapped_as_online_tools_do_it() {
@@ -21,6 +23,33 @@ fn tables_are_swapped_as_online_tools_do_it() {
     );
     assert_eq!(bench.names("item"), "id a");
     assert!(!bench.has("_item_del") && !bench.has("x") && !bench.has("_item_gho"));
+}
+
+/// Text for `count` things, each with its number.
+fn numbered(count: usize, one: impl Fn(usize) -> String) -> String {
+    (0..count).map(one).collect::<Vec<_>>().join(",")
+}
+
+#[test]
+fn a_table_wider_than_any_server_allows_is_refused() {
+    let mut bench = Bench::mysql();
+    let columns = |count| numbered(count, |number| format!("c{number} INT"));
+    bench.run(&format!("CREATE TABLE a ({})", columns(4096)));
+    let is_too_large = |result| matches!(result, Err(ApplyError::TooLarge { .. }));
+    assert!(is_too_large(bench.try_run(&format!("CREATE TABLE b ({})", columns(4097)))));
+    assert!(is_too_large(bench.try_run("ALTER TABLE a ADD one_more INT")));
+    let keys = numbered(1025, |_| "KEY (a)".to_owned());
+    assert!(is_too_large(bench.try_run(&format!("CREATE TABLE b (a INT, {keys})"))));
+    assert!(!bench.has("b"));
+}
+
+#[test]
+fn a_statement_with_more_changes_than_a_table_has_parts_is_not_understood() {
+    let dialect = Bench::mysql().session.dialect;
+    let columns = numbered(8193, |number| format!("c{number} INT"));
+    assert!(read(format!("CREATE TABLE a ({columns})").as_bytes(), &dialect).is_err());
+    let changes = numbered(8193, |number| format!("DROP c{number}"));
+    assert!(read(format!("ALTER TABLE a {changes}").as_bytes(), &dialect).is_err());
 }
 
 #[test]
