@@ -8,6 +8,7 @@ pub(crate) mod format;
 pub(crate) mod frame;
 pub(crate) mod gtid;
 pub(crate) mod gtid_tagged;
+pub(crate) mod head;
 pub(crate) mod kind;
 pub(crate) mod metadata;
 pub(crate) mod payload;

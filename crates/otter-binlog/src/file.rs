@@ -2,9 +2,10 @@
 //!
 //! No schema is asked: where the rows do not carry their definition, columns are `@1`, `@2` and
 //! numbers signed, as the servers' own tools print them. So nothing of this may ever be written to
-//! a target.
+//! a target. For transactions instead of events, see [`reader`](crate::reader).
 
 mod error;
+pub(crate) mod frames;
 
 use std::io::Read;
 use std::sync::Arc;
@@ -12,9 +13,9 @@ use std::sync::Arc;
 use otter_core::{FilePlace, RowArenaBuilder, RowsEvent};
 
 pub use error::FileError;
+use frames::Frames;
 
 use crate::event::compressed::inflate_event;
-use crate::event::frame::HEADER_LENGTH;
 use crate::event::payload::Payload;
 use crate::event::rows::{NO_TABLE, RowsHead, classify, is_compressed, table_id};
 use crate::event::table_map::{TableMap, split_id};
@@ -23,10 +24,6 @@ use crate::row::RowReader;
 use crate::schema::compile;
 use crate::schema::compile::Naming;
 use crate::selector::tables::{Tables, Use};
-
-/// What every binlog file begins with, and what one begins with that MySQL has encrypted.
-const MAGIC: [u8; 4] = *b"\xfebin";
-const ENCRYPTED: [u8; 4] = *b"\xfdbin";
 
 /// One event of a file.
 #[derive(Debug)]
@@ -55,9 +52,7 @@ pub struct FileEvent {
 /// }
 /// ```
 pub struct BinlogFile<R> {
-    input: R,
-    name: Arc<str>,
-    offset: u64,
+    frames: Frames<R>,
     max_event: usize,
     format: Format,
     tables: Tables,
@@ -68,7 +63,7 @@ pub struct BinlogFile<R> {
 
 impl<R> std::fmt::Debug for BinlogFile<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "BinlogFile({}:{})", self.name, self.offset)
+        write!(f, "BinlogFile({})", self.frames.place())
     }
 }
 
@@ -77,18 +72,9 @@ impl<R: Read> BinlogFile<R> {
     ///
     /// # Errors
     /// Where the bytes are no binlog, or an encrypted one.
-    pub fn new(name: &str, mut input: R, max_event: usize) -> Result<Self, FileError> {
-        let mut magic = [0; 4];
-        input.read_exact(&mut magic).map_err(FileError::Read)?;
-        match magic {
-            MAGIC => {}
-            ENCRYPTED => return Err(FileError::Encrypted),
-            _ => return Err(FileError::NoBinlog),
-        }
+    pub fn new(name: &str, input: R, max_event: usize) -> Result<Self, FileError> {
         Ok(Self {
-            input,
-            name: name.into(),
-            offset: 4,
+            frames: Frames::new(name, input, max_event)?,
             max_event,
             format: Format::default(),
             tables: Tables::default(),
@@ -106,9 +92,9 @@ impl<R: Read> BinlogFile<R> {
         if let Some(event) = self.next_inner()? {
             return Ok(Some(event));
         }
-        let place = FilePlace { file: Arc::clone(&self.name), offset: self.offset };
+        let place = self.frames.place();
         let mut buffer = std::mem::take(&mut self.buffer);
-        let result = match self.fill(&mut buffer, &place) {
+        let result = match self.frames.next(&mut buffer) {
             Ok(true) => self.take(&buffer, &place).map(Some),
             Ok(false) => Ok(None),
             Err(error) => Err(error),
@@ -129,42 +115,9 @@ impl<R: Read> BinlogFile<R> {
         result.map(Some)
     }
 
-    /// Reads one event's bytes; false at the end.
-    fn fill(&mut self, buffer: &mut Vec<u8>, place: &FilePlace) -> Result<bool, FileError> {
-        buffer.clear();
-        let header = u64::try_from(HEADER_LENGTH).unwrap_or(u64::MAX);
-        self.append(buffer, header)?;
-        if buffer.is_empty() {
-            return Ok(false);
-        }
-        let cut = || FileError::Cut { place: place.clone() };
-        let size = buffer.get(9..13).and_then(|bytes| bytes.first_chunk::<4>()).ok_or_else(cut)?;
-        let size = u32::from_le_bytes(*size);
-        let length = usize::try_from(size).unwrap_or(usize::MAX);
-        if length > self.max_event {
-            let (place, limit) = (place.clone(), self.max_event);
-            return Err(FileError::TooLarge { place, limit });
-        }
-        self.append(buffer, u64::from(size).saturating_sub(header))?;
-        if buffer.len() < length.max(HEADER_LENGTH) {
-            return Err(cut());
-        }
-        self.offset += u64::from(size.max(19));
-        Ok(true)
-    }
-
-    /// Memory grows with what is there, not with what a header promises.
-    fn append(&mut self, buffer: &mut Vec<u8>, count: u64) -> Result<(), FileError> {
-        self.input.by_ref().take(count).read_to_end(buffer).map_err(FileError::Read)?;
-        Ok(())
-    }
-
     fn take(&mut self, bytes: &[u8], place: &FilePlace) -> Result<FileEvent, FileError> {
         let kind = EventKind(bytes.get(4).copied().unwrap_or(0));
         let fail = |source| FileError::Event { place: place.clone(), kind, source };
-        if kind == EventKind::START_V3 {
-            return Err(fail(EventError::Malformed("it is of a binlog version before 4")));
-        }
         let event = RawEvent::parse(bytes, &self.format).map_err(fail)?;
         if kind == EventKind::FORMAT_DESCRIPTION {
             self.format = Format::of(&event).map_err(fail)?;

@@ -3,6 +3,7 @@
 //! [`BinlogSelector`](selector::BinlogSelector) is the `Select` stage: it finds its place, proves
 //! that the source is still the one it was reading from, decodes, and hands out batches. Everything
 //! from the network is taken for hostile until its checksum and its bounds have been verified.
+//! [`reader`] gives the transactions of files, and those of a live server one by one.
 //!
 //! This crate never knows a target.
 
@@ -15,6 +16,7 @@
     )
 )]
 
+mod bisection;
 pub mod charset;
 pub mod connection;
 mod cursor;
@@ -24,6 +26,7 @@ pub mod file;
 pub mod fuzzing;
 pub mod history;
 pub mod preflight;
+pub mod reader;
 mod row;
 mod schema;
 pub mod selector;

@@ -12,7 +12,7 @@
 //! complete, or in fragments once it is larger than a fragment or than the room in the budget. Rows
 //! of an XA transaction wait until it is decided, and are handed out where it is committed.
 
-mod assembler;
+pub(crate) mod assembler;
 mod checks;
 mod draft;
 mod error;
@@ -22,10 +22,11 @@ mod opening;
 mod options;
 mod room;
 mod session;
+mod since;
 mod status;
 mod survey;
 pub(crate) mod tables;
-mod tape;
+pub(crate) mod tape;
 mod tracker;
 
 use async_trait::async_trait;
@@ -36,7 +37,7 @@ pub use crate::row::{ImageError, ValueError};
 pub use crate::schema::SchemaError;
 pub use error::SelectError;
 use lessons::Lessons;
-pub use options::{DatabaseFilter, OWN_SCHEMA, SelectorOptions, TableFilter};
+pub use options::{DatabaseFilter, OWN_SCHEMA, ReadOptions, SelectorOptions, TableFilter};
 use session::Session;
 pub(crate) use status::binlog_end_for_trial;
 

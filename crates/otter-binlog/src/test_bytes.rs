@@ -32,6 +32,12 @@ impl EventBytes {
         self
     }
 
+    /// In seconds since 1970.
+    pub(crate) fn timestamp(mut self, timestamp: u32) -> Self {
+        self.timestamp = timestamp;
+        self
+    }
+
     pub(crate) fn at(mut self, at: u64) -> Self {
         self.at = Some(at);
         self

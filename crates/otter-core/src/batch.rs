@@ -10,10 +10,7 @@ use std::sync::Arc;
 use crate::budget::Permit;
 use crate::event::Event;
 use crate::position::{FilePlace, Gtid, Position};
-
-/// Microseconds since 1970 by the source's clock. For display only (CLOCK-1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SourceTime(pub u64);
+pub use crate::source_time::SourceTime;
 
 /// The site where an application wrote a transaction, read from the mark that a pipeline left.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -21,6 +21,7 @@ pub mod pipeline;
 pub mod position;
 pub mod rows;
 pub mod schema_log;
+mod source_time;
 pub mod stage;
 pub mod stop;
 pub mod table;

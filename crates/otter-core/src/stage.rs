@@ -4,14 +4,16 @@
 //! object safe; nothing per row is async or dynamic.
 
 use std::fmt;
+use std::str::FromStr;
 
 use async_trait::async_trait;
 
 use crate::arbiter::Lease;
-use crate::batch::Batch;
+use crate::batch::{Batch, SourceTime};
 use crate::budget::Budget;
 use crate::fault::Result;
-use crate::position::{Place, Position};
+use crate::position::{ParsePositionError, Place, Position};
+use crate::source_time::looks_like_time;
 
 /// Where a pipeline without a checkpoint begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +24,24 @@ pub enum Start {
     Earliest,
     /// At this place.
     At(Place),
+    /// Before the first transaction that was committed at this time or later, by the source's
+    /// clock.
+    Since(SourceTime),
+}
+
+impl FromStr for Start {
+    type Err = ParsePositionError;
+
+    /// Reads what an operator writes: `now`, `earliest`, a GTID set, `NAME:OFFSET`, or a point in
+    /// time as `2026-11-21T07:00:00Z`.
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        match text.trim() {
+            "now" => Ok(Self::Now),
+            "earliest" => Ok(Self::Earliest),
+            time if looks_like_time(time) => time.parse().map(Self::Since),
+            text => text.parse().map(Self::At),
+        }
+    }
 }
 
 /// Reads a source's history.

@@ -78,7 +78,7 @@ fn signed(cursor: &mut Cursor<'_>) -> Result<i64, EventError> {
     Ok(if zigzag & 1 == 0 { value } else { -value - 1 })
 }
 
-fn tag_text<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, EventError> {
+pub(super) fn tag_text<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, EventError> {
     let malformed = EventError::Malformed("its tag is not one");
     let length = usize::try_from(number(cursor)?).map_err(|_| EventError::Short)?;
     if length > LONGEST_TAG {

@@ -3,6 +3,7 @@ use std::io::Write as _;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 
+use super::frames::MAGIC;
 use super::*;
 use crate::event::format::Checksum;
 use crate::test_bytes::{EventBytes, format_description, table_map};

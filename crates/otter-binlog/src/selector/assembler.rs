@@ -7,6 +7,7 @@
 mod batches;
 mod borders;
 mod events;
+mod passing;
 mod queries;
 mod replay;
 mod rows;
@@ -19,7 +20,7 @@ use otter_core::{Batch, Budget, Fingerprint, Permit, Position, RowArenaBuilder, 
 use super::draft::Draft;
 use super::error::SelectError;
 use super::lessons::Lessons;
-use super::options::SelectorOptions;
+use super::options::ReadOptions;
 use super::room::Room;
 use super::tables::{Tables, Use};
 use super::tape::Tape;
@@ -31,6 +32,7 @@ use crate::schema::compile::Naming;
 use crate::schema::{Outlook, SchemaTable, compile};
 
 use batches::Finished;
+pub(crate) use passing::Passing;
 use replay::{Passed, Replay};
 use rows::Carry;
 use xa::Undecided;
@@ -66,7 +68,7 @@ pub(crate) struct Seal {
 
 /// Puts transactions together.
 pub(crate) struct Assembler {
-    options: SelectorOptions,
+    options: ReadOptions,
     facts: SourceFacts,
     format: Format,
     tape: Tape,
@@ -93,6 +95,8 @@ pub(crate) struct Assembler {
     payload: Option<(Payload, Seal)>,
     /// The transaction by which the source is to be recognised, until it has come.
     expected: Option<Fingerprint>,
+    /// Which transactions are passed by.
+    passing: Passing,
     /// What each table looks like here, where rows do not tell it themselves.
     tracker: Option<Tracker>,
     /// Definitions that a DDL has made stale.
@@ -154,7 +158,7 @@ impl Assembler {
     /// Begins at a position. `expected` is the last transaction before it, where the stream
     /// begins with that one.
     pub(crate) fn new(
-        options: SelectorOptions,
+        options: impl Into<ReadOptions>,
         facts: SourceFacts,
         position: Position,
         expected: Option<Fingerprint>,
@@ -165,7 +169,7 @@ impl Assembler {
             None => Tape::new("", super::tape::FILE_BEGIN),
         };
         Self {
-            options,
+            options: options.into(),
             facts,
             format: Format::default(),
             tape,
@@ -186,6 +190,7 @@ impl Assembler {
             wanted: None,
             payload: None,
             expected,
+            passing: Passing::Nothing,
             tracker: None,
             stale: Stale::Nothing,
             lessons: Lessons::default(),
@@ -322,6 +327,11 @@ impl Assembler {
         }
         match self.pass(&end)? {
             Passed::Again => {
+                self.forget_rows();
+                Ok(None)
+            }
+            // XA: its rows were read, since its decision might have come later.
+            Passed::First if draft.is_passed && draft.has_content() => {
                 self.forget_rows();
                 Ok(None)
             }

@@ -59,6 +59,8 @@ pub(crate) struct Draft {
     pub(crate) has_seen_rows: bool,
     /// It was applied before and is read only to be recognised.
     pub(crate) is_known: bool,
+    /// It lies before what is wanted, and is read only to find its end.
+    pub(crate) is_passed: bool,
     /// It may have to wait for a decision, so that nothing of it is handed out before its end.
     pub(crate) is_xa: bool,
     /// Why its rows are not held, which matters only if it is committed.
@@ -84,6 +86,7 @@ impl Draft {
             role: MariaDbRole::Plain,
             has_seen_rows: false,
             is_known: false,
+            is_passed: false,
             is_xa: false,
             failure: None,
             pieces: Vec::new(),

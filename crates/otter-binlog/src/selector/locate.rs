@@ -27,6 +27,15 @@ pub(super) async fn locate(
         }
         Start::Earliest => earliest(&mut connection, &info).await?,
         Start::At(place) => at(&mut connection, &info, place).await?,
+        Start::Since(time) => {
+            let since = super::since::since(options, &mut connection, &info, *time);
+            let position = Box::pin(since).await?;
+            connection.close().await;
+            return Ok(Position {
+                source: info.server_uuid.as_deref().map(Into::into),
+                ..position
+            });
+        }
     };
     connection.close().await;
     Ok(Position::at(info.server_uuid.as_deref().map(Into::into), place))

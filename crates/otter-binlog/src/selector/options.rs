@@ -14,6 +14,14 @@ pub type DatabaseFilter = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 /// The schema that holds Otter's own tables unless another is named.
 pub const OWN_SCHEMA: &str = "otter";
 
+const MARK_TABLE: &str = "mark";
+/// Large enough that the cost per batch vanishes, small enough that many are in flight.
+const BATCH_BYTES: usize = 1 << 20;
+const BATCH_ROWS: usize = 16 * 1024;
+const FRAGMENT_BYTES: usize = 4 << 20;
+/// A row of the default max_allowed_packet of 64 MiB just fits.
+const MAX_EVENT: usize = 64 << 20;
+
 /// The options of a [`BinlogSelector`](super::BinlogSelector). Start from
 /// [`SelectorOptions::new`] and change what differs.
 #[derive(Clone)]
@@ -53,19 +61,93 @@ impl SelectorOptions {
         Self {
             url,
             filter,
-            databases: Arc::new(|name| !crate::schema::reader::SYSTEM_SCHEMAS.contains(&name)),
+            databases: Arc::new(is_of_users),
             own_schema: OWN_SCHEMA.to_owned(),
-            mark_table: "mark".to_owned(),
+            mark_table: MARK_TABLE.to_owned(),
             schema_log: Arc::new(MemorySchemaLog::new()),
-            // Large enough that the cost per batch vanishes, small enough that many are in flight.
-            batch_bytes: 1 << 20,
-            batch_rows: 16 * 1024,
-            fragment_bytes: 4 << 20,
-            // A row of the default max_allowed_packet of 64 MiB just fits.
-            max_event: 64 << 20,
+            batch_bytes: BATCH_BYTES,
+            batch_rows: BATCH_ROWS,
+            fragment_bytes: FRAGMENT_BYTES,
+            max_event: MAX_EVENT,
             heartbeat: Duration::from_secs(2),
             progress_interval: Duration::from_secs(1),
         }
+    }
+}
+
+/// What is read of a binlog, and how much of it at a time: what a server's stream and files have
+/// in common. Start from [`ReadOptions::new`] and change what differs.
+///
+/// ```
+/// use otter_binlog::reader::ReadOptions;
+///
+/// let mut options = ReadOptions::new(|table| &*table.database == "shop");
+/// options.max_event = 1 << 20;
+/// ```
+#[derive(Clone)]
+pub struct ReadOptions {
+    /// Which tables are wanted. Rows of others are skipped unread. Asked once per table map.
+    pub filter: TableFilter,
+    /// Which databases may hold wanted tables: DDL on a whole database is reported only for
+    /// these. All but the server's own until set.
+    pub databases: DatabaseFilter,
+    /// The schema of Otter's own tables, whose rows are never given.
+    pub own_schema: String,
+    /// The table in `own_schema` whose column `origin` signs a transaction.
+    pub mark_table: String,
+    /// A batch ends with the transaction that brings it to this many bytes.
+    pub batch_bytes: usize,
+    /// A batch ends with the transaction that brings it to this many rows.
+    pub batch_rows: usize,
+    /// A transaction with more bytes than this is handed out in fragments.
+    pub fragment_bytes: usize,
+    /// A larger event is an error.
+    pub max_event: usize,
+}
+
+impl ReadOptions {
+    /// The usual options for these tables.
+    #[must_use]
+    pub fn new(filter: impl Fn(&TableName) -> bool + Send + Sync + 'static) -> Self {
+        Self {
+            filter: Arc::new(filter),
+            databases: Arc::new(is_of_users),
+            own_schema: OWN_SCHEMA.to_owned(),
+            mark_table: MARK_TABLE.to_owned(),
+            batch_bytes: BATCH_BYTES,
+            batch_rows: BATCH_ROWS,
+            fragment_bytes: FRAGMENT_BYTES,
+            max_event: MAX_EVENT,
+        }
+    }
+}
+
+impl From<SelectorOptions> for ReadOptions {
+    fn from(options: SelectorOptions) -> Self {
+        Self {
+            filter: options.filter,
+            databases: options.databases,
+            own_schema: options.own_schema,
+            mark_table: options.mark_table,
+            batch_bytes: options.batch_bytes,
+            batch_rows: options.batch_rows,
+            fragment_bytes: options.fragment_bytes,
+            max_event: options.max_event,
+        }
+    }
+}
+
+fn is_of_users(database: &str) -> bool {
+    !crate::schema::reader::SYSTEM_SCHEMAS.contains(&database)
+}
+
+impl fmt::Debug for ReadOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadOptions")
+            .field("batch_bytes", &self.batch_bytes)
+            .field("fragment_bytes", &self.fragment_bytes)
+            .field("max_event", &self.max_event)
+            .finish_non_exhaustive()
     }
 }
 

@@ -17,6 +17,8 @@ use crate::event::frame::{Header, flag};
 pub(crate) struct Tape {
     file: Arc<str>,
     offset: u64,
+    /// Every event takes room, and offsets are counted only.
+    counts: bool,
 }
 
 /// Where a file's first event begins.
@@ -25,7 +27,17 @@ const LOW: u64 = 0xffff_ffff;
 
 impl Tape {
     pub(crate) fn new(file: &str, offset: u64) -> Self {
-        Self { file: file.into(), offset }
+        Self { file: file.into(), offset, counts: false }
+    }
+
+    /// From now on what passes is a file.
+    pub(crate) fn count_bytes(&mut self) {
+        self.counts = true;
+    }
+
+    /// Whether only the reader of the files knows where one ends.
+    pub(crate) fn counts_bytes(&self) -> bool {
+        self.counts
     }
 
     /// Where the next event begins.
@@ -40,10 +52,14 @@ impl Tape {
     /// Moves over an event and returns the offset where it began.
     #[inline]
     pub(crate) fn pass(&mut self, header: &Header) -> u64 {
+        let size = u64::from(header.size);
+        if self.counts {
+            self.offset += size;
+            return self.offset - size;
+        }
         if is_made_up(header) {
             return self.offset;
         }
-        let size = u64::from(header.size);
         let counted = self.offset + size;
         self.offset = if header.log_pos == 0 { counted } else { forward(counted, header.log_pos) };
         self.offset - size
@@ -121,5 +137,15 @@ mod tests {
         tape.rotate(Rotate { file: "b.2", offset: 4 });
         tape.pass(&header(EventKind::FORMAT_DESCRIPTION, 100, 104, 0));
         assert_eq!(tape.here(), FilePlace::new("b.2", 104));
+    }
+
+    #[test]
+    fn in_a_file_every_event_takes_its_room_whatever_its_header_says() {
+        let mut tape = Tape::new("relay.1", 4);
+        tape.count_bytes();
+        assert_eq!(tape.pass(&header(EventKind::ROTATE, 40, 0, flag::ARTIFICIAL)), 4);
+        assert_eq!(tape.pass(&header(EventKind::FORMAT_DESCRIPTION, 100, 0, 0)), 44);
+        assert_eq!(tape.pass(&header(EventKind::XID, 31, 9, 0)), 144);
+        assert_eq!(tape.here(), FilePlace::new("relay.1", 175));
     }
 }

@@ -20,6 +20,9 @@ pub enum ParsePositionError {
     /// Not a file and offset.
     #[error("{0:?} is no binlog file and offset: write mysql-bin.000003:1234")]
     File(String),
+    /// Not a point in time.
+    #[error("{0:?} is no point in time: write 2026-11-21T07:00:00Z")]
+    Time(String),
     /// A part of a stored position that this version does not know.
     #[error("{0:?} is no part of a position")]
     Part(String),

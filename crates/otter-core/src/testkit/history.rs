@@ -113,6 +113,14 @@ impl History {
         Position::at(Some(Arc::from(SOURCE)), place)
     }
 
+    /// How many steps are before the first one of this time or later.
+    #[must_use]
+    pub fn steps_until(&self, time: SourceTime) -> usize {
+        (0..self.len())
+            .position(|step| SourceTime::from_seconds(end_of(step).timestamp.into()) >= time)
+            .unwrap_or(self.len())
+    }
+
     /// How many steps are before this place; `None` where it is not a place of this history.
     #[must_use]
     pub fn steps_before(&self, place: &Place) -> Option<usize> {

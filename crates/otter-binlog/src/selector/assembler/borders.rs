@@ -77,7 +77,8 @@ impl Assembler {
         self.tables.trim();
         self.draft_begin = self.arena.byte_size();
         let mut draft = Draft::new(gtid, place, committed_at);
-        draft.is_known = self.expected.is_some() || self.replay.is_some();
+        draft.is_passed = self.passes_by(&draft)?;
+        draft.is_known = self.expected.is_some() || self.replay.is_some() || draft.is_passed;
         self.draft = Some(draft);
         Ok(())
     }

@@ -110,6 +110,7 @@ impl Assembler {
             }
             EventKind::FORMAT_DESCRIPTION => self.on_format(event, seal)?,
             EventKind::ROTATE => self.on_rotate(event, seal)?,
+            EventKind::HEARTBEAT | EventKind::HEARTBEAT_V2 if self.tape.counts_bytes() => {}
             EventKind::HEARTBEAT => self.tape.skip_to(Heartbeat::parse(&event.header)),
             EventKind::HEARTBEAT_V2 => {
                 let heartbeat = Heartbeat::parse_v2(&event.header, event.body).map_err(fail)?;
@@ -149,11 +150,11 @@ impl Assembler {
             | EventKind::IGNORABLE
             | EventKind::ROWS_QUERY
             | EventKind::ANNOTATE_ROWS
-            | EventKind::PREVIOUS_GTIDS
-            | EventKind::GTID_LIST
-            | EventKind::BINLOG_CHECKPOINT
             | EventKind::TRANSACTION_CONTEXT
             | EventKind::VIEW_CHANGE => {}
+            EventKind::PREVIOUS_GTIDS | EventKind::GTID_LIST | EventKind::BINLOG_CHECKPOINT => {
+                self.follow_head();
+            }
             _ if event.header.has(flag::IGNORABLE) => {}
             _ => return Err(SelectError::UnknownEvent { place: self.place(seal), kind }),
         }
@@ -178,6 +179,11 @@ impl Assembler {
     fn on_rotate(&mut self, event: &RawEvent<'_>, seal: &Seal) -> Result<(), SelectError> {
         let rotate =
             Rotate::parse(event.body).map_err(self.event_error(seal.start, EventKind::ROTATE))?;
+        // A file is left at its end, which only its reader sees: a relay log holds ROTATE events
+        // about the files of its source.
+        if self.tape.counts_bytes() {
+            return Ok(());
+        }
         let made_up = event.header.has(flag::ARTIFICIAL) || event.header.timestamp == 0;
         self.tape.rotate(rotate);
         if made_up {

@@ -7,6 +7,7 @@ use super::*;
 use crate::event::EventKind;
 use crate::event::format::Checksum;
 use crate::event::frame::flag;
+use crate::selector::SelectorOptions;
 use crate::test_bytes::{EventBytes, format_description, table_map};
 
 pub(super) const BUDGET: usize = 1 << 20;

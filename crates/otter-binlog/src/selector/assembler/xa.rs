@@ -184,7 +184,7 @@ impl Assembler {
 
     fn commit_one_phase(&mut self, seal: &Seal) -> Result<Option<Batch>, SelectError> {
         if self.replay.is_none()
-            && let Some(draft) = &mut self.draft
+            && let Some(draft) = self.draft.as_mut().filter(|draft| !draft.is_passed)
             && let Some(failure) = draft.take_failure()
         {
             // There is no decision to wait for, so it can be handed out in fragments.
@@ -217,7 +217,8 @@ impl Assembler {
             return self.commit(seal);
         }
         let prepared = self.undecided.take(xid);
-        if self.replay.is_some() || verb != XaVerb::Commit {
+        let is_passed = self.draft.as_ref().is_some_and(|draft| draft.is_passed);
+        if self.replay.is_some() || is_passed || verb != XaVerb::Commit {
             return self.commit(seal);
         }
         match prepared.map(|prepared| prepared.content) {

@@ -221,6 +221,7 @@ impl Select for MemorySelect {
                 let step = state.history.steps_before(place);
                 state.check_kept(step.ok_or(MemorySelectError::NoSuchPlace)?)?
             }
+            Start::Since(time) => state.check_kept(state.history.steps_until(*time))?,
         };
         Ok(state.history.position(step))
     }

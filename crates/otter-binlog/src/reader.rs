@@ -1,0 +1,360 @@
+//! Reads binlog files, or a live server, as transactions: for programs that want changes and no
+//! target.
+//!
+//! [`BinlogReader`] reads a file, a folder of files, or what a server's index lists, without a
+//! server and without a runtime. Its transactions are put together by the same code as those of a
+//! live server. [`LiveReader`] gives a server's transactions one by one, as they come.
+//!
+//! ```
+//! use otter_binlog::reader::{BinlogFiles, BinlogReader, ReadOptions};
+//! use otter_core::Start;
+//!
+//! # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/binlogs");
+//! let files = BinlogFiles::find(folder)?;
+//! let options = ReadOptions::new(|table| &*table.database == "shop");
+//! let mut rows = 0;
+//! for transaction in BinlogReader::open(files, &Start::Earliest, options)? {
+//!     rows += transaction?.row_count();
+//! }
+//! assert_eq!(rows, 9);
+//! # Ok::<(), otter_binlog::reader::ReadError>(())
+//! ```
+//!
+//! A file tells the names of columns only where the server wrote it with
+//! `binlog_row_metadata = FULL`. Else no schema can be asked, and columns are `@1`, `@2`, as the
+//! servers' own tools print them ([`has_names`] tells). Such rows are for looking at: **never write
+//! them to a target**. Their types are what the binlog tells, which is less than what the table
+//! had.
+//!
+//! What a live selector refuses is refused here too: statements that were not logged as rows,
+//! unknown events, incidents. Nothing is skipped silently.
+
+mod error;
+mod files;
+mod live;
+mod start;
+mod transactions;
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::BufReader;
+
+use otter_core::{Batch, Budget, FilePlace, Permit, Place, Position, SourceTime, Start, Table};
+
+pub use crate::selector::{DatabaseFilter, ReadOptions, TableFilter};
+pub use error::ReadError;
+pub use files::BinlogFiles;
+pub use live::LiveReader;
+use start::Beginning;
+pub use transactions::Transactions;
+
+use crate::event::EventKind;
+use crate::file::FileError;
+use crate::file::frames::Frames;
+use crate::schema::compile::Naming;
+use crate::selector::SelectError;
+use crate::selector::assembler::{Assembler, SourceFacts};
+
+/// How many bytes of rows are held at most, unless fragments and batches are larger.
+const ROOM: usize = 64 << 20;
+
+/// How many bytes of unwanted transactions are read before the position is reported without one.
+const PROGRESS_BYTES: usize = 8 << 20;
+
+/// Binlog files, read as batches of transactions.
+///
+/// Reading blocks on the disk; inside a runtime, do it where blocking is allowed. Memory holds one
+/// batch or fragment, one event, and the rows of XA transactions that wait for their decision, up
+/// to 32 MiB of them: a transaction larger than `fragment_bytes` comes in fragments, each in a batch
+/// of its own, and what a caller keeps is the caller's to bound.
+///
+/// Iterating gives the transactions one by one; [`next_batch`](Self::next_batch) gives them as they
+/// were read, with the position behind them.
+///
+/// ```
+/// use otter_binlog::reader::{BinlogFiles, BinlogReader, ReadOptions};
+///
+/// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/binlogs");
+/// let options = ReadOptions::new(|table| &*table.table == "item");
+/// let start = "2026-01-01T00:00:00Z".parse().expect("it is a start");
+/// let mut reader = BinlogReader::open(BinlogFiles::find(folder)?, &start, options)?;
+/// while let Some(batch) = reader.next_batch()? {
+///     for transaction in &batch.transactions {
+///         println!("{} {}", transaction.start, transaction.row_count());
+///     }
+/// }
+/// # Ok::<(), otter_binlog::reader::ReadError>(())
+/// ```
+#[derive(Debug)]
+pub struct BinlogReader {
+    files: BinlogFiles,
+    /// The file that is being read.
+    index: usize,
+    frames: Option<Frames<BufReader<File>>>,
+    assembler: Assembler,
+    max_event: usize,
+    buffer: Vec<u8>,
+    ready: VecDeque<Batch>,
+    /// Told after what was read before it.
+    error: Option<ReadError>,
+    is_done: bool,
+    /// Bytes since the last batch.
+    silent_bytes: usize,
+    /// The start inside a file, until an event has been found there.
+    sought: Option<FilePlace>,
+    unfinished: Option<FilePlace>,
+}
+
+impl BinlogReader {
+    /// Opens files at a start: the earliest transaction, a file and offset at which a transaction
+    /// begins, a GTID set whose transactions are passed by, or a time. Files that lie before a GTID
+    /// set or a time are not read: the first is found by binary search over their first events.
+    /// `Now` is behind everything.
+    ///
+    /// A time is the one at which the server has committed, as
+    /// [`committed_at`](otter_core::Transaction::committed_at) tells; MariaDB writes whole
+    /// seconds. From the first transaction of that time or later on, everything is given, earlier
+    /// times included, where a statement took long or the server's clock was set back. Files are
+    /// chosen as if the clock had never been set back.
+    ///
+    /// # Errors
+    /// Where the files do not hold the start, or the first of them cannot be read.
+    pub fn open(
+        files: BinlogFiles,
+        start: &Start,
+        options: ReadOptions,
+    ) -> Result<Self, ReadError> {
+        let max_event = options.max_event;
+        let beginning = start::find(&files, start, max_event)?;
+        let Beginning { index, offset, gtids, passing, is_complete } = beginning;
+        let file = FilePlace::new(files.name(index), offset);
+        let place = Place { gtids, file: Some(file.clone()), last: None };
+        let facts =
+            SourceFacts { folds_names: false, tracks_gtids: is_complete, naming: Naming::Numbered };
+        // Nobody holds room but this reader, and each batch gives it back when it is handed out.
+        // Rows of undecided XA transactions wait in it.
+        let least = options.fragment_bytes.saturating_add(options.batch_bytes).saturating_mul(2);
+        let budget = Budget::new(least.max(ROOM));
+        let position = Position::at(None, place);
+        let mut assembler = Assembler::new(options, facts, position, None, budget);
+        assembler.count_bytes();
+        assembler.pass_by(passing);
+        let frames = files.open(index, max_event)?;
+        let mut reader = Self {
+            files,
+            index,
+            frames,
+            assembler,
+            max_event,
+            buffer: Vec::new(),
+            ready: VecDeque::new(),
+            error: None,
+            is_done: false,
+            silent_bytes: 0,
+            sought: None,
+            unfinished: None,
+        };
+        reader.skip_to(&file)?;
+        Ok(reader)
+    }
+
+    /// The next batch; `None` at the end of the last file. Batches without transactions tell only
+    /// how far reading has come. Their permits are empty.
+    ///
+    /// # Errors
+    /// Where an event is damaged, cut off or cannot be understood, with file and offset; what came
+    /// before it has been given. Nothing follows but after
+    /// [`SelectError::Abandoned`](crate::selector::SelectError::Abandoned), which says that the
+    /// server never finished a transaction whose fragments were given: the next call goes on behind
+    /// it.
+    pub fn next_batch(&mut self) -> Result<Option<Batch>, ReadError> {
+        loop {
+            if let Some(batch) = self.ready.pop_front() {
+                return Ok(Some(batch));
+            }
+            if let Some(error) = self.error.take() {
+                return Err(error);
+            }
+            if self.is_done {
+                return Ok(None);
+            }
+            if let Err(error) = self.step() {
+                self.fail(error);
+            }
+        }
+    }
+
+    /// Where a transaction begins that the last file does not finish, known at its end: the file is
+    /// still being written, or its server has stopped in the middle.
+    #[must_use]
+    pub fn unfinished(&self) -> Option<&FilePlace> {
+        self.unfinished.as_ref()
+    }
+
+    /// Reads what all events of a file need, and goes on at the place.
+    fn skip_to(&mut self, place: &FilePlace) -> Result<(), ReadError> {
+        self.assembler.begin_file(&place.file);
+        let Some(frames) = &mut self.frames else { return Ok(()) };
+        let mut buffer = Vec::new();
+        while frames.place().offset < place.offset {
+            let is_there = frames.next(&mut buffer);
+            if !is_there.map_err(|source| self.files.file_error(self.index, source))? {
+                break;
+            }
+            let kind = kind_of(&buffer);
+            if kind == EventKind::START_ENCRYPTION {
+                return Err(self.files.file_error(self.index, FileError::Encrypted));
+            }
+            if !crate::event::head::is_of_head(kind) {
+                break;
+            }
+            self.assembler.feed(&buffer)?;
+        }
+        if frames.place().offset != place.offset {
+            let moved = frames.move_to(place.offset);
+            moved.map_err(|source| self.files.file_error(self.index, source))?;
+            self.sought = Some(place.clone());
+        }
+        self.assembler.move_to(place);
+        Ok(())
+    }
+
+    /// Does one step: what the live selector does in the same situation, but nothing is waited for.
+    fn step(&mut self) -> Result<(), ReadError> {
+        if self.assembler.is_fragment_due() {
+            return self.cut_all();
+        }
+        if self.assembler.has_carry() {
+            if self.assembler.find_room() {
+                return Ok(self.assembler.feed_carry()?);
+            }
+            if self.assembler.holds_rows() {
+                return self.cut_all();
+            }
+            return Err(SelectError::Bug("there is no room, and nothing takes it").into());
+        }
+        if self.assembler.is_full()
+            || self.silent_bytes >= PROGRESS_BYTES && self.assembler.has_moved()
+        {
+            return self.cut();
+        }
+        if self.assembler.has_payload() {
+            let batch = self.assembler.feed_payload()?;
+            self.give(batch);
+            return Ok(());
+        }
+        let Some(frames) = &mut self.frames else { return self.finish() };
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let read = frames.next(&mut buffer);
+        let done = match read {
+            Ok(true) => self.feed(&buffer),
+            Ok(false) => self.begin_next_file(),
+            Err(source) => Err(self.files.file_error(self.index, source)),
+        };
+        self.buffer = buffer;
+        match self.sought.take() {
+            Some(place) => {
+                done.map_err(|source| ReadError::NoEvent { place, source: Box::new(source) })
+            }
+            None => done,
+        }
+    }
+
+    fn feed(&mut self, bytes: &[u8]) -> Result<(), ReadError> {
+        if kind_of(bytes) == EventKind::START_ENCRYPTION {
+            return Err(self.files.file_error(self.index, FileError::Encrypted));
+        }
+        self.silent_bytes = self.silent_bytes.saturating_add(bytes.len());
+        let batch = self.assembler.feed(bytes)?;
+        self.give(batch);
+        Ok(())
+    }
+
+    fn begin_next_file(&mut self) -> Result<(), ReadError> {
+        self.frames = None;
+        let ended = self.assembler.end_file();
+        let frames = self.files.open(self.index + 1, self.max_event)?;
+        if frames.is_some() {
+            self.index += 1;
+            self.frames = frames;
+            self.assembler.begin_file(&self.files.name(self.index));
+        }
+        self.unfinished = ended?;
+        Ok(())
+    }
+
+    /// Behind the last file.
+    fn finish(&mut self) -> Result<(), ReadError> {
+        self.is_done = true;
+        if self.assembler.has_moved() { self.cut() } else { Ok(()) }
+    }
+
+    /// Keeps the error until what was read before it has been given.
+    fn fail(&mut self, error: ReadError) {
+        let goes_on = matches!(error, ReadError::Content(SelectError::Abandoned { .. }));
+        self.error = Some(error);
+        self.is_done |= !goes_on;
+        if self.assembler.has_finished()
+            && let Ok(batch) = self.assembler.cut()
+        {
+            self.give(Some(batch));
+        }
+    }
+
+    fn cut(&mut self) -> Result<(), ReadError> {
+        let batch = self.assembler.cut()?;
+        self.give(Some(batch));
+        Ok(())
+    }
+
+    /// Hands out everything that is here, the transaction in progress as a fragment.
+    fn cut_all(&mut self) -> Result<(), ReadError> {
+        if self.assembler.has_finished() {
+            self.cut()?;
+        }
+        let fragment = self.assembler.cut_fragment()?;
+        self.give(fragment);
+        Ok(())
+    }
+
+    fn give(&mut self, batch: Option<Batch>) {
+        let Some(mut batch) = batch else { return };
+        batch.permit = Permit::none();
+        self.silent_bytes = 0;
+        self.ready.push_back(batch);
+    }
+}
+
+impl BinlogFiles {
+    /// The place before the first transaction that was committed at this time or later, by the
+    /// server's clock; the end of the files where there is none. Blocking: a binary search over the
+    /// files' first events, then one file is read.
+    ///
+    /// # Errors
+    /// As [`BinlogReader::open`] and [`BinlogReader::next_batch`].
+    pub fn locate(&self, time: SourceTime) -> Result<Position, ReadError> {
+        let options = ReadOptions::new(|_| false);
+        let mut reader = BinlogReader::open(self.clone(), &Start::Since(time), options)?;
+        while !reader.is_done && reader.assembler.found().is_none() {
+            reader.step()?;
+            reader.ready.clear();
+        }
+        Ok(reader.assembler.found().unwrap_or(reader.assembler.position()).clone())
+    }
+}
+
+/// Whether a table's columns have their names; else they are `@1`, `@2` and so on, because the
+/// binlog does not tell them (`SET GLOBAL binlog_row_metadata = FULL` on the server makes those
+/// written from then on tell them).
+#[must_use]
+pub fn has_names(table: &Table) -> bool {
+    let is_number = |(index, name): (usize, &str)| name == format!("@{}", index + 1);
+    !table.columns.iter().map(|column| &*column.name).enumerate().all(is_number)
+}
+
+fn kind_of(bytes: &[u8]) -> EventKind {
+    EventKind(bytes.get(4).copied().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests;
