@@ -10,6 +10,7 @@
 )]
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use otter_server::sandbox::{Flavor, Server};
@@ -240,6 +241,151 @@ async fn it_follows_until_it_is_interrupted_or_its_reader_goes_away() {
     drop(abandoned.stdout.take());
     testbed::execute(&server, "INSERT INTO shop.item (id) VALUES (8)").await;
     assert!(abandoned.wait().unwrap().success());
+}
+
+/// A server whose binlog names its columns, with changes in two files.
+async fn changed_in_files(flavor: Flavor) -> Server {
+    let server = testbed::server(flavor).source().arg("--binlog-row-metadata=FULL").start().await;
+    testbed::execute(&server, CHANGES).await;
+    testbed::execute(&server, "FLUSH BINARY LOGS; INSERT INTO shop.item (id) VALUES (8)").await;
+    server
+}
+
+async fn run(arguments: &[&str]) -> Ended {
+    let folder = tempfile::tempdir().unwrap();
+    OtterProcess::run_to_end(folder.path(), arguments, DEADLINE).await
+}
+
+async fn tail_files(path: impl AsRef<Path>, arguments: &[&str]) -> Ended {
+    let mut all = vec!["tail", "--files", path.as_ref().to_str().unwrap()];
+    all.extend(arguments);
+    run(&all).await
+}
+
+#[tokio::test]
+async fn files_are_printed_as_their_server_is() {
+    for flavor in FLAVORS {
+        let server = changed_in_files(flavor).await;
+        for arguments in [&["--table", "shop.*"][..], &["--pretty"], &["--count", "3"]] {
+            let mut until_now = arguments.to_vec();
+            until_now.extend(["--until", "now"]);
+            let live = tail(&server, &until_now).await;
+            assert_eq!(live.code, Some(0), "{}", live.stderr);
+            let files = tail_files(server.data_dir(), arguments).await;
+            assert_eq!((files.code, files.stderr.as_str()), (Some(0), ""), "{flavor}");
+            assert!(!files.stdout.is_empty());
+            assert_eq!(files.stdout, live.stdout, "{flavor} {arguments:?}");
+        }
+        // One file alone, and what the index lists.
+        let first = server.data_dir().join("binlog.000001");
+        let first = tail_files(&first, &["--table", "shop.item"]).await;
+        assert!(!first.stdout.contains("\"id\":8"), "{}", first.stdout);
+        let index = tail_files(&server.data_dir().join("binlog.index"), &[]).await;
+        assert!(index.stdout.contains("\"id\":8"), "{}", index.stderr);
+    }
+}
+
+#[tokio::test]
+async fn printing_ends_at_a_place_a_set_or_a_time() {
+    for flavor in FLAVORS {
+        let server = changed_in_files(flavor).await;
+        let table = ["--table", "shop.item"];
+        let all = tail_files(server.data_dir(), &table).await.stdout;
+        let lines: Vec<Value> =
+            all.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let update = lines.iter().position(|line| line["type"] == "update").unwrap();
+        let printed: String = all.lines().take(update).map(|line| format!("{line}\n")).collect();
+        // Up to the transaction before the update: its place, and all GTIDs before it.
+        let place = lines[update]["position"].as_str().unwrap();
+        let before = lines[update - 1]["gtid"].as_str().unwrap();
+        let set = match flavor {
+            Flavor::MariaDb => before.to_owned(),
+            Flavor::MySql => before.replacen(':', ":1-", 1),
+        };
+        for until in [place, set.as_str()] {
+            let mut arguments = table.to_vec();
+            arguments.extend(["--until", until]);
+            let files = tail_files(server.data_dir(), &arguments).await;
+            assert_eq!(files.stdout, printed, "{flavor} files until {until}: {}", files.stderr);
+            let live = tail(&server, &arguments).await;
+            assert_eq!(live.stdout, printed, "{flavor} live until {until}: {}", live.stderr);
+            // From there on comes the rest.
+            let from = [&table[..], &["--from", until]].concat();
+            let rest = tail_files(server.data_dir(), &from).await.stdout;
+            assert_eq!(format!("{printed}{rest}"), all, "{flavor} from {until}");
+        }
+        for (until, expected) in
+            [("2020-01-01T00:00:00Z", ""), ("2100-01-01T00:00:00Z", all.as_str())]
+        {
+            let until = [&table[..], &["--until", until]].concat();
+            assert_eq!(tail_files(server.data_dir(), &until).await.stdout, expected, "{flavor}");
+        }
+        let live =
+            tail(&server, &["--table", "shop.item", "--until", "2020-01-01T00:00:00Z"]).await;
+        assert_eq!((live.code, live.stdout.as_str()), (Some(0), ""));
+        let since = [&table[..], &["--from", "2020-01-01T00:00:00Z"]].concat();
+        assert_eq!(tail_files(server.data_dir(), &since).await.stdout, all);
+        let url = server.url();
+        let live = ["tail", "--url", &url, "--from", "2020-01-01T00:00:00Z", "--until", "now"];
+        let live = run(&[&live[..], &table].concat()).await;
+        assert_eq!(live.stdout, all, "{}", live.stderr);
+    }
+}
+
+#[tokio::test]
+async fn an_end_in_the_future_is_waited_for() {
+    let server = changed_in_files(Flavor::MariaDb).await;
+    let soon = otter_tests::query::number(&server, "SELECT UNIX_TIMESTAMP()").await + 3;
+    let until = otter_core::SourceTime::from_seconds(soon).to_string();
+    let live = tail(&server, &["--table", "shop.item", "--until", &until]).await;
+    assert_eq!(live.code, Some(0), "{}", live.stderr);
+    assert!(live.stdout.contains("\"id\":8"), "{}", live.stdout);
+    assert!(otter_tests::query::number(&server, "SELECT UNIX_TIMESTAMP()").await >= soon);
+}
+
+#[tokio::test]
+async fn without_names_files_show_numbers_and_tell_the_remedy() {
+    let minimal = testbed::mariadb().source().arg("--binlog-row-metadata=MINIMAL");
+    let server = minimal.start().await;
+    testbed::execute(&server, CHANGES).await;
+    let files = tail_files(server.data_dir(), &["--table", "shop.other"]).await;
+    assert_eq!(files.code, Some(0), "{}", files.stderr);
+    assert!(files.stdout.contains("\"data\":{\"@1\":1}"), "{}", files.stdout);
+    assert!(files.stderr.contains("SET GLOBAL binlog_row_metadata = FULL"), "{}", files.stderr);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_files_is_told() {
+    let server = changed_in_files(Flavor::MySql).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let told = async |name: &str, arguments: &[&str], code: i32, words: &[&str]| {
+        assert_told(&tail_files(&path(name), arguments).await, code, words);
+    };
+    told("nowhere", &[], 2, &["there is no", "nowhere"]).await;
+    told("", &[], 2, &["holds no binlogs", "NAME.000001"]).await;
+    std::fs::write(path("notes.txt"), "a text").unwrap();
+    told("notes.txt", &[], 2, &["notes.txt", "the file is no binlog"]).await;
+    std::fs::write(path("secret.000001"), b"\xfdbin0123456789").unwrap();
+    told("secret.000001", &[], 3, &["secret.000001", "is encrypted"]).await;
+
+    let whole = std::fs::read(server.data_dir().join("binlog.000001")).unwrap();
+    std::fs::write(path("cut.000001"), &whole[..whole.len() - 10]).unwrap();
+    told("cut.000001", &[], 3, &["is cut off in the event at cut.000001:"]).await;
+    let mut damaged = whole.clone();
+    let text = b"CREATE TABLE shop.item";
+    let at = damaged.windows(text.len()).position(|bytes| bytes == text).unwrap();
+    damaged[at] ^= 4;
+    std::fs::write(path("damaged.000001"), damaged).unwrap();
+    told("damaged.000001", &[], 3, &["damaged.000001:", "checksum"]).await;
+    told("damaged.000001", &["--from", "binlog.000009:4"], 3, &["is not among the files"]).await;
+    std::fs::write(path("damaged.000003"), &whole).unwrap();
+    std::fs::remove_file(path("cut.000001")).unwrap();
+    std::fs::remove_file(path("secret.000001")).unwrap();
+    told("", &[], 2, &["between damaged.000001 and damaged.000003 a file is missing"]).await;
+    for bad in [&["--until", "earliest"][..], &["--from", "2026-11-21T25:00:00Z"], &["shop"]] {
+        assert_eq!(tail_files(server.data_dir(), bad).await.code, Some(2), "{bad:?}");
+    }
 }
 
 #[tokio::test]

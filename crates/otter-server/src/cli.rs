@@ -8,13 +8,13 @@ use otter_core::mapping::TablePattern;
 use otter_core::{AtStart, DatabaseUrl, Start};
 
 use crate::check::CheckFormat;
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::demo::DemoOptions;
 use crate::exit::{self, Exit};
 use crate::logs::{self, LogFormat, LogLevel};
 use crate::run::{RunOptions, WhenHeld};
 use crate::sandbox::Flavor;
-use crate::tail::TailOptions;
+use crate::tail::{Extent, TailOptions, TailSource, parse_until};
 use crate::terminal::complain;
 
 /// Keeps databases in step by reading the source's binlog.
@@ -33,12 +33,14 @@ enum Command {
     Check(CheckArgs),
     /// Watch two private databases being kept in step under load
     Demo(DemoArgs),
-    /// Print what a database's server writes to its binlog, as lines of JSON
+    /// Print what a database's server writes to its binlog, or what is in binlog files, as lines of
+    /// JSON
     ///
     /// Each changed row is one line: `database`, `table`, `type` (insert, update, delete), `data`,
     /// and for an update `old` with what the changed columns held before; then `ts`, `server_id`,
     /// `position` and `gtid` of its transaction, whose last line has `"commit":true`. A schema
-    /// change has the type `ddl` and the statement as `sql`. It ends on Ctrl-C.
+    /// change has the type `ddl` and the statement as `sql`. It ends on Ctrl-C. Files are read
+    /// without a server, from their beginning to their end.
     Tail(Box<TailArgs>),
     /// Show or adopt the positions that are stored in the targets
     Position(PositionArgs),
@@ -106,7 +108,7 @@ struct TailArgs {
     #[command(flatten)]
     config: ConfigArgs,
     /// The database, by its name in the configuration
-    #[arg(value_name = "DATABASE", required_unless_present = "url")]
+    #[arg(value_name = "DATABASE", required_unless_present_any = ["url", "files"])]
     database: Option<String>,
     /// The server, instead of a database of the configuration: mysql://user@host:port
     #[arg(
@@ -117,9 +119,17 @@ struct TailArgs {
         conflicts_with = "database"
     )]
     url: Option<String>,
-    /// Where to begin: now, earliest, FILE:OFFSET or a GTID set
-    #[arg(long, value_name = "START", default_value = "now", value_parser = config::parse_start)]
-    from: Start,
+    /// Binlog files instead of a server: one file, a folder of them, or an index (binlog.index)
+    #[arg(long, value_name = "PATH", conflicts_with = "database")]
+    files: Option<PathBuf>,
+    /// Where to begin: now, earliest, FILE:OFFSET, a GTID set, or a time 2026-11-21T07:00:00Z;
+    /// without it now, and earliest in files
+    #[arg(long, value_name = "START")]
+    from: Option<Start>,
+    /// Where to end: now, FILE:OFFSET, a GTID set, or a time; without it never, and at the end of
+    /// files
+    #[arg(long, value_name = "END", value_parser = parse_until)]
+    until: Option<Start>,
     /// Only these tables: shop.orders, shop.*; may be given several times
     #[arg(long = "table", value_name = "PATTERN")]
     tables: Vec<TablePattern>,
@@ -203,9 +213,10 @@ async fn answer(command: Command) -> Exit {
             crate::demo::demo(options).await
         }
         Command::Tail(args) => {
-            let Some(url) = tail_url(&args) else { return Exit::Usage };
-            let TailArgs { from, tables, count, pretty, .. } = *args;
-            crate::tail::tail(TailOptions { url, from, tables, count, pretty }).await
+            let Some(source) = tail_source(&args) else { return Exit::Usage };
+            let TailArgs { from, until, tables, count, pretty, .. } = *args;
+            let extent = Extent { from, until, tables };
+            crate::tail::tail(TailOptions { source, extent, count, pretty }).await
         }
         Command::Position(PositionArgs { command: PositionCommand::Show(of) }) => {
             let Some(config) = load(&of.config) else { return Exit::Usage };
@@ -220,6 +231,14 @@ async fn answer(command: Command) -> Exit {
 
 fn load(args: &ConfigArgs) -> Option<Config> {
     Config::load(&args.config).map_err(complain).ok()
+}
+
+/// What `tail` is about; `None` after a complaint.
+fn tail_source(args: &TailArgs) -> Option<TailSource> {
+    match &args.files {
+        Some(path) => Some(TailSource::Files(path.clone())),
+        None => tail_url(args).map(TailSource::Server),
+    }
 }
 
 /// The server that `tail` is about; `None` after a complaint.

@@ -24,7 +24,6 @@ pub use arbiter::ArbiterConfig;
 pub use databases::Database;
 pub use error::{ConfigError, Problem};
 pub use limits::Limits;
-pub(crate) use pipelines::parse_start;
 pub use pipelines::{DdlPolicy, PipelineConfig};
 use section::{Keys, Section, Source, named};
 

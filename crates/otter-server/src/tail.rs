@@ -1,40 +1,113 @@
-//! `otter-server tail`: prints what a server writes to its binlog, as it comes.
+//! `otter-server tail`: prints what a server writes to its binlog, as it comes, or what is in
+//! binlog files.
 //!
 //! Row values on stdout are what the command is for; messages on stderr hold none (SECRET-1).
 
+mod end;
+mod files;
 mod line;
 mod pretty;
+mod printer;
 mod value;
 mod wkt;
 
-use std::io::{self, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use otter_binlog::selector::{BinlogSelector, SelectorOptions};
+use otter_binlog::reader::ReadError;
+use otter_binlog::selector::{BinlogSelector, DatabaseFilter, SelectorOptions, TableFilter};
 use otter_core::mapping::TablePattern;
-use otter_core::{Budget, DatabaseUrl, Result, Select, Start, TableName, Transaction};
+use otter_core::{Batch, Budget, DatabaseUrl, Error, Select, Start};
 
 use crate::exit::Exit;
-use crate::logs::no_color;
 use crate::signals::EndSignals;
-use crate::terminal::{complain, is_terminal};
+use crate::terminal::complain;
+pub(crate) use end::parse_until;
+use end::{End, Incomparable, Judgement};
+use printer::Printer;
 
 /// How many bytes of rows may wait to be printed.
 const ROOM: usize = 64 << 20;
 
+/// Where changes are read.
+#[derive(Debug)]
+pub(crate) enum TailSource {
+    /// A live server.
+    Server(DatabaseUrl),
+    /// A binlog file, an index, or a folder of files.
+    Files(PathBuf),
+}
+
 /// What to print, and from where.
 #[derive(Debug)]
 pub(crate) struct TailOptions {
-    /// The server.
-    pub(crate) url: DatabaseUrl,
-    /// Where to begin.
-    pub(crate) from: Start,
-    /// Which tables; all without one.
-    pub(crate) tables: Vec<TablePattern>,
+    /// A server or files.
+    pub(crate) source: TailSource,
+    /// Which part of it.
+    pub(crate) extent: Extent,
     /// End after so many changes.
     pub(crate) count: Option<u64>,
     /// For people instead of programs.
     pub(crate) pretty: bool,
+}
+
+/// Which changes are wanted.
+#[derive(Debug)]
+pub(crate) struct Extent {
+    /// Where to begin; without it at the end of a server, and at the beginning of files.
+    pub(crate) from: Option<Start>,
+    /// Where to end; without it never, and at the end of files.
+    pub(crate) until: Option<Start>,
+    /// Which tables; all without one.
+    pub(crate) tables: Vec<TablePattern>,
+}
+
+/// Why nothing more is printed.
+#[derive(Debug)]
+enum Failure {
+    Live(Error),
+    Files(ReadError),
+    Until(Incomparable),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Live(error)
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        Self::Files(error)
+    }
+}
+
+impl From<Incomparable> for Failure {
+    fn from(error: Incomparable) -> Self {
+        Self::Until(error)
+    }
+}
+
+impl Failure {
+    /// Tells it, and how the command ends.
+    fn complain(self) -> Exit {
+        match self {
+            Self::Live(error) => {
+                complain(&error);
+                Exit::of_fault(error.fault())
+            }
+            Self::Files(error) => {
+                let is_usage = error.is_of_path();
+                let error = Error::from(error);
+                complain(&error);
+                if is_usage { Exit::Usage } else { Exit::of_fault(error.fault()) }
+            }
+            Self::Until(error) => {
+                complain(error);
+                Exit::Usage
+            }
+        }
+    }
 }
 
 /// Prints changes until there were enough, until a signal, or until the reader has gone away.
@@ -46,100 +119,88 @@ pub(crate) async fn tail(options: TailOptions) -> Exit {
             return Exit::Halted;
         }
     };
+    let printer = Printer::new(options.count, options.pretty);
+    if printer.is_done() {
+        return Exit::Done;
+    }
+    let TailOptions { source, extent, .. } = options;
+    let print = async {
+        match source {
+            TailSource::Server(url) => follow(url, extent, printer).await,
+            TailSource::Files(path) => files::print(&path, extent, printer).await,
+        }
+    };
     tokio::select! {
         biased;
         _ = signals.next() => Exit::Done,
-        followed = follow(options) => match followed {
-            Ok(()) => Exit::Done,
-            Err(error) => {
-                complain(&error);
-                Exit::of_fault(error.fault())
+        printed = Box::pin(print) => printed.map_or_else(Failure::complain, |()| Exit::Done),
+    }
+}
+
+/// Prints what a server writes, as it comes.
+async fn follow(url: DatabaseUrl, extent: Extent, mut printer: Printer) -> Result<(), Failure> {
+    let Extent { from, until, tables } = extent;
+    let wanted = Wanted::of(tables);
+    let mut options = SelectorOptions::new(url, wanted.tables);
+    options.databases = wanted.databases.unwrap_or(options.databases);
+    let mut selector = BinlogSelector::new(options.clone());
+    let mut reached = selector.locate(&from.unwrap_or(Start::Now)).await?;
+    let mut end = End::of(until.as_ref());
+    if until == Some(Start::Now) {
+        end.settle(selector.locate(&Start::Now).await?.applied_through);
+    }
+    end.check(&reached)?;
+    selector.open(&reached, &Budget::new(ROOM)).await?;
+    while !end.is_reached(&reached) {
+        let batch = tokio::select! {
+            biased;
+            () = end.time_comes() => {
+                // What is committed by now lies before the end, or its time tells it apart.
+                let now = BinlogSelector::new(options.clone()).locate(&Start::Now).await?;
+                end.settle(now.applied_through);
+                continue;
             }
-        },
-    }
-}
-
-async fn follow(options: TailOptions) -> Result<()> {
-    let mut printer = Printer::new(&options);
-    if printer.is_done() {
-        return Ok(());
-    }
-    let mut selector = BinlogSelector::new(selected(options.url, options.tables));
-    let position = selector.locate(&options.from).await?;
-    selector.open(&position, &Budget::new(ROOM)).await?;
-    loop {
-        let batch = selector.next().await?;
-        for transaction in &batch.transactions {
-            if printer.print(transaction) {
-                return Ok(());
-            }
-        }
-        // Lines are shown as soon as nothing more is at hand.
-        if printer.flush() {
-            return Ok(());
-        }
-    }
-}
-
-/// These tables of this server; all of them where none are named.
-fn selected(url: DatabaseUrl, tables: Vec<TablePattern>) -> SelectorOptions {
-    let (all, tables) = (tables.is_empty(), Arc::new(tables));
-    let databases = Arc::clone(&tables);
-    let is_wanted = move |name: &TableName| all || tables.iter().any(|one| one.matches(name));
-    let mut options = SelectorOptions::new(url, Arc::new(is_wanted));
-    if !all {
-        options.databases =
-            Arc::new(move |name| databases.iter().any(|one| one.matches_database(name)));
-    }
-    options
-}
-
-/// Stdout, and how many changes may still be printed.
-struct Printer {
-    out: io::BufWriter<io::Stdout>,
-    left: Option<u64>,
-    pretty: bool,
-    in_colour: bool,
-}
-
-impl Printer {
-    fn new(options: &TailOptions) -> Self {
-        Self {
-            out: io::BufWriter::with_capacity(64 * 1024, io::stdout()),
-            left: options.count,
-            pretty: options.pretty,
-            in_colour: is_terminal() && !no_color(),
-        }
-    }
-
-    fn is_done(&self) -> bool {
-        self.left == Some(0)
-    }
-
-    /// Prints a transaction; true where that was the last thing to print.
-    fn print(&mut self, transaction: &Transaction) -> bool {
-        let (pretty, in_colour) = (self.pretty, self.in_colour);
-        let enough = if pretty {
-            pretty::texts(transaction, in_colour, |text| self.write(text))
-        } else {
-            line::lines(transaction, |line| self.write(line))
+            batch = selector.next() => batch?,
         };
-        enough && {
-            self.flush();
-            true
+        if print(&batch, &end, &mut printer) {
+            break;
+        }
+        reached = batch.through.unwrap_or(reached);
+    }
+    Ok(())
+}
+
+/// Prints a batch as far as it lies before the end; true where nothing more is to be printed.
+fn print(batch: &Batch, end: &End, printer: &mut Printer) -> bool {
+    for transaction in &batch.transactions {
+        match end.judge(transaction) {
+            Judgement::Print if printer.print(transaction) => return true,
+            Judgement::Print | Judgement::Skip => {}
+            Judgement::Stop => return true,
         }
     }
+    // Lines are shown as soon as nothing more is at hand.
+    printer.flush()
+}
 
-    /// A reader that has gone away has had enough.
-    fn write(&mut self, text: &str) -> bool {
-        if self.out.write_all(text.as_bytes()).is_err() {
-            return true;
+/// These tables; all of them where none are named.
+struct Wanted {
+    tables: TableFilter,
+    databases: Option<DatabaseFilter>,
+}
+
+impl Wanted {
+    fn of(patterns: Vec<TablePattern>) -> Self {
+        if patterns.is_empty() {
+            return Self { tables: Arc::new(|_| true), databases: None };
         }
-        self.left = self.left.map(|left| left.saturating_sub(1));
-        self.is_done()
-    }
-
-    fn flush(&mut self) -> bool {
-        self.out.flush().is_err()
+        let patterns = Arc::new(patterns);
+        let databases = Arc::clone(&patterns);
+        Self {
+            tables: Arc::new(move |name| patterns.iter().any(|one| one.matches(name))),
+            databases: Some(Arc::new(move |name| {
+                databases.iter().any(|one| one.matches_database(name))
+            })),
+        }
     }
 }

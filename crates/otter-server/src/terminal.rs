@@ -21,6 +21,12 @@ pub(crate) fn complain(problem: impl Display) {
     let _ = writeln!(err, "{} {problem}", paint(Colour::Red, "error:", err.is_terminal()));
 }
 
+/// Tells on stderr what a person should know about a result.
+pub(crate) fn note(what: impl Display) {
+    let mut err = io::stderr().lock();
+    let _ = writeln!(err, "{} {what}", paint(Colour::Yellow, "note:", err.is_terminal()));
+}
+
 /// A colour that terminals have had for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Colour {

@@ -2,7 +2,6 @@
 
 use otter_core::Start;
 use otter_core::mapping::{Mapping, Mappings};
-use otter_core::position::{ParsePositionError, Place};
 
 use super::databases::Database;
 use super::error::{ConfigError, Problem};
@@ -156,22 +155,10 @@ fn start(section: &Section<'_>) -> Result<Option<Start>, ConfigError> {
     if start.value.trim().is_empty() {
         return Err(section.bad_value("start", "\"now\", \"earliest\" or a position"));
     }
-    parse_start(&start.value).map(Some).map_err(|error| {
+    start.value.parse::<Start>().map(Some).map_err(|error| {
         let section_title = section.title();
         section.error("start", Problem::Start { section: section_title, error })
     })
-}
-
-/// Reads `now`, `earliest` or a position.
-///
-/// # Errors
-/// Where it is none of these.
-pub(crate) fn parse_start(text: &str) -> Result<Start, ParsePositionError> {
-    match text.trim() {
-        "now" => Ok(Start::Now),
-        "earliest" => Ok(Start::Earliest),
-        text => text.parse::<Place>().map(Start::At),
-    }
 }
 
 fn ddl(section: &Section<'_>) -> Result<DdlPolicy, ConfigError> {
