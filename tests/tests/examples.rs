@@ -73,3 +73,34 @@ async fn embedded_copies_a_database_until_it_is_interrupted() {
     assert!(output.status.success());
     assert!(String::from_utf8_lossy(&output.stdout).starts_with("1 rows, now at "));
 }
+
+#[tokio::test]
+async fn read_files_counts_the_changes_of_its_recorded_files() {
+    let output = Command::new(example("read_files")).output().await.expect("the example runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "8 transactions\n\
+         shop.customer: 4 inserted, 0 updated, 0 deleted\n\
+         shop.item: 3 inserted, 1 updated, 1 deleted\n"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn follow_prints_transactions_of_a_live_server() {
+    let server = testbed::mysql().source().start().await;
+    testbed::execute(&server, "CREATE DATABASE shop; CREATE TABLE shop.item (id INT PRIMARY KEY)")
+        .await;
+    testbed::execute(&server, "INSERT INTO shop.item VALUES (1), (2)").await;
+    let follow = Command::new(example("follow"))
+        .args([&server.url(), "earliest", "3"])
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(Duration::from_secs(30), follow)
+        .await
+        .expect("it ends after three transactions")
+        .expect("the example runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.ends_with("  2 rows of shop.item\n"), "{text}");
+}

@@ -13,8 +13,8 @@
 
 #[path = "selector/ddl.rs"]
 mod ddl;
-#[path = "selector/history.rs"]
-mod history;
+#[path = "selector/files.rs"]
+mod files;
 #[path = "selector/identity.rs"]
 mod identity;
 #[path = "selector/images.rs"]

@@ -1,0 +1,179 @@
+//! Binlogs that nobody on this project wrote, as transactions: they hold the rows that the events
+//! hold.
+//!
+//! The corpora are kept beside the project; `OTTER_CORPORA` is their folder.
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stdout,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use otter_binlog::file::BinlogFile;
+use otter_binlog::reader::{BinlogFiles, BinlogReader, ReadOptions};
+use otter_core::Start;
+
+const MAX_EVENT: usize = 64 << 20;
+
+fn folder() -> PathBuf {
+    match std::env::var_os("OTTER_CORPORA") {
+        Some(folder) => folder.into(),
+        None => panic!("set OTTER_CORPORA to the folder of the recorded binlogs"),
+    }
+}
+
+fn paths() -> Vec<String> {
+    let text = fs::read_to_string(folder().join("MANIFEST.tsv")).unwrap();
+    let path = |line: &str| line.split('\t').next().unwrap().to_owned();
+    text.lines().skip(1).map(path).collect()
+}
+
+/// The rows of each event with its offset, up to the first error.
+fn events(bytes: &[u8]) -> Vec<(u64, usize)> {
+    let Ok(mut file) = BinlogFile::new("file", bytes, MAX_EVENT) else { return Vec::new() };
+    let mut found = Vec::new();
+    while let Ok(Some(event)) = file.next_event() {
+        found.push((event.place.offset, event.rows.map_or(0, |rows| rows.row_count())));
+    }
+    found
+}
+
+/// What the transactions of a file hold.
+#[derive(Debug, Default)]
+struct Read {
+    rows: usize,
+    transactions: usize,
+    /// Behind the last transaction that was read to its end, where anything followed it.
+    end: Option<u64>,
+    /// The first words of what ended it.
+    error: Option<String>,
+}
+
+fn transactions(path: &Path, options: ReadOptions) -> Read {
+    let mut read = Read::default();
+    let opened = BinlogFiles::find(path)
+        .and_then(|files| BinlogReader::open(files, &Start::Earliest, options));
+    let reader = match opened {
+        Ok(reader) => reader,
+        Err(error) => return Read { error: Some(chain(&error)), end: Some(0), ..read },
+    };
+    let (mut all, mut end) = (reader.into_iter(), 0);
+    loop {
+        match all.next_transaction() {
+            Ok(Some(transaction)) => {
+                read.rows += transaction.row_count();
+                if let Some(last) = transaction.end {
+                    read.transactions += 1;
+                    end = last.end.offset;
+                }
+            }
+            Ok(None) => break,
+            Err(error) => {
+                read.error = Some(chain(&error));
+                read.end = Some(end);
+            }
+        }
+    }
+    if let Some(place) = all.reader().unfinished() {
+        read.end = Some(place.offset);
+    }
+    read
+}
+
+fn chain(error: &dyn Error) -> String {
+    let cause = error.source().map(chain);
+    format!("{error}{}", cause.map_or(String::new(), |cause| format!(": {cause}")))
+}
+
+/// Files in which not every row takes effect.
+const TAKEN_BACK: [&str; 0] = [];
+
+#[test]
+fn transactions_hold_the_rows_that_the_events_hold() {
+    let (mut wrong, mut whole, mut rows, mut refusals) = (Vec::new(), 0, 0, BTreeMap::new());
+    for path in paths() {
+        let full = folder().join(&path);
+        let events = events(&fs::read(&full).unwrap());
+        let mut options = ReadOptions::new(|_| true);
+        options.own_schema = "(none)".to_owned();
+        let read = transactions(&full, options);
+        let until = read.end.unwrap_or(u64::MAX);
+        let expected: usize =
+            events.iter().filter(|(offset, _)| *offset < until).map(|(_, rows)| rows).sum();
+        if read.rows != expected && !TAKEN_BACK.iter().any(|suffix| path.ends_with(suffix)) {
+            wrong.push(format!("{path}: {expected} rows in events, but {read:?}"));
+        }
+        rows += read.rows;
+        match &read.error {
+            None => whole += 1,
+            Some(error) => *refusals.entry(sort_of(error)).or_insert(0) += 1,
+        }
+    }
+    println!("{whole} files are whole and give {rows} rows; refused: {refusals:#?}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(whole > 40, "only {whole} files were read to their end");
+}
+
+/// An error without its place.
+fn sort_of(error: &str) -> String {
+    let words = error.split_whitespace().filter(|word| !word.contains([':', '/', '.']));
+    words.take(12).collect::<Vec<_>>().join(" ")
+}
+
+/// A small generator of damage, the same on every run.
+struct Damage(u64);
+
+impl Damage {
+    fn below(&mut self, bound: usize) -> usize {
+        // Knuth's MMIX constants.
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % bound
+    }
+}
+
+#[test]
+fn no_damage_makes_the_reader_panic_or_read_for_ever() {
+    const MOST_BYTES: usize = 32 * 1024;
+    let (folder_of_damage, mut damage) = (tempfile::tempdir().unwrap(), Damage(20_261_121));
+    let file = folder_of_damage.path().join("damaged.000001");
+    for path in paths() {
+        let whole = fs::read(folder().join(&path)).unwrap();
+        if whole.len() < 8 {
+            continue;
+        }
+        for round in 0..20 {
+            let mut bytes = whole[..whole.len().min(MOST_BYTES)].to_vec();
+            for _ in 0..=round % 3 {
+                let at = 4 + damage.below(bytes.len() - 4);
+                bytes[at] ^= 1 << damage.below(8);
+            }
+            if round % 4 == 0 {
+                bytes.truncate(4 + damage.below(bytes.len() - 4));
+            }
+            if round % 2 == 0 {
+                disable_checksums(&mut bytes);
+            }
+            fs::write(&file, bytes).unwrap();
+            let mut options = ReadOptions::new(|_| true);
+            options.fragment_bytes = 4 * 1024;
+            transactions(&file, options);
+        }
+    }
+}
+
+/// Declares in the format description that there are none.
+fn disable_checksums(bytes: &mut [u8]) {
+    let Some(size) = bytes.get(13..17).and_then(|size| size.first_chunk::<4>()) else { return };
+    let end = 4 + usize::try_from(u32::from_le_bytes(*size)).unwrap();
+    if let Some(algorithm) = end.checked_sub(5).and_then(|at| bytes.get_mut(at)) {
+        *algorithm = 0;
+    }
+}
