@@ -15,6 +15,8 @@
 mod ddl;
 #[path = "selector/files.rs"]
 mod files;
+#[path = "selector/history.rs"]
+mod history;
 #[path = "selector/identity.rs"]
 mod identity;
 #[path = "selector/images.rs"]
