@@ -296,7 +296,8 @@ impl Assembler {
         if self.used_bytes() < self.room.bytes() || self.room.try_grow() {
             return true;
         }
-        if self.holds_rows() {
+        // Those of an XA transaction stay here until its end.
+        if self.has_finished() || self.draft.as_ref().is_some_and(Draft::has_pieces) {
             return false;
         }
         // INVARIANT MEM-1: what fills the room was rolled back; nobody else could free it.

@@ -167,6 +167,25 @@ fn one_too_large_that_is_committed_at_once_is_read_again_in_fragments() {
     assert_eq!(read_again, (0..2_000).collect::<Vec<_>>());
 }
 
+/// INVARIANT LOSS-1: rows that were read stay where they are while there is no room for the next.
+#[tokio::test]
+async fn rows_are_kept_while_others_take_all_the_room() {
+    let rows: Vec<(i32, &str)> = (0..500).map(|id| (id, "some text of a row")).collect();
+    let budget = Budget::new(128 * 1024);
+    let facts = SourceFacts { folds_names: false, tracks_gtids: true, naming: Naming::Real };
+    let from = Position::at(None, Place::from_file(FilePlace::new("b.000001", 4)));
+    let assembler = Assembler::new(options(), facts, from.clone(), None, budget.clone());
+    let mut stream = Stream::new(assembler);
+    // It is loaded, and dropped, only when the room is used up.
+    let permit = budget.acquire(112 * 1024).await;
+    let in_flight = Batch { after: from, through: None, transactions: Vec::new(), permit };
+    stream.batches.push(in_flight);
+    stream.hold(1, 1, &rows).unwrap();
+    assert_eq!(stream.batches.remove(0).permit.bytes(), 0);
+    stream.decide(2, "COMMIT", 1).unwrap();
+    assert_eq!(ids(&stream.batches[0]), (0..500).collect::<Vec<_>>());
+}
+
 #[test]
 fn no_more_wait_than_the_budget_allows() {
     let mut stream = Stream::new(begin(options(), 8 * 1024, None));
