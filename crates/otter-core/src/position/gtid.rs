@@ -299,15 +299,15 @@ impl GtidSet {
     /// # Errors
     /// [`ParsePositionError`] naming the part that is no GTID set.
     pub fn parse_mysql(text: &str) -> Result<Self, ParsePositionError> {
-        let mut set = MySqlGtids::default();
+        let mut found = BTreeMap::<Tsid, Vec<(u64, u64)>>::new();
         for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
             let invalid = || ParsePositionError::Gtid(entry.to_owned());
             let mut parts = entry.split(':').map(str::trim);
             let uuid = parts.next().and_then(parse_uuid).ok_or_else(invalid)?;
-            let mut tag = String::new();
+            let mut tag: Arc<str> = "".into();
             for part in parts {
                 if is_tag(part) {
-                    tag = part.to_ascii_lowercase();
+                    tag = part.to_ascii_lowercase().into();
                     continue;
                 }
                 let (first, last) = part.split_once('-').unwrap_or((part, part));
@@ -316,6 +316,14 @@ impl GtidSet {
                 if first == 0 || first > last {
                     return Err(invalid());
                 }
+                found.entry((uuid, Arc::clone(&tag))).or_default().push((first, last));
+            }
+        }
+        let mut set = MySqlGtids::default();
+        for ((uuid, tag), mut list) in found {
+            // In order, each goes to the end. In another order, each would move all the others.
+            list.sort_unstable();
+            for (first, last) in list {
                 set.insert(uuid, &tag, first, last);
             }
         }
