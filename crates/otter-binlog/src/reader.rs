@@ -163,10 +163,9 @@ impl BinlogReader {
     ///
     /// # Errors
     /// Where an event is damaged, cut off or cannot be understood, with file and offset; what came
-    /// before it has been given. Nothing follows but after
-    /// [`SelectError::Abandoned`](crate::selector::SelectError::Abandoned), which says that the
-    /// server never finished a transaction whose fragments were given: the next call goes on behind
-    /// it.
+    /// before it has been given. Nothing follows but after [`SelectError::Abandoned`], which says
+    /// that the server never finished a transaction whose fragments were given: the next call goes
+    /// on behind it.
     pub fn next_batch(&mut self) -> Result<Option<Batch>, ReadError> {
         loop {
             if let Some(batch) = self.ready.pop_front() {

@@ -4,12 +4,13 @@
 //! pipeline, origin and slot (a slot is one writing connection). Nothing here decides who may
 //! write; `takeover` does.
 
+mod tables;
+
 use otter_core::{Position, SourceTime, Timestamp};
 
 use super::conn::{ApplyConn, ConnError, TextRow};
-use super::connect::ServerFacts;
 use super::error::MySqlLoadError;
-use super::names::{identifier, qualified, string};
+use super::names::{qualified, string};
 
 /// The version of the checkpoint's format.
 pub(crate) const FORMAT: u16 = 1;
@@ -98,109 +99,6 @@ impl Store {
     /// The pipeline's name as a literal.
     pub(crate) fn pipeline(&self) -> &str {
         &self.pipeline
-    }
-
-    /// The statements that make the schema and its tables.
-    pub(crate) fn create_statements(&self) -> [String; 4] {
-        let name = |column| format!("{column} VARCHAR({MAX_NAME}) NOT NULL");
-        let pipeline = name("`pipeline`");
-        let tail = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin";
-        [
-            format!("CREATE SCHEMA IF NOT EXISTS {}", identifier(&self.schema)),
-            format!(
-                "CREATE TABLE IF NOT EXISTS {} ({pipeline}, \
-                 `lane` SMALLINT UNSIGNED NOT NULL, \
-                 `format` SMALLINT UNSIGNED NOT NULL, \
-                 {}, \
-                 `term` BIGINT UNSIGNED NOT NULL, \
-                 `holder` VARCHAR(64) NOT NULL, \
-                 `slots` SMALLINT UNSIGNED NOT NULL, \
-                 `sequence` BIGINT UNSIGNED NOT NULL, \
-                 `source` VARCHAR({MAX_NAME}) NULL, \
-                 `resume_from` LONGTEXT NULL, \
-                 `applied_through` LONGTEXT NULL, \
-                 `source_time` DATETIME(6) NULL, \
-                 `applied_time` DATETIME(6) NOT NULL, \
-                 PRIMARY KEY (`pipeline`, `lane`)) {tail}",
-                self.checkpoint,
-                name("`arbiter`"),
-            ),
-            format!(
-                "CREATE TABLE IF NOT EXISTS {} ({pipeline}, {}, \
-                 `slot` SMALLINT UNSIGNED NOT NULL, \
-                 `counter` BIGINT UNSIGNED NOT NULL, \
-                 PRIMARY KEY (`pipeline`, `origin`, `slot`)) {tail}",
-                self.mark,
-                name("`origin`"),
-            ),
-            format!(
-                "CREATE TABLE IF NOT EXISTS {} ({pipeline}, \
-                 `number` BIGINT UNSIGNED NOT NULL, \
-                 `piece` INT UNSIGNED NOT NULL, \
-                 `place` LONGTEXT NOT NULL, \
-                 `text` LONGTEXT NOT NULL, \
-                 PRIMARY KEY (`pipeline`, `number`, `piece`)) {tail}",
-                self.schema_log,
-            ),
-        ]
-    }
-
-    /// What an administrator runs where the account may not make the schema itself.
-    pub(crate) fn set_up_by_hand(&self, account: &str) -> String {
-        let mut text = self.create_statements().join("; ");
-        text.push_str(&format!(
-            "; GRANT SELECT, INSERT, UPDATE, DELETE ON {}.* TO {account}",
-            identifier(&self.schema)
-        ));
-        text
-    }
-
-    /// Makes the schema and its tables where they are missing.
-    pub(crate) async fn ensure(
-        &self,
-        conn: &mut dyn ApplyConn,
-        facts: &ServerFacts,
-    ) -> Result<(), MySqlLoadError> {
-        let probe = format!(
-            "SELECT 1 FROM {} WHERE FALSE; SELECT 1 FROM {} WHERE FALSE; \
-             SELECT 1 FROM {} WHERE FALSE",
-            self.checkpoint, self.mark, self.schema_log
-        );
-        match conn.query(&probe).await {
-            Ok(_) => return Ok(()),
-            // No such table or schema; or no right to see whether there is one.
-            Err(error) if matches!(error.number(), Some(1049 | 1146 | 1142 | 1044)) => {}
-            Err(error) => return Err(MySqlLoadError::plain(error)),
-        }
-        for statement in self.create_statements() {
-            match conn.query(&statement).await {
-                Ok(_) => {}
-                Err(ConnError::Server(server))
-                    if matches!(server.number, 1044 | 1142 | 1227 | 1370) =>
-                {
-                    return Err(MySqlLoadError::MissingRight {
-                        number: server.number,
-                        remedy: self.set_up_by_hand(&facts.account),
-                    });
-                }
-                Err(error) => return Err(MySqlLoadError::plain(error)),
-            }
-        }
-        Ok(())
-    }
-
-    /// Empties the pipeline's schema log: its position was not reached by reading, so that schema
-    /// changes before it may be missing there.
-    pub(crate) async fn forget_schema(
-        &self,
-        conn: &mut dyn ApplyConn,
-    ) -> Result<(), MySqlLoadError> {
-        let text = format!("DELETE FROM {} WHERE `pipeline` = {}", self.schema_log, self.pipeline);
-        match conn.query(&text).await {
-            // There is none: a version without one was here.
-            Err(error) if error.number() == Some(1146) => Ok(()),
-            answer => answer.map(drop).map_err(MySqlLoadError::plain),
-        }
     }
 
     /// Reads all lanes of the pipeline.
