@@ -51,9 +51,10 @@ pub(crate) fn push_value(
         Value::Set(bits) => push_set(text, bits, column)?,
         Value::Json(document) => {
             if column.target == TargetForm::Json {
-                json::check_numbers(document)?;
+                json::push_document(text, document)?;
+            } else {
+                super::names::push_string(text, document);
             }
-            super::names::push_string(text, document);
         }
         // A kind of value that this version does not know.
         _ => return Err(Unwritable("is of an unknown kind")),
@@ -103,11 +104,21 @@ pub(crate) fn push_exact_predicate(
             text.push_str(charset);
             text.push_str(") AS BINARY)");
         }
-        (Value::Json(_) | Value::Text(_), TargetForm::Json) => {
+        (Value::Json(document), TargetForm::Json) => {
+            text.push_str(name);
+            text.push_str(" = ");
+            json::push_typed(text, document)?;
+            // 1 and 1.0 compare as equal, so that their texts are compared as well.
+            text.push_str(" AND HEX(");
+            text.push_str(name);
+            text.push_str(") = HEX(");
+            json::push_typed(text, document)?;
+            text.push(')');
+        }
+        (Value::Text(_), TargetForm::Json) => {
             text.push_str(name);
             text.push_str(" = CAST(");
             push_value(text, value, column)?;
-            // 1 and 1.0 compare as equal, so that their texts are compared as well.
             text.push_str(" AS JSON) AND HEX(");
             text.push_str(name);
             text.push_str(") = HEX(CAST(");
