@@ -110,9 +110,12 @@ fn value_options(info: &ServerInfo) -> Option<Finding> {
     if options.is_empty() {
         return Some(Finding::pass(what));
     }
-    Some(Finding::fail(
+    Some(Finding::warn(
         what,
-        format!("it is {options}, so that rows hold differences of JSON documents"),
+        format!(
+            "it is {options}: differences of JSON documents are read, but not those of a session \
+             with another binlog_row_image than FULL"
+        ),
         "SET GLOBAL binlog_row_value_options = ''",
     ))
 }

@@ -86,7 +86,8 @@ impl Assembler {
         let is_settled = !self.undecided.holds_back();
         let place = &self.position.resume_from;
         let in_head = place.last.as_ref().is_none_or(|last| last.start.file != here.file)
-            && place.file.as_ref() != Some(&here);
+            // A dump by GTIDs may begin before the place that is known.
+            && place.file.as_ref().is_none_or(|file| *file != here && here.covers(file) == Some(true));
         let is_free = self.draft.is_none()
             && self.expected.is_none()
             && self.replay.is_none()
