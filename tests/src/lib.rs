@@ -37,5 +37,6 @@ pub mod scene;
 pub mod signals;
 pub mod sysbench;
 pub mod testbed;
+pub mod types;
 pub mod wait;
 pub mod workload;

@@ -9,6 +9,9 @@
     reason = "a test fails by panicking and reports by printing"
 )]
 
+#[path = "main_job/matrix.rs"]
+mod matrix;
+
 use otter_server::sandbox::Flavor;
 use otter_tests::exactly_once::{Plan, carry_out};
 use otter_tests::fencing::{Arbiters, freeze_and_wake};
