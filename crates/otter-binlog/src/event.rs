@@ -12,6 +12,7 @@ pub(crate) mod head;
 pub(crate) mod kind;
 pub(crate) mod metadata;
 pub(crate) mod payload;
+pub(crate) mod pieces;
 pub(crate) mod query;
 pub(crate) mod rows;
 pub(crate) mod table_map;

@@ -165,6 +165,21 @@ impl<'a> RawEvent<'a> {
         Ok(Self { header, body, plain: bytes, stored: None })
     }
 
+    /// An event that was cut in pieces, whose checksum may be with it, or only counted in its size.
+    pub(crate) fn parse_joined(bytes: &'a [u8]) -> Result<Self, EventError> {
+        let header = Header::parse(&mut Cursor::new(bytes))?;
+        let size = usize::try_from(header.size).unwrap_or(usize::MAX);
+        let (plain, stored) = if size == bytes.len() {
+            split_if_checked(bytes)
+        } else if size == bytes.len().saturating_add(CHECKSUM_LENGTH) {
+            (bytes, None)
+        } else {
+            return Err(EventError::Size { header: header.size, actual: bytes.len() });
+        };
+        let body = plain.get(HEADER_LENGTH..).ok_or(EventError::Short)?;
+        Ok(Self { header, body, plain, stored })
+    }
+
     /// Whether a checksum was there and right.
     pub(crate) fn is_checked(&self) -> bool {
         self.stored.is_some()

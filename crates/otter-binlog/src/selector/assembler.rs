@@ -27,6 +27,7 @@ use super::tape::Tape;
 use super::tracker::Tracker;
 use crate::event::Format;
 use crate::event::payload::Payload;
+use crate::event::pieces::Pieces;
 use crate::event::table_map::TableMap;
 use crate::schema::compile::Naming;
 use crate::schema::{Outlook, SchemaTable, compile};
@@ -93,6 +94,8 @@ pub(crate) struct Assembler {
     carry: Option<Carry>,
     wanted: Option<WantedTable>,
     payload: Option<(Payload, Seal)>,
+    /// Rows of which not all pieces have come.
+    pieces: Option<Pieces>,
     /// The transaction by which the source is to be recognised, until it has come.
     expected: Option<Fingerprint>,
     /// Which transactions are passed by.
@@ -189,6 +192,7 @@ impl Assembler {
             carry: None,
             wanted: None,
             payload: None,
+            pieces: None,
             expected,
             passing: Passing::Nothing,
             tracker: None,

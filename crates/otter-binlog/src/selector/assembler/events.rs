@@ -7,6 +7,7 @@ use crate::event::control::{Heartbeat, Rotate, incident};
 use crate::event::frame::flag;
 use crate::event::gtid::{MariaDbGtidEvent, MySqlGtidEvent};
 use crate::event::payload::Payload;
+use crate::event::pieces::joined;
 use crate::event::{EventError, EventKind, Format, RawEvent, rows};
 use crate::selector::error::SelectError;
 
@@ -52,6 +53,18 @@ impl Assembler {
         Ok(batch)
     }
 
+    /// Joins the pieces of rows that were cut.
+    fn on_piece(&mut self, event: &RawEvent<'_>, seal: &Seal) -> Result<(), SelectError> {
+        let fail = self.event_error(seal.start, event.header.kind);
+        let mut pieces = self.pieces.take().unwrap_or_default();
+        let Some(bytes) = pieces.add(event.body, self.options.max_event).map_err(&fail)? else {
+            self.pieces = Some(pieces);
+            return Ok(());
+        };
+        let whole = joined(&bytes).map_err(&fail)?;
+        self.on_rows(&whole, seal)
+    }
+
     fn event_error(
         &self,
         start: u64,
@@ -77,6 +90,18 @@ impl Assembler {
     fn take(&mut self, event: &RawEvent<'_>, seal: &Seal) -> Result<Option<Batch>, SelectError> {
         let kind = event.header.kind;
         let fail = self.event_error(seal.start, kind);
+        if kind == EventKind::PARTIAL_ROW_DATA {
+            return self.on_piece(event, seal).map(|()| None);
+        }
+        match kind {
+            EventKind::HEARTBEAT | EventKind::HEARTBEAT_V2 | EventKind::ROTATE => {}
+            // A source that was killed has not finished its transaction.
+            EventKind::FORMAT_DESCRIPTION => self.pieces = None,
+            _ if self.pieces.is_some() => {
+                return Err(self.out_of_place(seal, kind, "pieces of rows are missing before it"));
+            }
+            _ => {}
+        }
         if rows::classify(kind).is_some() {
             self.on_rows(event, seal)?;
             return Ok(None);

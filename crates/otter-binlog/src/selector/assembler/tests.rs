@@ -121,6 +121,31 @@ impl Stream {
         self.send(EventKind::WRITE_ROWS, &body)
     }
 
+    /// As [`insert`](Self::insert), with the event cut in pieces as MariaDB 12.3 does.
+    fn insert_in_pieces(&mut self, id: u8, rows: &[(i32, &str)]) -> Result<(), SelectError> {
+        let mut body = vec![id, 0, 0, 0, 0, 0, 1, 0, 2, 0, 2, 3];
+        for (id, text) in rows {
+            body.push(0);
+            body.extend_from_slice(&id.to_le_bytes());
+            body.push(u8::try_from(text.len()).unwrap());
+            body.extend_from_slice(text.as_bytes());
+        }
+        let whole = EventBytes::new(EventKind::WRITE_ROWS, &body).plain();
+        let pieces: Vec<_> = whole.chunks(10).collect();
+        for (number, piece) in pieces.iter().enumerate() {
+            let mut body = [pieces.len(), number + 1]
+                .map(|number| u32::try_from(number).unwrap().to_le_bytes())
+                .concat();
+            body.push(u8::from(number == 0));
+            if number == 0 {
+                body.extend_from_slice(&whole.len().to_le_bytes());
+            }
+            body.extend_from_slice(piece);
+            self.send(EventKind::PARTIAL_ROW_DATA, &body)?;
+        }
+        Ok(())
+    }
+
     pub(super) fn commit(&mut self) -> Result<(), SelectError> {
         self.send(EventKind::XID, &9_u64.to_le_bytes())
     }
@@ -181,6 +206,25 @@ fn transactions_share_one_arena_and_neighbouring_rows_one_event() {
         Some(end.start.clone()),
         batch.transactions[0].end.as_ref().map(|it| it.end.clone())
     );
+}
+
+#[test]
+fn rows_in_pieces_are_joined_and_a_missing_piece_is_told() {
+    let mut stream = Stream::new(begin(options(), BUDGET, None));
+    stream.gtid(1).unwrap();
+    stream.query("shop", "BEGIN").unwrap();
+    stream.map(1, "shop", "item").unwrap();
+    stream.insert_in_pieces(1, &[(1, "a"), (2, "b")]).unwrap();
+    stream.insert(1, &[(3, "c")]).unwrap();
+    stream.commit().unwrap();
+    assert_eq!(ids(&stream.cut()), [1, 2, 3]);
+    stream.gtid(2).unwrap();
+    stream.query("shop", "BEGIN").unwrap();
+    stream.map(1, "shop", "item").unwrap();
+    let first = [&[2, 0, 0, 0, 1, 0, 0, 0, 0][..], b"half of an event"].concat();
+    stream.send(EventKind::PARTIAL_ROW_DATA, &first).unwrap();
+    let error = stream.commit().unwrap_err().to_string();
+    assert!(error.contains("pieces of rows are missing before it"), "{error}");
 }
 
 #[test]
