@@ -33,7 +33,7 @@ async fn main() {
     let arguments = Arguments::from_environment();
     let tables = arguments.number("tables", 10_000);
     let rounds = arguments.number("rounds", 5);
-    let server = testbed::mariadb().arg("--binlog-row-metadata=NO_LOG").source().start().await;
+    let server = testbed::mariadb().source().arg("--binlog-row-metadata=NO_LOG").start().await;
     testbed::execute(&server, "CREATE DATABASE shop").await;
     testbed::execute(&server, &format!("CREATE TABLE shop.t0 ({COLUMNS})")).await;
 
@@ -51,6 +51,7 @@ async fn main() {
     let many = Log::begin(&server).await;
     println!("begin with a snapshot of {tables} tables: {:.2} s", begun.elapsed().as_secs_f64());
     let text: usize = many.log.load().await.unwrap().iter().map(|record| record.text.len()).sum();
+    assert!(text > 0, "nothing is tracked");
     println!("the log holds {:.1} MiB", mebibytes(text));
     let large = many.resume(&server, rounds).await;
     let mut selector = many.selector(&server);
