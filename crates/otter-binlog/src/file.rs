@@ -53,10 +53,14 @@ pub struct FileEvent {
 /// ```
 pub struct BinlogFile<R> {
     frames: Frames<R>,
+    decoder: Decoder,
+}
+
+/// What is known of the events that came before.
+struct Decoder {
     max_event: usize,
     format: Format,
     tables: Tables,
-    buffer: Vec<u8>,
     /// A compressed transaction whose events are being read, and where it begins.
     payload: Option<(Payload, FilePlace)>,
 }
@@ -73,14 +77,13 @@ impl<R: Read> BinlogFile<R> {
     /// # Errors
     /// Where the bytes are no binlog, or an encrypted one.
     pub fn new(name: &str, input: R, max_event: usize) -> Result<Self, FileError> {
-        Ok(Self {
-            frames: Frames::new(name, input, max_event)?,
+        let decoder = Decoder {
             max_event,
             format: Format::default(),
             tables: Tables::default(),
-            buffer: Vec::new(),
             payload: None,
-        })
+        };
+        Ok(Self { frames: Frames::new(name, input, max_event)?, decoder })
     }
 
     /// The next event; `None` at the file's end.
@@ -89,20 +92,16 @@ impl<R: Read> BinlogFile<R> {
     /// [`FileError::Cut`] where the file ends inside an event; what came before is whole. Others
     /// where an event is damaged or cannot be decoded; the next call goes on behind it.
     pub fn next_event(&mut self) -> Result<Option<FileEvent>, FileError> {
-        if let Some(event) = self.next_inner()? {
+        if let Some(event) = self.decoder.next_inner()? {
             return Ok(Some(event));
         }
         let place = self.frames.place();
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let result = match self.frames.next(&mut buffer) {
-            Ok(true) => self.take(&buffer, &place).map(Some),
-            Ok(false) => Ok(None),
-            Err(error) => Err(error),
-        };
-        self.buffer = buffer;
-        result
+        let Some(bytes) = self.frames.next()? else { return Ok(None) };
+        self.decoder.take(bytes, &place).map(Some)
     }
+}
 
+impl Decoder {
     /// The next event inside a compressed transaction; `None` where there is none.
     fn next_inner(&mut self) -> Result<Option<FileEvent>, FileError> {
         let Some((mut payload, place)) = self.payload.take() else { return Ok(None) };

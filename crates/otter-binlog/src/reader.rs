@@ -33,24 +33,23 @@ mod error;
 mod files;
 mod live;
 mod start;
+mod steps;
 mod transactions;
 
-use std::collections::VecDeque;
 use std::fs::File;
-use std::io::BufReader;
 
-use otter_core::{Batch, Budget, FilePlace, Permit, Place, Position, SourceTime, Start, Table};
+use otter_core::{Batch, Budget, FilePlace, Place, Position, SourceTime, Start, Table};
 
 pub use crate::selector::{DatabaseFilter, ReadOptions, TableFilter};
 pub use error::ReadError;
 pub use files::BinlogFiles;
 pub use live::LiveReader;
 use start::Beginning;
+use steps::{Stepped, Steps, kind_of};
 pub use transactions::Transactions;
 
 use crate::event::EventKind;
 use crate::file::FileError;
-use crate::file::frames::Frames;
 use crate::schema::compile::Naming;
 use crate::selector::SelectError;
 use crate::selector::assembler::{Assembler, SourceFacts};
@@ -58,13 +57,11 @@ use crate::selector::assembler::{Assembler, SourceFacts};
 /// How many bytes of rows are held at most, unless fragments and batches are larger.
 const ROOM: usize = 64 << 20;
 
-/// How many bytes of unwanted transactions are read before the position is reported without one.
-const PROGRESS_BYTES: usize = 8 << 20;
-
 /// Binlog files, read as batches of transactions.
 ///
 /// Reading blocks on the disk; inside a runtime, do it where blocking is allowed. Memory holds one
-/// batch or fragment, one event, and the rows of XA transactions that wait for their decision, up
+/// batch or fragment, one event, the memory of the last batches to be used again (up to twice
+/// `fragment_bytes` each), and the rows of XA transactions that wait for their decision, up
 /// to 32 MiB of them: a transaction larger than `fragment_bytes` comes in fragments, each in a batch
 /// of its own, and what a caller keeps is the caller's to bound.
 ///
@@ -90,16 +87,11 @@ pub struct BinlogReader {
     files: BinlogFiles,
     /// The file that is being read.
     index: usize,
-    frames: Option<Frames<BufReader<File>>>,
-    assembler: Assembler,
+    steps: Steps<File>,
     max_event: usize,
-    buffer: Vec<u8>,
-    ready: VecDeque<Batch>,
     /// Told after what was read before it.
     error: Option<ReadError>,
     is_done: bool,
-    /// Bytes since the last batch.
-    silent_bytes: usize,
     /// The start inside a file, until an event has been found there.
     sought: Option<FilePlace>,
     unfinished: Option<FilePlace>,
@@ -131,26 +123,20 @@ impl BinlogReader {
         let place = Place { gtids, file: Some(file.clone()), last: None };
         let facts =
             SourceFacts { folds_names: false, tracks_gtids: is_complete, naming: Naming::Numbered };
-        // Nobody holds room but this reader, and each batch gives it back when it is handed out.
-        // Rows of undecided XA transactions wait in it.
-        let least = options.fragment_bytes.saturating_add(options.batch_bytes).saturating_mul(2);
-        let budget = Budget::new(least.max(ROOM));
+        let budget = budget_for(&options);
         let position = Position::at(None, place);
         let mut assembler = Assembler::new(options, facts, position, None, budget);
         assembler.count_bytes();
+        assembler.use_memory_again();
         assembler.pass_by(passing);
         let frames = files.open(index, max_event)?;
         let mut reader = Self {
             files,
             index,
-            frames,
-            assembler,
+            steps: Steps::new(frames, assembler),
             max_event,
-            buffer: Vec::new(),
-            ready: VecDeque::new(),
             error: None,
             is_done: false,
-            silent_bytes: 0,
             sought: None,
             unfinished: None,
         };
@@ -168,7 +154,7 @@ impl BinlogReader {
     /// on behind it.
     pub fn next_batch(&mut self) -> Result<Option<Batch>, ReadError> {
         loop {
-            if let Some(batch) = self.ready.pop_front() {
+            if let Some(batch) = self.steps.ready.pop_front() {
                 return Ok(Some(batch));
             }
             if let Some(error) = self.error.take() {
@@ -192,65 +178,36 @@ impl BinlogReader {
 
     /// Reads what all events of a file need, and goes on at the place.
     fn skip_to(&mut self, place: &FilePlace) -> Result<(), ReadError> {
-        self.assembler.begin_file(&place.file);
-        let Some(frames) = &mut self.frames else { return Ok(()) };
-        let mut buffer = Vec::new();
+        let Steps { frames, assembler, .. } = &mut self.steps;
+        assembler.begin_file(&place.file);
+        let Some(frames) = frames else { return Ok(()) };
+        let fail = |source| self.files.file_error(self.index, source);
         while frames.place().offset < place.offset {
-            let is_there = frames.next(&mut buffer);
-            if !is_there.map_err(|source| self.files.file_error(self.index, source))? {
-                break;
-            }
-            let kind = kind_of(&buffer);
+            let Some(bytes) = frames.next().map_err(fail)? else { break };
+            let kind = kind_of(bytes);
             if kind == EventKind::START_ENCRYPTION {
-                return Err(self.files.file_error(self.index, FileError::Encrypted));
+                return Err(fail(FileError::Encrypted));
             }
             if !crate::event::head::is_of_head(kind) {
                 break;
             }
-            self.assembler.feed(&buffer)?;
+            assembler.feed(bytes)?;
         }
         if frames.place().offset != place.offset {
-            let moved = frames.move_to(place.offset);
-            moved.map_err(|source| self.files.file_error(self.index, source))?;
+            frames.move_to(place.offset).map_err(fail)?;
             self.sought = Some(place.clone());
         }
-        self.assembler.move_to(place);
+        assembler.move_to(place);
         Ok(())
     }
 
-    /// Does one step: what the live selector does in the same situation, but nothing is waited for.
     fn step(&mut self) -> Result<(), ReadError> {
-        if self.assembler.is_fragment_due() {
-            return self.cut_all();
-        }
-        if self.assembler.has_carry() {
-            if self.assembler.find_room() {
-                return Ok(self.assembler.feed_carry()?);
-            }
-            if self.assembler.holds_rows() {
-                return self.cut_all();
-            }
-            return Err(SelectError::Bug("there is no room, and nothing takes it").into());
-        }
-        if self.assembler.is_full()
-            || self.silent_bytes >= PROGRESS_BYTES && self.assembler.has_moved()
-        {
-            return self.cut();
-        }
-        if self.assembler.has_payload() {
-            let batch = self.assembler.feed_payload()?;
-            self.give(batch);
-            return Ok(());
-        }
-        let Some(frames) = &mut self.frames else { return self.finish() };
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let read = frames.next(&mut buffer);
-        let done = match read {
-            Ok(true) => self.feed(&buffer),
-            Ok(false) => self.begin_next_file(),
-            Err(source) => Err(self.files.file_error(self.index, source)),
+        let done = match self.steps.step() {
+            Ok(Stepped::On) => Ok(()),
+            Ok(Stepped::ToTheEnd) if self.steps.frames.is_none() => self.finish(),
+            Ok(Stepped::ToTheEnd) => self.begin_next_file(),
+            Err(error) => Err(error.within(|source| self.files.file_error(self.index, source))),
         };
-        self.buffer = buffer;
         match self.sought.take() {
             Some(place) => {
                 done.map_err(|source| ReadError::NoEvent { place, source: Box::new(source) })
@@ -259,24 +216,14 @@ impl BinlogReader {
         }
     }
 
-    fn feed(&mut self, bytes: &[u8]) -> Result<(), ReadError> {
-        if kind_of(bytes) == EventKind::START_ENCRYPTION {
-            return Err(self.files.file_error(self.index, FileError::Encrypted));
-        }
-        self.silent_bytes = self.silent_bytes.saturating_add(bytes.len());
-        let batch = self.assembler.feed(bytes)?;
-        self.give(batch);
-        Ok(())
-    }
-
     fn begin_next_file(&mut self) -> Result<(), ReadError> {
-        self.frames = None;
-        let ended = self.assembler.end_file();
+        self.steps.frames = None;
+        let ended = self.steps.assembler.end_file();
         let frames = self.files.open(self.index + 1, self.max_event)?;
         if frames.is_some() {
             self.index += 1;
-            self.frames = frames;
-            self.assembler.begin_file(&self.files.name(self.index));
+            self.steps.frames = frames;
+            self.steps.assembler.begin_file(&self.files.name(self.index));
         }
         self.unfinished = ended?;
         Ok(())
@@ -285,7 +232,7 @@ impl BinlogReader {
     /// Behind the last file.
     fn finish(&mut self) -> Result<(), ReadError> {
         self.is_done = true;
-        if self.assembler.has_moved() { self.cut() } else { Ok(()) }
+        if self.steps.assembler.has_moved() { Ok(self.steps.cut()?) } else { Ok(()) }
     }
 
     /// Keeps the error until what was read before it has been given.
@@ -293,35 +240,18 @@ impl BinlogReader {
         let goes_on = matches!(error, ReadError::Content(SelectError::Abandoned { .. }));
         self.error = Some(error);
         self.is_done |= !goes_on;
-        if self.assembler.has_finished()
-            && let Ok(batch) = self.assembler.cut()
-        {
-            self.give(Some(batch));
+        if self.steps.assembler.has_finished() {
+            // What cannot be cut is not given; the error that is told already ends the reading.
+            let _ = self.steps.cut();
         }
     }
+}
 
-    fn cut(&mut self) -> Result<(), ReadError> {
-        let batch = self.assembler.cut()?;
-        self.give(Some(batch));
-        Ok(())
-    }
-
-    /// Hands out everything that is here, the transaction in progress as a fragment.
-    fn cut_all(&mut self) -> Result<(), ReadError> {
-        if self.assembler.has_finished() {
-            self.cut()?;
-        }
-        let fragment = self.assembler.cut_fragment()?;
-        self.give(fragment);
-        Ok(())
-    }
-
-    fn give(&mut self, batch: Option<Batch>) {
-        let Some(mut batch) = batch else { return };
-        batch.permit = Permit::none();
-        self.silent_bytes = 0;
-        self.ready.push_back(batch);
-    }
+/// Nobody holds room but the reader, and each batch gives it back when it is handed out. Rows of
+/// undecided XA transactions wait in it.
+fn budget_for(options: &ReadOptions) -> Budget {
+    let least = options.fragment_bytes.saturating_add(options.batch_bytes).saturating_mul(2);
+    Budget::new(least.max(ROOM))
 }
 
 impl BinlogFiles {
@@ -334,11 +264,12 @@ impl BinlogFiles {
     pub fn locate(&self, time: SourceTime) -> Result<Position, ReadError> {
         let options = ReadOptions::new(|_| false);
         let mut reader = BinlogReader::open(self.clone(), &Start::Since(time), options)?;
-        while !reader.is_done && reader.assembler.found().is_none() {
+        while !reader.is_done && reader.steps.assembler.found().is_none() {
             reader.step()?;
-            reader.ready.clear();
+            reader.steps.ready.clear();
         }
-        Ok(reader.assembler.found().unwrap_or(reader.assembler.position()).clone())
+        let assembler = &reader.steps.assembler;
+        Ok(assembler.found().unwrap_or(assembler.position()).clone())
     }
 }
 
@@ -349,10 +280,6 @@ impl BinlogFiles {
 pub fn has_names(table: &Table) -> bool {
     let is_number = |(index, name): (usize, &str)| name == format!("@{}", index + 1);
     !table.columns.iter().map(|column| &*column.name).enumerate().all(is_number)
-}
-
-fn kind_of(bytes: &[u8]) -> EventKind {
-    EventKind(bytes.get(4).copied().unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -153,10 +153,12 @@ impl RowsEvent {
     }
 
     /// The changed rows in source order.
+    #[inline]
     pub fn changes(&self) -> impl ExactSizeIterator<Item = Change<'_>> {
         (0..self.row_count).map(|index| self.change_at(index))
     }
 
+    #[inline]
     fn change_at(&self, index: usize) -> Change<'_> {
         let width = self.table.columns.len();
         let row = |image: usize| Row {
@@ -181,6 +183,7 @@ impl<'a> Row<'a> {
 
     /// The value of the column at `index`; `None` where the row image does not hold it.
     #[must_use]
+    #[inline]
     pub fn value(&self, index: usize) -> Option<Value<'a>> {
         if index >= self.table.columns.len() {
             return None;
@@ -196,9 +199,9 @@ impl<'a> Row<'a> {
     }
 
     /// All values in column order; `None` where absent.
+    #[inline]
     pub fn values(&self) -> impl ExactSizeIterator<Item = Option<Value<'a>>> + use<'a> {
-        let row = *self;
-        (0..self.table.columns.len()).map(move |index| row.value(index))
+        self.arena.values(self.first_cell, self.table.columns.len())
     }
 }
 
@@ -211,6 +214,7 @@ impl std::fmt::Debug for Row<'_> {
 impl<'a> Change<'a> {
     /// The row as it is afterwards; `None` for a removed one.
     #[must_use]
+    #[inline]
     pub fn after(&self) -> Option<Row<'a>> {
         match self {
             Self::Insert { after } | Self::Update { after, .. } => Some(*after),
@@ -220,6 +224,7 @@ impl<'a> Change<'a> {
 
     /// The row as it was; `None` for a new one.
     #[must_use]
+    #[inline]
     pub fn before(&self) -> Option<Row<'a>> {
         match self {
             Self::Update { before, .. } | Self::Delete { before } => Some(*before),

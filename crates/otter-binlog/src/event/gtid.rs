@@ -1,5 +1,7 @@
 //! The events that name a transaction: MySQL's GTID and anonymous GTID, MariaDB's GTID.
 
+use std::sync::Arc;
+
 use otter_core::Gtid;
 
 use super::frame::EventError;
@@ -24,7 +26,7 @@ impl MySqlGtidEvent {
         let uuid = cursor.array::<16>()?;
         let number = cursor.u64()?;
         let gtid =
-            if anonymous { None } else { Some(Gtid::MySql { uuid, tag: "".into(), number }) };
+            if anonymous { None } else { Some(Gtid::MySql { uuid, tag: Arc::default(), number }) };
         if number == 0 && !anonymous {
             return Err(EventError::Malformed("its transaction number is 0"));
         }

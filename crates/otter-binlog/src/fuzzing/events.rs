@@ -127,7 +127,7 @@ impl Driver {
 
     fn cut(&mut self) -> Result<(), SelectError> {
         let batch = self.assembler.cut()?;
-        self.take(Some(batch));
+        self.take(Some(Box::new(batch)));
         Ok(())
     }
 
@@ -140,7 +140,7 @@ impl Driver {
         Ok(())
     }
 
-    fn take(&mut self, batch: Option<Batch>) {
+    fn take(&mut self, batch: Option<Box<Batch>>) {
         let Some(batch) = batch else { return };
         assert!(batch.after == self.handed_out, "a batch begins where the last one ended");
         for event in batch.transactions.iter().flat_map(|transaction| &transaction.events) {

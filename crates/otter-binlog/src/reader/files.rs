@@ -4,7 +4,7 @@
 //! order of these, without a gap (LOSS-1).
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read, Seek};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::error::ReadError;
@@ -12,9 +12,6 @@ use crate::event::head::{Head, HeadReader};
 use crate::event::{EventError, EventKind};
 use crate::file::FileError;
 use crate::file::frames::{ENCRYPTED, Frames, MAGIC};
-
-/// A file is read in pieces of this size: thousands of small events per system call.
-const INPUT_BUFFER: usize = 256 * 1024;
 
 /// Binlog files of one series, oldest first.
 ///
@@ -89,11 +86,10 @@ impl BinlogFiles {
         &self,
         index: usize,
         max_event: usize,
-    ) -> Result<Option<Frames<BufReader<File>>>, ReadError> {
+    ) -> Result<Option<Frames<File>>, ReadError> {
         let Some(path) = self.paths.get(index) else { return Ok(None) };
         let file = File::open(path).map_err(|error| failed(path, error))?;
-        let input = BufReader::with_capacity(INPUT_BUFFER, file);
-        let frames = Frames::new(&name_of(path), input, max_event);
+        let frames = Frames::new(&name_of(path), file, max_event);
         frames.map(Some).map_err(|source| self.file_error(index, source))
     }
 
@@ -113,16 +109,14 @@ impl BinlogFiles {
     }
 }
 
-fn read_head<R: Read + Seek>(mut frames: Frames<R>) -> Result<Head, FileError> {
-    let (mut reader, mut buffer) = (HeadReader::default(), Vec::new());
+fn read_head<R: Read>(mut frames: Frames<R>) -> Result<Head, FileError> {
+    let mut reader = HeadReader::default();
     loop {
         let place = frames.place();
-        if !frames.next(&mut buffer)? {
-            break;
-        }
-        let kind = EventKind(buffer.get(4).copied().unwrap_or(0));
+        let Some(bytes) = frames.next()? else { break };
+        let kind = EventKind(bytes.get(4).copied().unwrap_or(0));
         let fail = |source: EventError| FileError::Event { place, kind, source };
-        if !reader.take(&buffer).map_err(fail)? {
+        if !reader.take(bytes).map_err(fail)? {
             break;
         }
     }

@@ -109,47 +109,50 @@ pub(crate) fn read_value(
     cursor: &mut Cursor<'_>,
     arena: &mut RowArenaBuilder,
 ) -> Result<(), ValueError> {
-    let value = match codec {
-        Codec::I8 => Value::Int(i64::from(cursor.u8()?.cast_signed())),
-        Codec::U8 => Value::UInt(u64::from(cursor.u8()?)),
-        Codec::I16 => Value::Int(i64::from(cursor.u16()?.cast_signed())),
-        Codec::U16 => Value::UInt(u64::from(cursor.u16()?)),
+    match codec {
+        Codec::I8 => push(arena, Value::Int(i64::from(cursor.u8()?.cast_signed()))),
+        Codec::U8 => push(arena, Value::UInt(u64::from(cursor.u8()?))),
+        Codec::I16 => push(arena, Value::Int(i64::from(cursor.u16()?.cast_signed()))),
+        Codec::U16 => push(arena, Value::UInt(u64::from(cursor.u16()?))),
         // The highest of three bytes carries the sign.
-        Codec::I24 => Value::Int(i64::from((cursor.u24()? << 8).cast_signed() >> 8)),
-        Codec::U24 => Value::UInt(u64::from(cursor.u24()?)),
-        Codec::I32 => Value::Int(i64::from(cursor.u32()?.cast_signed())),
-        Codec::U32 => Value::UInt(u64::from(cursor.u32()?)),
-        Codec::I64 => Value::Int(cursor.u64()?.cast_signed()),
-        Codec::U64 => Value::UInt(cursor.u64()?),
-        Codec::Float => Value::Float(f32::from_bits(cursor.u32()?)),
-        Codec::Double => Value::Double(f64::from_bits(cursor.u64()?)),
+        Codec::I24 => push(arena, Value::Int(i64::from((cursor.u24()? << 8).cast_signed() >> 8))),
+        Codec::U24 => push(arena, Value::UInt(u64::from(cursor.u24()?))),
+        Codec::I32 => push(arena, Value::Int(i64::from(cursor.u32()?.cast_signed()))),
+        Codec::U32 => push(arena, Value::UInt(u64::from(cursor.u32()?))),
+        Codec::I64 => push(arena, Value::Int(cursor.u64()?.cast_signed())),
+        Codec::U64 => push(arena, Value::UInt(cursor.u64()?)),
+        Codec::Float => push(arena, Value::Float(f32::from_bits(cursor.u32()?))),
+        Codec::Double => push(arena, Value::Double(f64::from_bits(cursor.u64()?))),
         Codec::Run { prefix, content } => {
             let bytes = cursor.prefixed(usize::from(prefix))?;
             match content {
-                Content::Text => Value::Text(bytes),
-                Content::Bytes => Value::Bytes(bytes),
-                Content::Geometry => Value::Geometry(bytes),
-                Content::Vector => Value::Vector(bytes),
+                Content::Text => push(arena, Value::Text(bytes)),
+                Content::Bytes => push(arena, Value::Bytes(bytes)),
+                Content::Geometry => push(arena, Value::Geometry(bytes)),
+                Content::Vector => push(arena, Value::Vector(bytes)),
             }
         }
-        Codec::Year => Value::Year(temporal::read_year(cursor)?),
-        Codec::Date => Value::Date(temporal::read_date(cursor)?),
+        Codec::Year => push(arena, Value::Year(temporal::read_year(cursor)?)),
+        Codec::Date => push(arena, Value::Date(temporal::read_date(cursor)?)),
         Codec::Time { digits, width } => {
-            Value::Time(temporal::read_time(cursor, digits, usize::from(width))?)
+            let time = temporal::read_time(cursor, digits, usize::from(width))?;
+            push(arena, Value::Time(time))
         }
         Codec::DateTime { digits, width } => {
-            Value::DateTime(temporal::read_date_time(cursor, digits, usize::from(width))?)
+            let time = temporal::read_date_time(cursor, digits, usize::from(width))?;
+            push(arena, Value::DateTime(time))
         }
         Codec::Timestamp { digits, width } => {
-            Value::Timestamp(temporal::read_timestamp(cursor, digits, usize::from(width))?)
+            let time = temporal::read_timestamp(cursor, digits, usize::from(width))?;
+            push(arena, Value::Timestamp(time))
         }
-        Codec::Bit(width) => Value::Bit(cursor.uint_be(usize::from(width))?),
-        Codec::Enum { width: 1 } => Value::Enum(u16::from(cursor.u8()?)),
-        Codec::Enum { .. } => Value::Enum(cursor.u16()?),
-        Codec::Set { width } => Value::Set(cursor.uint(usize::from(width))?),
+        Codec::Bit(width) => push(arena, Value::Bit(cursor.uint_be(usize::from(width))?)),
+        Codec::Enum { width: 1 } => push(arena, Value::Enum(u16::from(cursor.u8()?))),
+        Codec::Enum { .. } => push(arena, Value::Enum(cursor.u16()?)),
+        Codec::Set { width } => push(arena, Value::Set(cursor.uint(usize::from(width))?)),
         Codec::Decimal(layout) => {
             let bytes = cursor.bytes(layout.length)?;
-            return arena.push_with(BytesKind::Decimal, |output| layout.write(bytes, output));
+            arena.push_with(BytesKind::Decimal, |output| layout.write(bytes, output))
         }
         Codec::Json { .. }
         | Codec::Padded { .. }
@@ -157,9 +160,8 @@ pub(crate) fn read_value(
         | Codec::Compressed { .. }
         | Codec::OldTime
         | Codec::OldDateTime
-        | Codec::OldTimestamp => return read_rare(codec, cursor, arena),
-    };
-    arena.push(Some(value)).map_err(ValueError::from)
+        | Codec::OldTimestamp => read_rare(codec, cursor, arena),
+    }
 }
 
 /// The codecs that take time anyway, out of the way of the others.
@@ -205,6 +207,8 @@ fn read_rare(
     }
 }
 
+#[allow(clippy::inline_always, reason = "each caller knows the kind of the value")]
+#[inline(always)]
 fn push(arena: &mut RowArenaBuilder, value: Value<'_>) -> Result<(), ValueError> {
     arena.push(Some(value)).map_err(ValueError::from)
 }

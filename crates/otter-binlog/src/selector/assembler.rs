@@ -11,6 +11,7 @@ mod passing;
 mod queries;
 mod replay;
 mod rows;
+mod spare;
 mod xa;
 
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use batches::Finished;
 pub(crate) use passing::Passing;
 use replay::{Passed, Replay};
 use rows::Carry;
+use spare::Spare;
 use xa::Undecided;
 
 /// What is known of the source and does not change while it is read.
@@ -110,6 +112,7 @@ pub(crate) struct Assembler {
     /// What was applied already and is read again, until it has all come.
     replay: Option<Replay>,
     scratch: Vec<u8>,
+    spare: Spare,
 }
 
 impl std::fmt::Debug for Assembler {
@@ -199,6 +202,7 @@ impl Assembler {
             stale: Stale::Nothing,
             lessons: Lessons::default(),
             scratch: Vec::new(),
+            spare: Spare::default(),
         }
     }
 
@@ -326,7 +330,11 @@ impl Assembler {
         !self.finished.is_empty() || self.draft.as_ref().is_some_and(Draft::may_go_in_fragments)
     }
 
-    fn close(&mut self, draft: Draft, end: TransactionEnd) -> Result<Option<Batch>, SelectError> {
+    fn close(
+        &mut self,
+        draft: Draft,
+        end: TransactionEnd,
+    ) -> Result<Option<Box<Batch>>, SelectError> {
         if self.expected.is_some() {
             return self.recognise(&end).map(|()| None);
         }

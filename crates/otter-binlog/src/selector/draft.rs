@@ -64,7 +64,7 @@ pub(crate) struct Draft {
     /// It may have to wait for a decision, so that nothing of it is handed out before its end.
     pub(crate) is_xa: bool,
     /// Why its rows are not held, which matters only if it is committed.
-    failure: Option<SelectError>,
+    failure: Option<Box<SelectError>>,
     pieces: Vec<Piece>,
     /// Rows that were read, those handed out included.
     rows: u64,
@@ -111,7 +111,7 @@ impl Draft {
     pub(crate) fn lose(&mut self, failure: SelectError) {
         self.pieces.clear();
         self.barrier = 0;
-        self.failure = Some(failure);
+        self.failure = Some(Box::new(failure));
     }
 
     /// Whether its rows are not held.
@@ -120,7 +120,7 @@ impl Draft {
     }
 
     pub(crate) fn take_failure(&mut self) -> Option<SelectError> {
-        self.failure.take()
+        self.failure.take().map(|failure| *failure)
     }
 
     /// Whether rows of the arena that is being written belong to it.
@@ -231,7 +231,7 @@ impl Draft {
             Piece::Done(event) => Some(event),
             Piece::Rows(_) => None,
         };
-        self.pieces.drain(..).filter_map(sealed).collect()
+        std::mem::take(&mut self.pieces).into_iter().filter_map(sealed).collect()
     }
 
     /// What is there so far, sealed, as a fragment.
@@ -240,25 +240,6 @@ impl Draft {
         let rows_before = self.handed_out;
         self.fragments = self.fragments.saturating_add(1);
         self.handed_out = self.rows;
-        self.transaction(part, rows_before, None)
-    }
-
-    /// The whole or the last fragment, sealed.
-    pub(crate) fn finish(mut self, end: TransactionEnd) -> Transaction {
-        let part = match self.fragments {
-            0 => Part::Whole,
-            index => Part::Fragment { index, last: true },
-        };
-        let rows_before = self.handed_out;
-        self.transaction(part, rows_before, Some(end))
-    }
-
-    fn transaction(
-        &mut self,
-        part: Part,
-        rows_before: u64,
-        end: Option<TransactionEnd>,
-    ) -> Transaction {
         Transaction {
             gtid: self.gtid.clone(),
             start: self.start.clone(),
@@ -267,7 +248,25 @@ impl Draft {
             part,
             rows_before,
             events: self.take_events(),
-            end,
+            end: None,
+        }
+    }
+
+    /// The whole or the last fragment, sealed.
+    pub(crate) fn finish(mut self, end: TransactionEnd) -> Transaction {
+        let part = match self.fragments {
+            0 => Part::Whole,
+            index => Part::Fragment { index, last: true },
+        };
+        Transaction {
+            part,
+            rows_before: self.handed_out,
+            events: self.take_events(),
+            gtid: self.gtid,
+            start: self.start,
+            committed_at: SourceTime(self.committed_at),
+            origin: self.origin,
+            end: Some(end),
         }
     }
 }

@@ -150,7 +150,7 @@ impl Session {
         }
         if self.assembler.has_payload() {
             let batch = self.assembler.feed_payload()?;
-            self.ready.extend(batch);
+            self.ready.extend(batch.map(|batch| *batch));
             return Ok(());
         }
         let is_waiting = !self.stream.has_buffered_event();
@@ -162,7 +162,7 @@ impl Session {
         }
         let bytes = next_event(&mut self.stream).await?;
         let batch = self.assembler.feed(bytes)?;
-        self.ready.extend(batch);
+        self.ready.extend(batch.map(|batch| *batch));
         Ok(())
     }
 
@@ -181,7 +181,7 @@ impl Session {
             next_event(&mut self.stream).await?
         };
         let batch = self.assembler.feed(bytes)?;
-        self.ready.extend(batch);
+        self.ready.extend(batch.map(|batch| *batch));
         Ok(())
     }
 
@@ -212,7 +212,7 @@ impl Session {
             self.cut()?;
         }
         let fragment = self.assembler.cut_fragment()?;
-        self.ready.extend(fragment);
+        self.ready.extend(fragment.map(|batch| *batch));
         Ok(())
     }
 

@@ -83,6 +83,22 @@ impl GtidSet {
         }
     }
 
+    /// Adds what another set holds, which is read behind this one: of MariaDB's GTIDs its last of
+    /// a domain counts. One of the other kind changes nothing.
+    pub fn extend(&mut self, behind: &Self) {
+        match (self, behind) {
+            (Self::MySql(set), Self::MySql(behind)) => {
+                for (uuid, tag, list) in behind.intervals() {
+                    for (first, last) in list {
+                        set.insert(*uuid, tag, *first, *last);
+                    }
+                }
+            }
+            (Self::MariaDb(set), Self::MariaDb(behind)) => set.domains.extend(&behind.domains),
+            (Self::MySql(_), Self::MariaDb(_)) | (Self::MariaDb(_), Self::MySql(_)) => {}
+        }
+    }
+
     /// Takes a MySQL GTID out of the set, so that the server sends it again. MariaDB's sets
     /// cannot say that; they stay as they are.
     pub fn remove(&mut self, gtid: &Gtid) {
@@ -123,7 +139,9 @@ impl MySqlGtids {
         if first > last {
             return;
         }
-        let list = self.intervals.entry((uuid, Arc::from(tag))).or_default();
+        // The empty tag, which nearly all have, costs no memory.
+        let tag = if tag.is_empty() { Arc::default() } else { Arc::from(tag) };
+        let list = self.intervals.entry((uuid, tag)).or_default();
         // The common case is the next number of the last interval.
         let from = list.partition_point(|(_, end)| end.saturating_add(1) < first);
         let to = list.partition_point(|(start, _)| *start <= last.saturating_add(1));

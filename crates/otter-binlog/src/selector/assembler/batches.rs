@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use otter_core::{Batch, Permit, RowArenaBuilder, Transaction, TransactionEnd};
+use otter_core::{Batch, Permit, Transaction, TransactionEnd};
 
 use super::Assembler;
 use crate::selector::draft::Draft;
@@ -25,7 +25,7 @@ impl Assembler {
         &mut self,
         draft: Draft,
         end: TransactionEnd,
-    ) -> Result<Option<Batch>, SelectError> {
+    ) -> Result<Option<Box<Batch>>, SelectError> {
         let rows = draft.row_count();
         // While an XA transaction waits, reading could not begin again between two transactions.
         if draft.is_fragmented() || self.undecided.is_waiting() {
@@ -33,7 +33,7 @@ impl Assembler {
             self.seal(Some(&mut draft))?;
             let permit = self.cut_room();
             let transaction = draft.finish(end);
-            return Ok(Some(self.batch(vec![transaction], permit)));
+            return Ok(Some(Box::new(self.batch(vec![transaction], permit))));
         }
         self.finished_rows += rows;
         self.finished.push(Finished { draft, end });
@@ -89,18 +89,15 @@ impl Assembler {
 
     /// What was read of the transaction in progress, as a fragment. Call [`cut`](Self::cut) first
     /// where other transactions are complete.
-    pub(crate) fn cut_fragment(&mut self) -> Result<Option<Batch>, SelectError> {
+    pub(crate) fn cut_fragment(&mut self) -> Result<Option<Box<Batch>>, SelectError> {
         let Some(mut draft) = self.draft.take_if(|draft| !draft.is_xa) else { return Ok(None) };
         self.seal(Some(&mut draft))?;
         let permit = self.cut_room();
         let transaction = draft.take_fragment();
         self.draft = Some(draft);
-        Ok(Some(Batch {
-            after: self.handed_out.clone(),
-            through: None,
-            transactions: vec![transaction],
-            permit,
-        }))
+        let after = self.handed_out.clone();
+        let transactions = vec![transaction];
+        Ok(Some(Box::new(Batch { after, through: None, transactions, permit })))
     }
 
     pub(super) fn cut_room(&mut self) -> Permit {
@@ -112,8 +109,10 @@ impl Assembler {
     pub(super) fn seal(&mut self, draft: Option<&mut Draft>) -> Result<(), SelectError> {
         self.sealed_bytes += self.arena.byte_size();
         self.draft_begin = 0;
-        let arena = std::mem::replace(&mut self.arena, RowArenaBuilder::new());
+        let next = self.spare.take();
+        let arena = std::mem::replace(&mut self.arena, next);
         let arena = Arc::new(arena.finish());
+        self.spare.keep(&arena);
         for finished in &mut self.finished {
             finished.draft.seal(&arena)?;
         }

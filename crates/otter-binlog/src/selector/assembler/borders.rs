@@ -51,7 +51,7 @@ impl Assembler {
         event: &RawEvent<'_>,
         gtid: MariaDbGtidEvent,
         start: u64,
-    ) -> Result<Option<Batch>, SelectError> {
+    ) -> Result<Option<Box<Batch>>, SelectError> {
         let at = u64::from(event.header.timestamp) * MICROS;
         self.begin(event.header.kind, Some(gtid.gtid), start, at)?;
         if let Some(draft) = &mut self.draft {
@@ -97,7 +97,7 @@ impl Assembler {
     }
 
     /// Ends the transaction behind `last`.
-    pub(super) fn commit(&mut self, last: &Seal) -> Result<Option<Batch>, SelectError> {
+    pub(super) fn commit(&mut self, last: &Seal) -> Result<Option<Box<Batch>>, SelectError> {
         let Some(draft) = self.draft.take() else { return Ok(None) };
         if self.is_abandoned(&draft.start) {
             // It was finished after all.

@@ -14,7 +14,7 @@ use crate::selector::error::SelectError;
 impl Assembler {
     /// Takes the bytes of one event of the stream. Returns a batch where the event ends a
     /// transaction that is handed out alone.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Option<Batch>, SelectError> {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Option<Box<Batch>>, SelectError> {
         let event = RawEvent::parse(bytes, &self.format).map_err(|source| {
             let kind = EventKind(bytes.get(4).copied().unwrap_or(0));
             SelectError::Event { place: self.tape.here(), kind, source }
@@ -30,7 +30,7 @@ impl Assembler {
     }
 
     /// Takes the next event inside a compressed transaction.
-    pub(crate) fn feed_payload(&mut self) -> Result<Option<Batch>, SelectError> {
+    pub(crate) fn feed_payload(&mut self) -> Result<Option<Box<Batch>>, SelectError> {
         let Some((mut payload, seal)) = self.payload.take() else { return Ok(None) };
         let fail = |source| SelectError::Event {
             place: self.tape.at(seal.start),
@@ -55,23 +55,25 @@ impl Assembler {
 
     /// Joins the pieces of rows that were cut.
     fn on_piece(&mut self, event: &RawEvent<'_>, seal: &Seal) -> Result<(), SelectError> {
-        let fail = self.event_error(seal.start, event.header.kind);
+        let kind = event.header.kind;
         let mut pieces = self.pieces.take().unwrap_or_default();
-        let Some(bytes) = pieces.add(event.body, self.options.max_event).map_err(&fail)? else {
+        let added = pieces.add(event.body, self.options.max_event);
+        let Some(bytes) = added.map_err(|source| self.unreadable(seal, kind, source))? else {
             self.pieces = Some(pieces);
             return Ok(());
         };
-        let whole = joined(&bytes).map_err(&fail)?;
+        let whole = joined(&bytes).map_err(|source| self.unreadable(seal, kind, source))?;
         self.on_rows(&whole, seal)
     }
 
-    fn event_error(
+    /// The error about an event whose bytes are not what they should be.
+    pub(super) fn unreadable(
         &self,
-        start: u64,
+        seal: &Seal,
         kind: EventKind,
-    ) -> impl Fn(EventError) -> SelectError + use<> {
-        let place = self.tape.at(start);
-        move |source| SelectError::Event { place: place.clone(), kind, source }
+        source: EventError,
+    ) -> SelectError {
+        SelectError::Event { place: self.place(seal), kind, source }
     }
 
     pub(super) fn out_of_place(
@@ -87,20 +89,25 @@ impl Assembler {
         self.tape.at(seal.start)
     }
 
-    fn take(&mut self, event: &RawEvent<'_>, seal: &Seal) -> Result<Option<Batch>, SelectError> {
+    fn take(
+        &mut self,
+        event: &RawEvent<'_>,
+        seal: &Seal,
+    ) -> Result<Option<Box<Batch>>, SelectError> {
         let kind = event.header.kind;
-        let fail = self.event_error(seal.start, kind);
         if kind == EventKind::PARTIAL_ROW_DATA {
             return self.on_piece(event, seal).map(|()| None);
         }
-        match kind {
-            EventKind::HEARTBEAT | EventKind::HEARTBEAT_V2 | EventKind::ROTATE => {}
-            // A source that was killed has not finished its transaction.
-            EventKind::FORMAT_DESCRIPTION => self.pieces = None,
-            _ if self.pieces.is_some() => {
-                return Err(self.out_of_place(seal, kind, "pieces of rows are missing before it"));
+        if self.pieces.is_some() {
+            match kind {
+                EventKind::HEARTBEAT | EventKind::HEARTBEAT_V2 | EventKind::ROTATE => {}
+                // A source that was killed has not finished its transaction.
+                EventKind::FORMAT_DESCRIPTION => self.pieces = None,
+                _ => {
+                    let what = "pieces of rows are missing before it";
+                    return Err(self.out_of_place(seal, kind, what));
+                }
             }
-            _ => {}
         }
         if rows::classify(kind).is_some() {
             self.on_rows(event, seal)?;
@@ -117,20 +124,23 @@ impl Assembler {
             EventKind::QUERY | EventKind::QUERY_COMPRESSED => return self.on_query(event, seal),
             EventKind::GTID | EventKind::ANONYMOUS_GTID => {
                 let anonymous = kind == EventKind::ANONYMOUS_GTID;
-                let gtid = MySqlGtidEvent::parse(event.body, anonymous).map_err(fail)?;
+                let gtid = MySqlGtidEvent::parse(event.body, anonymous)
+                    .map_err(|source| self.unreadable(seal, kind, source))?;
                 self.on_mysql_gtid(event, gtid, seal.start)?;
             }
             EventKind::GTID_TAGGED => {
-                let gtid = MySqlGtidEvent::parse_tagged(event.body).map_err(fail)?;
+                let gtid = MySqlGtidEvent::parse_tagged(event.body)
+                    .map_err(|source| self.unreadable(seal, kind, source))?;
                 self.on_mysql_gtid(event, gtid, seal.start)?;
             }
             EventKind::MARIADB_GTID => {
-                let gtid =
-                    MariaDbGtidEvent::parse(event.body, event.header.server_id).map_err(fail)?;
+                let gtid = MariaDbGtidEvent::parse(event.body, event.header.server_id)
+                    .map_err(|source| self.unreadable(seal, kind, source))?;
                 return self.on_mariadb_gtid(event, gtid, seal.start);
             }
             EventKind::TRANSACTION_PAYLOAD => {
-                let payload = Payload::parse(event.body, self.options.max_event).map_err(fail)?;
+                let payload = Payload::parse(event.body, self.options.max_event)
+                    .map_err(|source| self.unreadable(seal, kind, source))?;
                 self.payload = Some((payload, *seal));
             }
             EventKind::FORMAT_DESCRIPTION => self.on_format(event, seal)?,
@@ -138,7 +148,8 @@ impl Assembler {
             EventKind::HEARTBEAT | EventKind::HEARTBEAT_V2 if self.tape.counts_bytes() => {}
             EventKind::HEARTBEAT => self.tape.skip_to(Heartbeat::parse(&event.header)),
             EventKind::HEARTBEAT_V2 => {
-                let heartbeat = Heartbeat::parse_v2(&event.header, event.body).map_err(fail)?;
+                let heartbeat = Heartbeat::parse_v2(&event.header, event.body)
+                    .map_err(|source| self.unreadable(seal, kind, source))?;
                 self.tape.skip_to(heartbeat);
             }
             EventKind::XA_PREPARE => return self.on_xa_prepare(event, seal),
@@ -188,7 +199,7 @@ impl Assembler {
 
     fn on_format(&mut self, event: &RawEvent<'_>, seal: &Seal) -> Result<(), SelectError> {
         let format = Format::of(event)
-            .map_err(self.event_error(seal.start, EventKind::FORMAT_DESCRIPTION))?;
+            .map_err(|source| self.unreadable(seal, EventKind::FORMAT_DESCRIPTION, source))?;
         // A repeated one in the middle of a file says nothing about transactions.
         if event.header.log_pos != 0 {
             self.tables.clear();
@@ -202,8 +213,8 @@ impl Assembler {
     }
 
     fn on_rotate(&mut self, event: &RawEvent<'_>, seal: &Seal) -> Result<(), SelectError> {
-        let rotate =
-            Rotate::parse(event.body).map_err(self.event_error(seal.start, EventKind::ROTATE))?;
+        let rotate = Rotate::parse(event.body)
+            .map_err(|source| self.unreadable(seal, EventKind::ROTATE, source))?;
         // A file is left at its end, which only its reader sees: a relay log holds ROTATE events
         // about the files of its source.
         if self.tape.counts_bytes() {

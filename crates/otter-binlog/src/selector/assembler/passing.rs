@@ -67,6 +67,13 @@ impl Assembler {
         self.tape.count_bytes();
     }
 
+    /// Keeps the memory of arenas that come back, as far as they are no larger than a batch or a
+    /// fragment usually is. Not where a budget counts what is held.
+    pub(crate) fn use_memory_again(&mut self) {
+        let usual = self.options.batch_bytes.max(self.options.fragment_bytes);
+        self.spare.allow(usual.saturating_mul(2));
+    }
+
     /// Goes on at a place in a file that nothing has announced.
     pub(crate) fn move_to(&mut self, place: &FilePlace) {
         self.tape.rotate(Rotate { file: &place.file, offset: place.offset });

@@ -27,14 +27,18 @@ impl Assembler {
         &mut self,
         event: &RawEvent<'_>,
         seal: &Seal,
-    ) -> Result<Option<Batch>, SelectError> {
+    ) -> Result<Option<Box<Batch>>, SelectError> {
         let kind = event.header.kind;
-        let place = self.place(seal);
-        let fail = |source| SelectError::Event { place: place.clone(), kind, source };
-        let query = Query::parse(event.body, &self.format).map_err(fail)?;
+        let query = Query::parse(event.body, &self.format)
+            .map_err(|source| self.unreadable(seal, kind, source))?;
+        // What nearly all of these events hold, whatever the character set.
+        if query.statement == b"BEGIN" && kind == EventKind::QUERY {
+            return self.on_begin(event, seal);
+        }
         let text = if kind == EventKind::QUERY_COMPRESSED {
             let mut plain = Vec::new();
-            inflate_event(query.statement, self.options.max_event, &mut plain).map_err(fail)?;
+            inflate_event(query.statement, self.options.max_event, &mut plain)
+                .map_err(|source| self.unreadable(seal, kind, source))?;
             Cow::Owned(plain)
         } else {
             Cow::Borrowed(query.statement)
@@ -57,14 +61,7 @@ impl Assembler {
             self.follow(&Logged { query: &query, text: &text, charset, is_harmless });
         }
         match statement {
-            Statement::Begin => {
-                let draft = self.draft_for(&event.header, seal.start)?;
-                if std::mem::replace(&mut draft.begun, true) {
-                    let problem = "the transaction before it has no end";
-                    return Err(SelectError::OutOfPlace { place, kind, problem });
-                }
-                return Ok(None);
-            }
+            Statement::Begin => return self.on_begin(event, seal),
             Statement::Commit => return self.commit(seal),
             Statement::Rollback => {
                 if let Some(draft) = &mut self.draft {
@@ -111,6 +108,19 @@ impl Assembler {
         self.end_single(event, seal)
     }
 
+    fn on_begin(
+        &mut self,
+        event: &RawEvent<'_>,
+        seal: &Seal,
+    ) -> Result<Option<Box<Batch>>, SelectError> {
+        let draft = self.draft_for(&event.header, seal.start)?;
+        if std::mem::replace(&mut draft.begun, true) {
+            let problem = "the transaction before it has no end";
+            return Err(self.out_of_place(seal, event.header.kind, problem));
+        }
+        Ok(None)
+    }
+
     fn make_all_stale(&mut self) {
         self.tables.clear();
         if self.expected.is_none() {
@@ -137,7 +147,7 @@ impl Assembler {
         &mut self,
         event: &RawEvent<'_>,
         seal: &Seal,
-    ) -> Result<Option<Batch>, SelectError> {
+    ) -> Result<Option<Box<Batch>>, SelectError> {
         if self.draft_for(&event.header, seal.start)?.begun {
             return Ok(None);
         }

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use otter_core::{Event, Origin, RowArenaBuilder, RowKind, RowsEvent, Table, Value};
 
 use super::{Assembler, Seal, WantedTable};
+use crate::event::RawEvent;
 use crate::event::compressed::inflate_event;
 use crate::event::rows::{NO_TABLE, RowsHead, is_compressed, table_id};
 use crate::event::table_map::{TableMap, split_id};
-use crate::event::{EventError, RawEvent};
 use crate::row::{RowPlan, RowReader};
 use crate::schema::{Outlook, outlook};
 use crate::selector::draft::RowRun;
 use crate::selector::error::SelectError;
 use crate::selector::tables::Use;
+use crate::selector::tape::Tape;
 
 /// The column of the mark that names the site.
 const ORIGIN_COLUMN: &str = "origin";
@@ -89,11 +90,8 @@ impl Assembler {
 
     pub(super) fn on_rows(&mut self, event: &RawEvent<'_>, seal: &Seal) -> Result<(), SelectError> {
         let kind = event.header.kind;
-        let id = table_id(event, &self.format).map_err(|source| SelectError::Event {
-            place: self.place(seal),
-            kind,
-            source,
-        })?;
+        let id =
+            table_id(event, &self.format).map_err(|source| self.unreadable(seal, kind, source))?;
         if id == NO_TABLE {
             return Ok(());
         }
@@ -115,8 +113,7 @@ impl Assembler {
                 self.on_mark(event, seal, &plan)
             }
             Use::Wanted(plan) => {
-                let start = draft.start.clone();
-                if self.is_abandoned(&start) {
+                if self.lessons.abandoned.as_ref() == Some(&draft.start) {
                     return Ok(());
                 }
                 let plan = Arc::clone(plan);
@@ -135,15 +132,16 @@ impl Assembler {
         seal: &Seal,
         go_on: impl FnOnce(&mut Self, &RowsHead<'_>) -> Result<(), SelectError>,
     ) -> Result<(), SelectError> {
-        let (place, kind) = (self.place(seal), event.header.kind);
-        let fail = |source: EventError| SelectError::Event { place: place.clone(), kind, source };
-        let mut head = RowsHead::parse(event, &self.format).map_err(fail)?;
+        let kind = event.header.kind;
+        let mut head = RowsHead::parse(event, &self.format)
+            .map_err(|source| self.unreadable(seal, kind, source))?;
         if !is_compressed(kind) {
             return go_on(self, &head);
         }
         let mut plain = std::mem::take(&mut self.scratch);
         plain.clear();
-        inflate_event(head.rows, self.options.max_event, &mut plain).map_err(fail)?;
+        inflate_event(head.rows, self.options.max_event, &mut plain)
+            .map_err(|source| self.unreadable(seal, kind, source))?;
         head.rows = &plain;
         let result = go_on(self, &head);
         // One buffer serves all compressed events, but a huge one is not kept.
@@ -160,9 +158,8 @@ impl Assembler {
         head: &RowsHead<'_>,
         start: u64,
     ) -> Result<(), SelectError> {
-        let place = self.tape.at(start);
-        let fail = |source| SelectError::Image { place: place.clone(), source };
-        let mut reader = RowReader::new(plan, head).map_err(fail)?;
+        let fail = |tape: &Tape, source| SelectError::Image { place: tape.at(start), source };
+        let mut reader = RowReader::new(plan, head).map_err(|source| fail(&self.tape, source))?;
         while !reader.is_done() {
             if self.is_too_large_to_wait() {
                 let error = self.too_large_to_wait();
@@ -178,14 +175,15 @@ impl Assembler {
                     present_after: head.present_after.to_vec(),
                     rows: reader.rest().to_vec(),
                     has_differences: head.has_differences,
-                    place,
+                    place: self.tape.at(start),
                 });
                 return Ok(());
             }
             let room = self.room.bytes().saturating_sub(self.sealed_bytes);
             let limit = room.min(self.arena.byte_size().saturating_add(self.until_fragment()));
             let first_cell = self.arena.len();
-            let row_count = reader.read(&mut self.arena, limit).map_err(fail)?;
+            let row_count =
+                reader.read(&mut self.arena, limit).map_err(|source| fail(&self.tape, source))?;
             let draft =
                 self.draft.as_mut().ok_or(SelectError::Bug("rows without a transaction"))?;
             draft.push_rows(RowRun {

@@ -50,13 +50,13 @@ impl Stream {
 
     pub(super) fn raw(&mut self, bytes: &[u8]) -> Result<(), SelectError> {
         let batch = self.assembler.feed(bytes)?;
-        self.batches.extend(batch);
+        self.batches.extend(batch.map(|batch| *batch));
         while self.assembler.has_carry() {
             if self.assembler.is_fragment_due() || !self.assembler.find_room() {
                 if self.assembler.has_finished() {
                     self.batches.push(self.assembler.cut()?);
                 }
-                self.batches.extend(self.assembler.cut_fragment()?);
+                self.batches.extend(self.assembler.cut_fragment()?.map(|batch| *batch));
                 // Whoever loads them drops them.
                 self.batches.iter_mut().for_each(|batch| batch.permit = Permit::none());
             }
@@ -285,7 +285,7 @@ fn one_that_was_handed_out_in_part_is_told_once_and_then_left_out() {
         stream.insert(1, &[(1, "a"), (2, "b"), (3, "c"), (4, "d")]).unwrap();
         if stream.assembler.is_fragment_due() {
             let fragment = stream.assembler.cut_fragment().unwrap();
-            stream.batches.extend(fragment);
+            stream.batches.extend(fragment.map(|batch| *batch));
         }
         let rotate = [&4_u64.to_le_bytes()[..], b"b.000002"].concat();
         let bytes = EventBytes::new(EventKind::ROTATE, &rotate).flags(flag::ARTIFICIAL).checked();

@@ -112,7 +112,7 @@ impl Assembler {
         event: &RawEvent<'_>,
         text: &[u8],
         seal: &Seal,
-    ) -> Result<Option<Batch>, SelectError> {
+    ) -> Result<Option<Box<Batch>>, SelectError> {
         match verb {
             XaVerb::Start => {
                 let draft = self.draft_for(&event.header, seal.start)?;
@@ -135,7 +135,7 @@ impl Assembler {
 
     /// The transaction in progress is an XA transaction. What was finished is handed out, so that
     /// its rows share no arena and no room with those that will wait.
-    pub(super) fn begin_xa(&mut self) -> Result<Option<Batch>, SelectError> {
+    pub(super) fn begin_xa(&mut self) -> Result<Option<Box<Batch>>, SelectError> {
         let is_recognition = self.expected.is_some();
         let Some(draft) = &mut self.draft else { return Ok(None) };
         if is_recognition || self.lessons.one_phase.as_ref() == Some(&draft.start) {
@@ -145,7 +145,7 @@ impl Assembler {
         // Though it was read before, its decision may not have been.
         draft.is_known = false;
         if self.has_finished() {
-            return self.cut().map(Some);
+            return Ok(Some(Box::new(self.cut()?)));
         }
         self.forget_rows();
         Ok(None)
@@ -156,7 +156,7 @@ impl Assembler {
         &mut self,
         event: &RawEvent<'_>,
         seal: &Seal,
-    ) -> Result<Option<Batch>, SelectError> {
+    ) -> Result<Option<Box<Batch>>, SelectError> {
         let kind = event.header.kind;
         let Some((one_phase, xid)) = xid_of_event(event.body) else {
             let place = self.place(seal);
@@ -182,7 +182,7 @@ impl Assembler {
         Ok(None)
     }
 
-    fn commit_one_phase(&mut self, seal: &Seal) -> Result<Option<Batch>, SelectError> {
+    fn commit_one_phase(&mut self, seal: &Seal) -> Result<Option<Box<Batch>>, SelectError> {
         if self.replay.is_none()
             && let Some(draft) = self.draft.as_mut().filter(|draft| !draft.is_passed)
             && let Some(failure) = draft.take_failure()
@@ -212,7 +212,7 @@ impl Assembler {
         verb: XaVerb,
         xid: &str,
         seal: &Seal,
-    ) -> Result<Option<Batch>, SelectError> {
+    ) -> Result<Option<Box<Batch>>, SelectError> {
         if self.expected.is_some() {
             return self.commit(seal);
         }
@@ -235,7 +235,7 @@ impl Assembler {
         mut draft: Draft,
         permit: Permit,
         seal: &Seal,
-    ) -> Result<Option<Batch>, SelectError> {
+    ) -> Result<Option<Box<Batch>>, SelectError> {
         let decision =
             self.draft.take().ok_or(SelectError::Bug("a decision is in no transaction"))?;
         if self.has_finished() {
@@ -247,7 +247,7 @@ impl Assembler {
         draft.start = decision.start;
         draft.committed_at = decision.committed_at;
         let transaction = draft.finish(end);
-        Ok(Some(self.batch(vec![transaction], permit)))
+        Ok(Some(Box::new(self.batch(vec![transaction], permit))))
     }
 
     /// How much of the budget undecided rows may take.

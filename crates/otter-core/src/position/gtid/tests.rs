@@ -7,6 +7,17 @@ use super::*;
 const UUID: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
 
 #[test]
+fn a_set_is_extended_by_what_was_read_behind_it() {
+    const UUID: &str = "07070707-0707-0707-0707-070707070707";
+    let mut set = GtidSet::parse_mysql(&format!("{UUID}:1-5:9")).unwrap();
+    set.extend(&GtidSet::parse_mysql(&format!("{UUID}:6-7:10:blue:1")).unwrap());
+    assert_eq!(set.to_string(), format!("{UUID}:1-7:9-10:blue:1"));
+    let mut set = GtidSet::parse_mariadb("0-1-9,3-1-4").unwrap();
+    set.extend(&GtidSet::parse_mariadb("0-2-10,5-1-1").unwrap());
+    assert_eq!(set.to_string(), "0-2-10,3-1-4,5-1-1");
+}
+
+#[test]
 fn sets_are_read_as_servers_print_them() {
     let text = format!("{UUID}:1-5:7:blue:1-3,\n00000000-0000-0000-0000-000000000001:9");
     let set = GtidSet::parse_mysql(&text).unwrap();
