@@ -32,6 +32,7 @@
 mod error;
 mod files;
 mod live;
+mod parallel;
 mod start;
 mod steps;
 mod transactions;
@@ -44,6 +45,8 @@ pub use crate::selector::{DatabaseFilter, ReadOptions, TableFilter};
 pub use error::ReadError;
 pub use files::BinlogFiles;
 pub use live::LiveReader;
+use parallel::Lanes;
+pub use parallel::ParallelOptions;
 use start::Beginning;
 use steps::{Stepped, Steps, kind_of};
 pub use transactions::Transactions;
@@ -95,6 +98,7 @@ pub struct BinlogReader {
     /// The start inside a file, until an event has been found there.
     sought: Option<FilePlace>,
     unfinished: Option<FilePlace>,
+    lanes: Option<Lanes>,
 }
 
 impl BinlogReader {
@@ -139,9 +143,39 @@ impl BinlogReader {
             is_done: false,
             sought: None,
             unfinished: None,
+            lanes: None,
         };
         reader.skip_to(&file)?;
         Ok(reader)
+    }
+
+    /// Reads with several threads from here on: what is given is the same and in the same order,
+    /// but batches may end elsewhere, and fragments of large transactions too. Each thread takes
+    /// memory, as [`ParallelOptions`] tells.
+    ///
+    /// Files are cut where GTID events begin transactions, anonymous ones included. So there is
+    /// nothing to be cut in files of MySQL before 5.7 that were written without GTIDs. Transactions
+    /// that are larger than `fragment_bytes` are read by the caller's thread, XA transactions too,
+    /// and so is everything before the first transaction of a time.
+    ///
+    /// ```
+    /// use std::num::NonZeroUsize;
+    /// use otter_binlog::reader::{BinlogFiles, BinlogReader, ParallelOptions, ReadOptions};
+    /// use otter_core::Start;
+    ///
+    /// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/binlogs");
+    /// let options = ReadOptions::new(|_| true);
+    /// let reader = BinlogReader::open(BinlogFiles::find(folder)?, &Start::Earliest, options)?;
+    /// let two = NonZeroUsize::MIN.saturating_add(1);
+    /// for transaction in reader.in_parallel(ParallelOptions::new(two)) {
+    ///     println!("{}", transaction?.start);
+    /// }
+    /// # Ok::<(), otter_binlog::reader::ReadError>(())
+    /// ```
+    #[must_use]
+    pub fn in_parallel(mut self, options: ParallelOptions) -> Self {
+        self.lanes = (options.threads.get() > 1).then(|| Lanes::new(options));
+        self
     }
 
     /// The next batch; `None` at the end of the last file. Batches without transactions tell only
@@ -163,7 +197,7 @@ impl BinlogReader {
             if self.is_done {
                 return Ok(None);
             }
-            if let Err(error) = self.step() {
+            if let Err(error) = self.advance() {
                 self.fail(error);
             }
         }
@@ -201,6 +235,35 @@ impl BinlogReader {
         Ok(())
     }
 
+    /// Does a step, or takes what threads have found.
+    fn advance(&mut self) -> Result<(), ReadError> {
+        let (Some(lanes), Some(frames)) = (&mut self.lanes, &mut self.steps.frames) else {
+            return self.step();
+        };
+        let assembler = &mut self.steps.assembler;
+        if lanes.are_reading() {
+            if let Some(batch) = lanes.next(assembler) {
+                self.steps.ready.push_back(batch);
+                return Ok(());
+            }
+            let Some(place) = lanes.end(assembler) else { return Ok(()) };
+            assembler.go_on(&place);
+            let fail = |source| self.files.file_error(self.index, source);
+            return frames.move_to(place.offset).map_err(fail);
+        }
+        let place = frames.place();
+        if self.sought.is_some() || !lanes.are_due(place.offset) || !assembler.may_part() {
+            return self.step();
+        }
+        if assembler.has_finished() {
+            return Ok(self.steps.cut()?);
+        }
+        if let Some(path) = self.files.paths().get(self.index) {
+            lanes.begin(path, &place, assembler);
+        }
+        Ok(())
+    }
+
     fn step(&mut self) -> Result<(), ReadError> {
         let done = match self.steps.step() {
             Ok(Stepped::On) => Ok(()),
@@ -224,6 +287,7 @@ impl BinlogReader {
             self.index += 1;
             self.steps.frames = frames;
             self.steps.assembler.begin_file(&self.files.name(self.index));
+            self.lanes.iter_mut().for_each(Lanes::begin_file);
         }
         self.unfinished = ended?;
         Ok(())

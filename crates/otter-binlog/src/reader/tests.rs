@@ -9,17 +9,17 @@ use crate::event::format::Checksum;
 use crate::test_bytes::{EventBytes, format_description, table_map};
 
 /// What the first file was begun at.
-const BEGIN: u32 = 1_800_000_000;
+pub(super) const BEGIN: u32 = 1_800_000_000;
 
 /// A binlog file as MySQL writes it.
-struct Written {
-    bytes: Vec<u8>,
+pub(super) struct Written {
+    pub(super) bytes: Vec<u8>,
     time: u32,
 }
 
 impl Written {
     /// A file begun at a time, behind the transactions `1..behind`.
-    fn begun(time: u32, behind: u64) -> Self {
+    pub(super) fn begun(time: u32, behind: u64) -> Self {
         let mut bytes = format_description("9.7.4", Checksum::Crc32);
         bytes[..4].copy_from_slice(&time.to_le_bytes());
         let length = bytes.len() - 4;
@@ -35,7 +35,7 @@ impl Written {
         file
     }
 
-    fn event(&mut self, kind: EventKind, body: &[u8]) -> u64 {
+    pub(super) fn event(&mut self, kind: EventKind, body: &[u8]) -> u64 {
         let offset = u64::try_from(self.bytes.len()).unwrap();
         let event = EventBytes::new(kind, body).timestamp(self.time);
         self.bytes.extend(event.at(offset).checked());
@@ -47,13 +47,13 @@ impl Written {
         self.event(EventKind::GTID, &body)
     }
 
-    fn begin(&mut self, number: u64) -> u64 {
+    pub(super) fn begin(&mut self, number: u64) -> u64 {
         let start = self.gtid(number);
         self.event(EventKind::QUERY, &[&[0; 13][..], &[0], b"BEGIN"].concat());
         start
     }
 
-    fn insert(&mut self, table: &str, named: bool, ids: &[i32]) {
+    pub(super) fn insert(&mut self, table: &str, named: bool, ids: &[i32]) {
         let names: &[(u8, &[u8])] =
             if named { &[(1, &[0]), (4, b"\x02id"), (8, &[0])] } else { &[] };
         let map = table_map(("shop", table), &[(3, &[])], &[0], names);
@@ -66,12 +66,12 @@ impl Written {
         self.event(EventKind(30), &body);
     }
 
-    fn commit(&mut self) {
+    pub(super) fn commit(&mut self) {
         self.event(EventKind::XID, &[0; 8]);
     }
 
     /// A whole transaction with one row that holds its number.
-    fn transaction(&mut self, number: u64) -> u64 {
+    pub(super) fn transaction(&mut self, number: u64) -> u64 {
         let start = self.begin(number);
         self.insert("item", true, &[i32::try_from(number).unwrap()]);
         self.commit();
@@ -98,13 +98,13 @@ fn series() -> (TempDir, Vec<u64>) {
     (folder, starts)
 }
 
-fn save(folder: &TempDir, number: u32, file: &Written) -> PathBuf {
+pub(super) fn save(folder: &TempDir, number: u32, file: &Written) -> PathBuf {
     let path = folder.path().join(format!("b.{number:06}"));
     fs::write(&path, &file.bytes).unwrap();
     path
 }
 
-fn options() -> ReadOptions {
+pub(super) fn options() -> ReadOptions {
     ReadOptions::new(|table| &*table.table == "item")
 }
 
@@ -124,7 +124,7 @@ fn read(reader: BinlogReader) -> (Vec<Transaction>, Option<ReadError>) {
     (read, error)
 }
 
-fn ids(transactions: &[Transaction]) -> Vec<String> {
+pub(super) fn ids(transactions: &[Transaction]) -> Vec<String> {
     let events = transactions.iter().flat_map(|transaction| &transaction.events);
     let rows = events.filter_map(|event| match event {
         Event::Rows(rows) => Some(rows),
@@ -149,7 +149,7 @@ fn numbers(range: std::ops::RangeInclusive<u64>) -> Vec<String> {
     range.map(|number| number.to_string()).collect()
 }
 
-fn chain(error: &ReadError) -> String {
+pub(super) fn chain(error: &ReadError) -> String {
     let (mut text, mut cause) = (error.to_string(), std::error::Error::source(error));
     while let Some(error) = cause {
         text += &format!(": {error}");
@@ -158,7 +158,7 @@ fn chain(error: &ReadError) -> String {
     text
 }
 
-const UUID: &str = "07070707-0707-0707-0707-070707070707";
+pub(super) const UUID: &str = "07070707-0707-0707-0707-070707070707";
 
 #[test]
 fn transactions_come_in_order_across_files() {

@@ -4,6 +4,7 @@
 //! must be waited for (a table's definition, room in the budget), it says so and is asked again
 //! afterwards; nothing is lost meanwhile, so that the selector may be dropped at any wait.
 
+mod apart;
 mod batches;
 mod borders;
 mod events;
@@ -33,6 +34,7 @@ use crate::event::table_map::TableMap;
 use crate::schema::compile::Naming;
 use crate::schema::{Outlook, SchemaTable, compile};
 
+pub(crate) use apart::Apart;
 use batches::Finished;
 pub(crate) use passing::Passing;
 use replay::{Passed, Replay};
