@@ -14,6 +14,7 @@ mod line;
 mod literal;
 mod loader;
 pub(crate) mod names;
+mod net;
 mod options;
 mod plan;
 mod random;

@@ -14,6 +14,9 @@ use super::names::{identifier, qualified};
 use super::refusal::KnownNames;
 use super::target::{TargetColumn, TargetTable};
 
+/// The most columns of a table whose changes are compacted: one bit each.
+const MOST_COLUMNS: usize = 128;
+
 /// How one source table's rows are written to the target.
 #[derive(Debug)]
 pub(crate) struct TablePlan {
@@ -26,6 +29,20 @@ pub(crate) struct TablePlan {
     pub(crate) columns: Vec<ColumnPlan>,
     /// Sets of source columns that tell rows apart, the best first.
     pub(crate) identities: Vec<Vec<usize>>,
+    /// How the changes of several transactions to one row may become one change.
+    pub(crate) compaction: Compaction,
+}
+
+/// Whether a table's changes may be applied in another order than the source's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Compaction {
+    /// They stay in source order: rows cannot be told apart, or depend on rows of other tables.
+    Never,
+    /// One change per row: first the deletes, then the updates, then the inserts.
+    ByKey {
+        /// The source columns of each unique key besides the first identity.
+        others: Vec<Vec<usize>>,
+    },
 }
 
 /// How one column's values are written.
@@ -152,12 +169,43 @@ pub(crate) fn fit(
             ),
         ));
     }
-    let identities = target
+    let identities: Vec<Vec<usize>> = target
         .identities
         .iter()
         .filter_map(|key| key.columns.iter().map(|name| source.column_index(name)).collect())
         .collect();
-    Ok(TablePlan { source: Arc::clone(source), target, quoted, columns, identities })
+    let compaction = compaction(source, &target, &columns, &identities);
+    Ok(TablePlan { source: Arc::clone(source), target, quoted, columns, identities, compaction })
+}
+
+/// Rows are compacted where their key is written as the source has it, and nothing but unique keys
+/// of the table's own makes one row's change depend on another's.
+fn compaction(
+    source: &Table,
+    target: &TargetTable,
+    columns: &[ColumnPlan],
+    identities: &[Vec<usize>],
+) -> Compaction {
+    let is_written = |index: &usize| columns.get(*index).is_some_and(|column| column.written);
+    let Some(key) = identities.first().filter(|key| key.iter().all(is_written)) else {
+        return Compaction::Never;
+    };
+    if target.related || columns.len() > MOST_COLUMNS {
+        return Compaction::Never;
+    }
+    let mut others = Vec::new();
+    for unique in &target.uniques {
+        let indexes = unique.as_ref().and_then(|names| {
+            names.iter().map(|name| source.column_index(name)).collect::<Option<Vec<_>>>()
+        });
+        match indexes {
+            Some(indexes) if indexes == *key => {}
+            Some(indexes) if indexes.iter().all(is_written) => others.push(indexes),
+            // Values that the target makes itself are not known here.
+            Some(_) | None => return Compaction::Never,
+        }
+    }
+    Compaction::ByKey { others }
 }
 
 /// What makes the whole table unfit.

@@ -3,6 +3,7 @@
 use otter_core::{Batch, FilePlace, Lease, Loaded, Part, Position, Transaction};
 
 use super::error::MySqlLoadError;
+use super::group::row_count;
 use super::line::{Setback, require_held};
 use super::plan::{Detail, Expect};
 use super::session::{Advance, Session};
@@ -39,7 +40,8 @@ impl Session {
         let fragment = take_apart(batch)?;
         let before = self.follow(fragment)?;
         self.learn_tables(std::slice::from_ref(fragment.transaction)).await?;
-        let rows = before + self.apply(fragment, lease).await?;
+        self.apply(fragment, lease).await?;
+        let rows = before + row_count(std::slice::from_ref(fragment.transaction));
         let Some(through) = fragment.through else {
             self.fragment = Some(OpenFragment {
                 start: fragment.transaction.start.clone(),
@@ -72,7 +74,7 @@ impl Session {
         &mut self,
         fragment: Fragment<'_>,
         lease: &Lease,
-    ) -> Result<u64, MySqlLoadError> {
+    ) -> Result<(), MySqlLoadError> {
         require_held(lease)?;
         if fragment.index == 0 {
             self.begin_script(fragment.transaction);
@@ -80,22 +82,20 @@ impl Session {
             self.line.script.clear();
         }
         self.line.script.push(Expect::Nothing).push_str(SAVEPOINT);
-        let refusal = match self.execute_fragment(fragment, Detail::Joined, lease).await {
-            Ok(rows) => return Ok(rows),
+        match self.execute_fragment(fragment, Detail::Compacted, lease).await {
+            Ok(()) => return Ok(()),
             // The fragments before are gone with the rollback, so the whole is read again.
             Err(Setback::Contention) => return Err(MySqlLoadError::Contention { tries: 1 }),
             Err(Setback::Stop(error)) => return Err(error),
-            Err(Setback::Refused(refusal)) => refusal,
-        };
+            // A net change may be refused for what another row needs: the rows tell it one by one.
+            Err(Setback::Refused(_)) => {}
+        }
         self.require_claim().await?;
         let alone = std::slice::from_ref(fragment.transaction);
-        if refusal.of.rows == 1 {
-            return Err(self.name_row(refusal, alone));
-        }
         self.line.restore(&format!("ROLLBACK TO {SAVEPOINT}")).await?;
         self.line.script.clear();
         match self.execute_fragment(fragment, Detail::SingleRows, lease).await {
-            Ok(rows) => Ok(rows),
+            Ok(()) => Ok(()),
             Err(Setback::Contention) => Err(MySqlLoadError::Contention { tries: 1 }),
             Err(Setback::Stop(error)) => Err(error),
             Err(Setback::Refused(refusal)) => Err(self.name_row(refusal, alone)),
@@ -107,7 +107,7 @@ impl Session {
         fragment: Fragment<'_>,
         detail: Detail,
         lease: &Lease,
-    ) -> Result<u64, Setback> {
+    ) -> Result<(), Setback> {
         let advance = fragment.through.map(|through| Advance {
             through,
             source_time: Some(fragment.transaction.committed_at),

@@ -28,6 +28,11 @@ impl Session {
         group: Group<'_>,
         lease: &Lease,
     ) -> Result<u64, MySqlLoadError> {
+        if row_count(group.transactions) > 1
+            && let Ok(rows) = self.try_group(group, Detail::Compacted, lease).await?
+        {
+            return Ok(rows);
+        }
         match self.try_group(group, Detail::Joined, lease).await? {
             Ok(rows) => Ok(rows),
             // One row of the only transaction: nothing could be told more exactly.
@@ -131,8 +136,16 @@ impl Session {
         };
         self.begin_script(first);
         let advance = Advance { through: group.through, source_time: Some(last.committed_at) };
-        let rows = self.execute(group.transactions, detail, Some(advance), lease).await?;
+        self.execute(group.transactions, detail, Some(advance), lease).await?;
         self.commit(group.through, lease).await?;
-        Ok(rows)
+        Ok(row_count(group.transactions))
     }
+}
+
+/// How many rows the source has changed, whatever is left to do of it.
+pub(super) fn row_count(transactions: &[Transaction]) -> u64 {
+    transactions
+        .iter()
+        .map(|transaction| u64::try_from(transaction.row_count()).unwrap_or(u64::MAX))
+        .fold(0, u64::saturating_add)
 }

@@ -130,7 +130,10 @@ impl Line {
     /// What a server's error about a statement of the script means.
     fn refused(&self, server: &ServerError, expect: Expect, known: Known<'_>) -> Setback {
         let of = match expect {
-            Expect::Rows(of) | Expect::Unchanged(of) => Some(of),
+            Expect::Rows(of)
+            | Expect::Unchanged(of)
+            | Expect::Upserted(of)
+            | Expect::Absent(of) => Some(of),
             Expect::Nothing | Expect::Checkpoint => None,
         };
         let plan = of.and_then(|of| known.tables.plan(of.table));
@@ -187,11 +190,17 @@ fn check_answer(expect: Expect, matched: u64) -> Result<u64, Setback> {
         Expect::Rows(of) => {
             Err(Setback::Refused(Refusal { of, reason: Reason::Several { matched } }))
         }
+        Expect::Upserted(of) if matched == of.rows.saturating_mul(2) => Ok(of.rows),
+        // A row that was not there counts one, and so does one that is as it shall be.
+        Expect::Upserted(of) => Err(Setback::Refused(Refusal { of, reason: Reason::Missing })),
+        Expect::Absent(of) if matched != 0 => {
+            Err(Setback::Refused(Refusal { of, reason: Reason::Several { matched } }))
+        }
         Expect::Unchanged(of) if matched != 1 => {
             let reason = Reason::DoesNotFit { column: None, what: "was changed by the target" };
             Err(Setback::Refused(Refusal { of, reason }))
         }
-        Expect::Unchanged(_) | Expect::Nothing | Expect::Checkpoint => Ok(0),
+        Expect::Absent(_) | Expect::Unchanged(_) | Expect::Nothing | Expect::Checkpoint => Ok(0),
     }
 }
 

@@ -5,8 +5,11 @@
 //! bounded whatever the size of a transaction (MEM-1).
 
 mod lookup;
+mod net;
 mod rows;
 mod script;
+
+use std::collections::HashSet;
 
 use otter_core::{Event, RowKind, RowsEvent, Transaction};
 
@@ -14,6 +17,7 @@ pub(crate) use lookup::TablePlans;
 use rows::Run;
 pub(crate) use script::{Expect, RowsOf, Script};
 
+use super::net::{NetRow, compact};
 use super::refusal::Reason;
 use super::store::Store;
 
@@ -34,6 +38,9 @@ const PACKET_SLACK: usize = 1024;
 /// How rows become statements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Detail {
+    /// Each row has its net change, where that is possible; the counts of rows are then those of
+    /// the statements, not of the source.
+    Compacted,
     /// Neighbours are joined.
     Joined,
     /// Each row has a statement of its own, so that a refusal names exactly one.
@@ -78,6 +85,9 @@ pub(crate) struct Planner<'a> {
     /// Whether the session checks foreign keys at the end of what was planned.
     checks_foreign_keys: bool,
     run: Option<Run>,
+    /// Net changes, the next one last; and whose plans they are.
+    net: Vec<NetRow<'a>>,
+    compacted: HashSet<usize>,
 }
 
 impl<'a> Planner<'a> {
@@ -86,9 +96,16 @@ impl<'a> Planner<'a> {
         transactions: &'a [Transaction],
         checks_foreign_keys: bool,
     ) -> Self {
+        let mut net = match planning.detail {
+            Detail::Compacted => compact(transactions, planning.tables),
+            Detail::Joined | Detail::SingleRows => Default::default(),
+        };
+        net.rows.reverse();
         Self {
             planning,
             transactions,
+            net: net.rows,
+            compacted: net.tables,
             transaction: 0,
             event: 0,
             row: 0,
@@ -105,6 +122,9 @@ impl<'a> Planner<'a> {
 
     /// Appends statements until the text is large enough or all is planned.
     pub(crate) fn fill(&mut self, script: &mut Script) -> Result<Filled, PlanError> {
+        if self.fill_net(script)? == Filled::More {
+            return Ok(Filled::More);
+        }
         while let Some(transaction) = self.transactions.get(self.transaction) {
             let Some(event) = transaction.events.get(self.event) else {
                 self.transaction += 1;
@@ -138,22 +158,18 @@ impl<'a> Planner<'a> {
             let reason = Reason::UnknownEvent;
             return Err(PlanError { of: self.here(0, Some(rows.kind())), reason });
         };
+        if self.compacted.contains(&table) {
+            let rows = rows.row_count() - self.row;
+            self.ordinal += u64::try_from(rows).unwrap_or(u64::MAX);
+            return Ok(Filled::All);
+        }
         self.switch_checks(!rows.flags().no_foreign_key_checks, script);
         for change in rows.changes().skip(self.row) {
-            let start = script.mark();
-            let is_list_open = self.has_open_list();
-            self.write_change(table, change, script)
-                .map_err(|reason| PlanError { of: self.here(table, Some(rows.kind())), reason })?;
-            let bytes = script.len() + PACKET_SLACK;
-            if bytes > self.planning.limits.packet_bytes {
-                if !script.has_rows_before(start) {
-                    let limit = self.planning.limits.packet_bytes;
-                    let reason = Reason::TooLarge { bytes, limit };
-                    return Err(PlanError { of: self.here(table, Some(rows.kind())), reason });
-                }
-                // The row goes alone into the next text.
-                script.return_to(start);
-                self.forget_run(is_list_open, script);
+            let of = self.here(table, Some(rows.kind()));
+            let fits = self.append(of, script, |planner, script| {
+                planner.write_change(of, change, script)
+            })?;
+            if !fits {
                 return Ok(Filled::More);
             }
             self.row += 1;
@@ -164,6 +180,30 @@ impl<'a> Planner<'a> {
             }
         }
         Ok(Filled::All)
+    }
+
+    /// Writes one row, unless that makes the text too large for a packet: then it is as before.
+    fn append(
+        &mut self,
+        of: RowsOf,
+        script: &mut Script,
+        write: impl FnOnce(&mut Self, &mut Script) -> Result<(), Reason>,
+    ) -> Result<bool, PlanError> {
+        let start = script.mark();
+        let end = self.open_end();
+        write(self, script).map_err(|reason| PlanError { of, reason })?;
+        let bytes = script.len() + self.bytes_to_end() + PACKET_SLACK;
+        if bytes <= self.planning.limits.packet_bytes {
+            return Ok(true);
+        }
+        if !script.has_rows_before(start) {
+            let limit = self.planning.limits.packet_bytes;
+            return Err(PlanError { of, reason: Reason::TooLarge { bytes, limit } });
+        }
+        // The row goes alone into the next text.
+        script.return_to(start);
+        self.forget_run(end, script);
+        Ok(false)
     }
 
     fn switch_checks(&mut self, check: bool, script: &mut Script) {

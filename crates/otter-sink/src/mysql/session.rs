@@ -84,28 +84,27 @@ impl Session {
         detail: Detail,
         advance: Option<Advance<'_>>,
         lease: &Lease,
-    ) -> Result<u64, Setback> {
+    ) -> Result<(), Setback> {
         let limits = self.limits();
         let Self { line, store, claim, sequence, tables, .. } = self;
         let known = Known { tables, store };
         let planning = Planning { tables, store, limits, detail };
         let mut planner = Planner::new(planning, transactions, line.checks_foreign_keys);
-        let mut rows = 0;
         while planner.fill(&mut line.script)? == Filled::More {
-            rows += line.run(lease, known).await?;
+            line.run(lease, known).await?;
         }
         if let Some(advance) = advance {
             if line.script.len() >= limits.text_bytes {
-                rows += line.run(lease, known).await?;
+                line.run(lease, known).await?;
             }
             let text = line.script.push(Expect::Checkpoint);
             store.push_advance(text, (claim, *sequence), advance.through, advance.source_time);
         }
         if line.script.len() > 0 {
-            rows += line.run(lease, known).await?;
+            line.run(lease, known).await?;
         }
         line.checks_foreign_keys = planner.checks_foreign_keys();
-        Ok(rows)
+        Ok(())
     }
 
     /// Commits what is open, with the position that the script has written.

@@ -22,6 +22,10 @@ pub(crate) struct TargetTable {
     pub(crate) columns: Vec<TargetColumn>,
     /// Unique keys whose columns are all NOT NULL, the primary key first.
     pub(crate) identities: Vec<TargetKey>,
+    /// The columns of every unique key; `None` where one cannot be told by columns alone.
+    pub(crate) uniques: Vec<Option<Vec<String>>>,
+    /// Whether a foreign key leads from or to the table.
+    pub(crate) related: bool,
     /// The names of all keys.
     pub(crate) key_names: Vec<String>,
     pub(crate) triggers: Vec<String>,
@@ -114,7 +118,16 @@ pub(crate) async fn read_table(
         ))
         .await
         .map_err(MySqlLoadError::plain)?;
+    let relations = conn
+        .query(&format!(
+            "SELECT 1 FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE {} OR {} LIMIT 1",
+            place("CONSTRAINT_SCHEMA", "TABLE_NAME"),
+            place("UNIQUE_CONSTRAINT_SCHEMA", "REFERENCED_TABLE_NAME")
+        ))
+        .await
+        .map_err(MySqlLoadError::plain)?;
     let (identities, key_names) = group_keys(&keys, &columns);
+    let uniques = group_uniques(&keys);
     Ok(Some(TargetTable {
         name: TableName::new(schema.as_str(), table.as_str()),
         kind: kind.clone(),
@@ -122,6 +135,8 @@ pub(crate) async fn read_table(
         transactional: transactions.as_deref() == Some("YES"),
         columns,
         identities,
+        uniques,
+        related: !relations.is_empty(),
         key_names,
         triggers: triggers.into_iter().filter_map(|row| row.into_iter().next()?).collect(),
     }))
@@ -208,6 +223,27 @@ fn group_keys(rows: &[TextRow], columns: &[TargetColumn]) -> (Vec<TargetKey>, Ve
     (identities, names)
 }
 
+/// The columns of every unique key, from rows ordered by key and place.
+fn group_uniques(rows: &[TextRow]) -> Vec<Option<Vec<String>>> {
+    let mut uniques: Vec<(&str, Option<Vec<String>>)> = Vec::new();
+    for row in rows {
+        let [Some(name), Some(non_unique), column, Some(_)] = row.as_slice() else { continue };
+        if non_unique != "0" {
+            continue;
+        }
+        if uniques.last().is_none_or(|(last, _)| last != name) {
+            uniques.push((name, Some(Vec::new())));
+        }
+        let Some((_, columns)) = uniques.last_mut() else { continue };
+        match (column, columns.as_mut()) {
+            (Some(column), Some(columns)) => columns.push(column.clone()),
+            // A part that is an expression.
+            (None, _) | (_, None) => *columns = None,
+        }
+    }
+    uniques.into_iter().map(|(_, columns)| columns).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -250,5 +286,23 @@ mod tests {
             identities.iter().map(|key| (&*key.name, key.columns.len())).collect();
         assert_eq!(names_of, [("PRIMARY", 2), ("u", 1)]);
         assert_eq!(names, ["PRIMARY", "by_c", "plain", "u"]);
+    }
+
+    #[test]
+    fn a_unique_key_with_an_expression_has_no_columns() {
+        let row = |key: &str, non_unique: &str, column: Option<&str>| {
+            let text = |text: &str| Some(text.to_owned());
+            vec![text(key), text(non_unique), column.and_then(text), text("BTREE")]
+        };
+        let rows = [
+            row("PRIMARY", "0", Some("a")),
+            row("f", "0", Some("b")),
+            row("f", "0", None),
+            row("plain", "1", Some("b")),
+            row("u", "0", Some("b")),
+            row("u", "0", Some("c")),
+        ];
+        let named = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
+        assert_eq!(group_uniques(&rows), [named(&["a"]), None, named(&["b", "c"])]);
     }
 }

@@ -35,6 +35,11 @@ pub(crate) fn target_table(columns: Vec<TargetColumn>, key: &[&str]) -> TargetTa
                 columns: key.iter().map(|name| (*name).to_owned()).collect(),
             }],
         },
+        uniques: match key {
+            [] => Vec::new(),
+            key => vec![Some(key.iter().map(|name| (*name).to_owned()).collect())],
+        },
+        related: false,
         key_names: Vec::new(),
         triggers: Vec::new(),
     }

@@ -1,84 +1,143 @@
 //! One change as a statement, or as one more row of the statement before.
 
-use otter_core::{Change, Row, RowKind, Value};
+use otter_core::{Change, Row, Value};
 
-use super::{Detail, Expect, Planner, Script};
+use super::{Detail, Expect, Planner, RowsOf, Script};
 use crate::mysql::connect::{LENIENT_SQL_MODE, SQL_MODE};
 use crate::mysql::fit::{ColumnPlan, TablePlan};
 use crate::mysql::literal::{
     Unwritable, needs_lenience, push_exact_predicate, push_key_predicate, push_value,
 };
+use crate::mysql::net::{Image, is_same};
 use crate::mysql::refusal::Reason;
+
+/// What stands between and around the names of an updated column.
+const UPSERT_WORDS: usize = "=VALUES(),".len();
 
 /// A statement that takes further rows.
 #[derive(Debug)]
 pub(super) struct Run {
-    table: usize,
-    shape: Shape,
-    rows: usize,
+    pub(super) table: usize,
+    pub(super) shape: Shape,
+    pub(super) rows: usize,
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Shape {
-    /// Which source columns the rows have.
-    Insert { present: Vec<bool> },
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    Insert,
+    /// Rows that are there, as an INSERT that updates them.
+    Upsert,
     /// By which identity the rows are found.
-    Delete { identity: usize },
+    Delete {
+        identity: usize,
+    },
+    /// As `Delete`, for rows that must not be there.
+    Absent {
+        identity: usize,
+    },
+}
+
+/// What the last statement lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OpenEnd {
+    Nothing,
+    /// The parenthesis of a list of keys.
+    List,
+    /// What happens to rows that are there.
+    Upsert {
+        table: usize,
+    },
+}
+
+/// A row's values, wherever they come from.
+pub(super) trait Cells<'v>: Copy {
+    fn value(self, index: usize) -> Option<Value<'v>>;
+}
+
+impl<'v> Cells<'v> for Row<'v> {
+    fn value(self, index: usize) -> Option<Value<'v>> {
+        Row::value(&self, index)
+    }
+}
+
+impl<'v> Cells<'v> for &Image<'v> {
+    fn value(self, index: usize) -> Option<Value<'v>> {
+        Image::value(self, index)
+    }
 }
 
 impl Planner<'_> {
     pub(super) fn write_change(
         &mut self,
-        table: usize,
+        of: RowsOf,
         change: Change<'_>,
         script: &mut Script,
     ) -> Result<(), Reason> {
         let tables = self.planning.tables;
-        let Some(plan) = tables.plan(table) else { return Err(Reason::UnknownEvent) };
+        let Some(plan) = tables.plan(of.table) else { return Err(Reason::UnknownEvent) };
         match change {
-            Change::Insert { after } => self.write_insert(table, plan, after, script),
+            Change::Insert { after } => self.write_insert(of, plan, after, script),
             Change::Update { before, after } => {
-                self.close_run(script);
-                self.write_update(table, plan, (before, after), script)
+                let changed = |index: usize| match (before.value(index), after.value(index)) {
+                    (_, None) => None,
+                    (Some(old), Some(new)) if is_same(old, new) => None,
+                    (_, Some(new)) => Some(new),
+                };
+                self.write_update(of, plan, before, changed, script)
             }
-            Change::Delete { before } => self.write_delete(table, plan, before, script),
+            Change::Delete { before } => self.write_delete(of, plan, before, script),
         }
     }
 
     /// Ends the statement that takes further rows.
     pub(super) fn close_run(&mut self, script: &mut Script) {
-        let is_list_open = self.has_open_list();
-        self.forget_run(is_list_open, script);
+        let end = self.open_end();
+        self.forget_run(end, script);
     }
 
-    /// Whether the last statement is a list of keys that lacks its parenthesis.
-    pub(super) fn has_open_list(&self) -> bool {
-        let Some(Run { table, shape: Shape::Delete { identity }, .. }) = &self.run else {
-            return false;
-        };
-        let plan = self.planning.tables.plan(*table);
-        plan.and_then(|plan| plan.identities.get(*identity)).is_some_and(|key| key.len() == 1)
+    /// Whether the last statement is a list of keys that lacks its parenthesis, or lacks what it
+    /// does to rows that are there.
+    pub(super) fn open_end(&self) -> OpenEnd {
+        let Some(Run { table, shape, .. }) = &self.run else { return OpenEnd::Nothing };
+        let Some(plan) = self.planning.tables.plan(*table) else { return OpenEnd::Nothing };
+        match shape {
+            Shape::Insert => OpenEnd::Nothing,
+            Shape::Upsert => OpenEnd::Upsert { table: *table },
+            Shape::Delete { identity } | Shape::Absent { identity } => {
+                let is_list = plan.identities.get(*identity).is_some_and(|key| key.len() == 1);
+                if is_list { OpenEnd::List } else { OpenEnd::Nothing }
+            }
+        }
+    }
+
+    /// How long that is at most, apart from a parenthesis.
+    pub(super) fn bytes_to_end(&self) -> usize {
+        let OpenEnd::Upsert { table } = self.open_end() else { return 0 };
+        let columns = self.planning.tables.plan(table).map_or(&[][..], |plan| &plan.columns);
+        columns.iter().map(|column| 2 * column.quoted.len() + UPSERT_WORDS).sum()
     }
 
     /// Ends the last statement as it stands in the script.
-    pub(super) fn forget_run(&mut self, is_list_open: bool, script: &mut Script) {
-        if is_list_open {
-            script.text().push(')');
+    pub(super) fn forget_run(&mut self, end: OpenEnd, script: &mut Script) {
+        match end {
+            OpenEnd::Nothing => {}
+            OpenEnd::List => script.text().push(')'),
+            OpenEnd::Upsert { table } => {
+                if let Some(plan) = self.planning.tables.plan(table) {
+                    push_upsert_end(script.text(), plan);
+                }
+            }
         }
         self.run = None;
     }
 
-    fn expect(&self, table: usize, kind: RowKind) -> Expect {
-        Expect::Rows(self.here(table, Some(kind)))
-    }
-
     /// Whether the run goes on with one more row of this shape.
-    fn continues(&self, table: usize, most: usize, fits: impl Fn(&Shape) -> bool) -> bool {
-        self.planning.detail == Detail::Joined
+    fn continues(&self, table: usize, most: usize, shape: Shape) -> bool {
+        self.planning.detail != Detail::SingleRows
             && self
                 .run
                 .as_ref()
-                .is_some_and(|run| run.table == table && run.rows < most && fits(&run.shape))
+                .is_some_and(|run| run.table == table && run.rows < most && run.shape == shape)
     }
 
     fn count_row(&mut self, script: &mut Script) {
@@ -88,29 +147,26 @@ impl Planner<'_> {
         script.count_row();
     }
 
-    fn write_insert(
+    pub(super) fn write_insert<'v>(
         &mut self,
-        table: usize,
+        of: RowsOf,
         plan: &TablePlan,
-        after: Row<'_>,
+        after: impl Cells<'v>,
         script: &mut Script,
     ) -> Result<(), Reason> {
         // INVARIANT LOSS-1: the target's default need not be the source's.
-        let mut columns = plan.columns.iter().zip(after.values()).enumerate();
+        let mut columns = plan.columns.iter().enumerate();
         if let Some((index, _)) =
-            columns.find(|(_, (column, value))| column.written && value.is_none())
+            columns.find(|(index, column)| column.written && after.value(*index).is_none())
         {
-            let column = after.table().columns.get(index);
+            let column = plan.source.columns.get(index);
             let column = column.map_or_else(String::new, |column| column.name.to_string());
             return Err(Reason::NotWhole { column });
         }
-        let lenient = lenient_count(plan, after.values());
-        let goes_on = lenient == 0
-            && self.continues(table, self.planning.limits.insert_rows, |shape| {
-                matches!(shape, Shape::Insert { present }
-                    if present.iter().copied().eq(after.values().map(|value| value.is_some())))
-            });
-        if goes_on {
+        let lenient = lenient_count(plan, |index| after.value(index));
+        if lenient == 0
+            && self.continues(of.table, self.planning.limits.insert_rows, Shape::Insert)
+        {
             script.text().push_str(",(");
             push_tuple(script.text(), plan, after)?;
             self.count_row(script);
@@ -118,50 +174,77 @@ impl Planner<'_> {
         }
         self.close_run(script);
         begin_lenience(lenient, script);
-        let text = script.push(self.expect(table, RowKind::Insert));
-        text.push_str("INSERT INTO ");
-        text.push_str(&plan.quoted);
-        text.push_str(" (");
-        let present = plan.columns.iter().zip(after.values());
-        let names = present.filter(|(column, value)| column.written && value.is_some());
-        for (index, (column, _)) in names.enumerate() {
-            text.push_str(if index > 0 { "," } else { "" });
-            text.push_str(&column.quoted);
-        }
-        text.push_str(") VALUES (");
+        let text = script.push(Expect::Rows(of));
+        push_insert(text, plan);
         push_tuple(text, plan, after)?;
         if lenient > 0 {
-            self.end_lenience(table, RowKind::Insert, lenient, script);
+            self.end_lenience(of, lenient, script);
             return Ok(());
         }
-        let present = after.values().map(|value| value.is_some()).collect();
-        self.run = Some(Run { table, shape: Shape::Insert { present }, rows: 1 });
+        self.run = Some(Run { table: of.table, shape: Shape::Insert, rows: 1 });
+        Ok(())
+    }
+
+    /// Writes a row that is known to be there, and to change, as a whole.
+    pub(super) fn write_upsert<'v>(
+        &mut self,
+        of: RowsOf,
+        plan: &TablePlan,
+        after: impl Cells<'v>,
+        script: &mut Script,
+    ) -> Result<(), Reason> {
+        if self.continues(of.table, self.planning.limits.insert_rows, Shape::Upsert) {
+            script.text().push_str(",(");
+            push_tuple(script.text(), plan, after)?;
+            self.count_row(script);
+            return Ok(());
+        }
+        self.close_run(script);
+        let text = script.push(Expect::Upserted(of));
+        push_insert(text, plan);
+        push_tuple(text, plan, after)?;
+        self.run = Some(Run { table: of.table, shape: Shape::Upsert, rows: 1 });
         Ok(())
     }
 
     fn write_delete(
         &mut self,
-        table: usize,
+        of: RowsOf,
         plan: &TablePlan,
         before: Row<'_>,
         script: &mut Script,
     ) -> Result<(), Reason> {
         let Some(identity) = choose_identity(plan, before) else {
             self.close_run(script);
-            let text = script.push(self.expect(table, RowKind::Delete));
+            let text = script.push(Expect::Rows(of));
             text.push_str("DELETE FROM ");
             text.push_str(&plan.quoted);
             return push_whole_row(text, plan, before);
         };
+        self.write_key(Expect::Rows(of), Shape::Delete { identity }, plan, before, script)
+    }
+
+    /// Adds a key to a statement that deletes rows by this identity.
+    pub(super) fn write_key(
+        &mut self,
+        expect: Expect,
+        shape: Shape,
+        plan: &TablePlan,
+        before: Row<'_>,
+        script: &mut Script,
+    ) -> Result<(), Reason> {
+        let (Shape::Delete { identity } | Shape::Absent { identity }) = shape else {
+            return Err(Reason::UnknownEvent);
+        };
+        let (Expect::Rows(RowsOf { table, .. }) | Expect::Absent(RowsOf { table, .. })) = expect
+        else {
+            return Err(Reason::UnknownEvent);
+        };
         let key = plan.identities.get(identity).map_or(&[][..], Vec::as_slice);
-        let goes_on = self.continues(
-            table,
-            self.planning.limits.delete_keys,
-            |shape| matches!(shape, Shape::Delete { identity: same } if *same == identity),
-        );
+        let goes_on = self.continues(table, self.planning.limits.delete_keys, shape);
         if !goes_on {
             self.close_run(script);
-            let text = script.push(self.expect(table, RowKind::Delete));
+            let text = script.push(expect);
             text.push_str("DELETE FROM ");
             text.push_str(&plan.quoted);
             text.push_str(" WHERE ");
@@ -184,32 +267,29 @@ impl Planner<'_> {
         if goes_on {
             self.count_row(script);
         } else {
-            self.run = Some(Run { table, shape: Shape::Delete { identity }, rows: 1 });
+            self.run = Some(Run { table, shape, rows: 1 });
         }
         Ok(())
     }
 
-    fn write_update(
+    /// Writes one row's new values; `changed` tells them, and `None` where a column keeps its value.
+    pub(super) fn write_update<'v>(
         &mut self,
-        table: usize,
+        of: RowsOf,
         plan: &TablePlan,
-        (before, after): (Row<'_>, Row<'_>),
+        before: Row<'_>,
+        changed: impl Fn(usize) -> Option<Value<'v>>,
         script: &mut Script,
     ) -> Result<(), Reason> {
-        let is_changed = |index: usize| match (before.value(index), after.value(index)) {
-            (_, None) => None,
-            (Some(old), Some(new)) if is_same(old, new) => None,
-            (_, Some(new)) => Some(new),
-        };
-        let changed = (0..plan.columns.len()).map(is_changed);
-        let lenient = lenient_count(plan, changed);
+        self.close_run(script);
+        let lenient = lenient_count(plan, &changed);
         begin_lenience(lenient, script);
-        let text = script.push(self.expect(table, RowKind::Update));
+        let text = script.push(Expect::Rows(of));
         text.push_str("UPDATE ");
         text.push_str(&plan.quoted);
         let mut separator = " SET ";
         for (index, column) in plan.columns.iter().enumerate() {
-            let new = is_changed(index);
+            let new = changed(index);
             // A column that stamps itself must be named to keep its value.
             if !column.written || (new.is_none() && !column.stamps) {
                 continue;
@@ -241,17 +321,17 @@ impl Planner<'_> {
             None => push_whole_row(text, plan, before)?,
         }
         if lenient > 0 {
-            self.end_lenience(table, RowKind::Update, lenient, script);
+            self.end_lenience(of, lenient, script);
         }
         Ok(())
     }
 
     /// Makes the session strict again, and makes sure that nothing but the ENUMs' error values was
     /// written differently: each of those gives one warning.
-    fn end_lenience(&self, table: usize, kind: RowKind, warnings: usize, script: &mut Script) {
+    fn end_lenience(&self, of: RowsOf, warnings: usize, script: &mut Script) {
         script.push(Expect::Nothing).push_str("GET DIAGNOSTICS @otter_warnings = NUMBER");
         script.push(Expect::Nothing).push_str(&format!("SET SESSION sql_mode='{SQL_MODE}'"));
-        let text = script.push(Expect::Unchanged(self.here(table, Some(kind))));
+        let text = script.push(Expect::Unchanged(of));
         let condition = format!("@otter_warnings = {warnings}");
         self.planning.store.push_assertion(text, &condition);
     }
@@ -265,21 +345,49 @@ fn begin_lenience(values: usize, script: &mut Script) {
     }
 }
 
-fn lenient_count<'a>(plan: &TablePlan, values: impl Iterator<Item = Option<Value<'a>>>) -> usize {
-    plan.columns
-        .iter()
-        .zip(values)
-        .filter(|(column, value)| {
-            column.written && value.is_some_and(|value| needs_lenience(value, column))
-        })
-        .count()
+fn lenient_count<'v>(plan: &TablePlan, value_of: impl Fn(usize) -> Option<Value<'v>>) -> usize {
+    let columns = plan.columns.iter().enumerate();
+    let needy = columns.filter(|(index, column)| {
+        column.written && value_of(*index).is_some_and(|value| needs_lenience(value, column))
+    });
+    needy.count()
+}
+
+/// Appends an INSERT up to the first row's parenthesis.
+fn push_insert(text: &mut String, plan: &TablePlan) {
+    text.push_str("INSERT INTO ");
+    text.push_str(&plan.quoted);
+    text.push_str(" (");
+    for (index, column) in plan.columns.iter().filter(|column| column.written).enumerate() {
+        text.push_str(if index > 0 { "," } else { "" });
+        text.push_str(&column.quoted);
+    }
+    text.push_str(") VALUES (");
+}
+
+/// Appends what an INSERT does to rows that are there: all columns but the key take the new values.
+fn push_upsert_end(text: &mut String, plan: &TablePlan) {
+    let key = plan.identities.first().map_or(&[][..], Vec::as_slice);
+    text.push_str(" ON DUPLICATE KEY UPDATE ");
+    let mut separator = "";
+    for (index, column) in plan.columns.iter().enumerate() {
+        if column.written && !key.contains(&index) {
+            for piece in [separator, &column.quoted, "=VALUES(", &column.quoted, ")"] {
+                text.push_str(piece);
+            }
+            separator = ",";
+        }
+    }
 }
 
 /// Appends the written values of a row and the closing parenthesis.
-fn push_tuple(text: &mut String, plan: &TablePlan, row: Row<'_>) -> Result<(), Reason> {
+fn push_tuple<'v>(text: &mut String, plan: &TablePlan, row: impl Cells<'v>) -> Result<(), Reason> {
     let mut separator = "";
-    for (column, value) in plan.columns.iter().zip(row.values()) {
-        let (true, Some(value)) = (column.written, value) else { continue };
+    for (index, column) in plan.columns.iter().enumerate() {
+        if !column.written {
+            continue;
+        }
+        let Some(value) = row.value(index) else { return Err(Reason::UnknownEvent) };
         text.push_str(separator);
         separator = ",";
         push_value(text, value, column).map_err(|error| refuse(column, error))?;
@@ -289,7 +397,7 @@ fn push_tuple(text: &mut String, plan: &TablePlan, row: Row<'_>) -> Result<(), R
 }
 
 /// The first identity whose columns are all in the image.
-fn choose_identity(plan: &TablePlan, row: Row<'_>) -> Option<usize> {
+pub(super) fn choose_identity(plan: &TablePlan, row: Row<'_>) -> Option<usize> {
     plan.identities.iter().position(|key| key.iter().all(|index| row.value(*index).is_some()))
 }
 
@@ -329,15 +437,6 @@ fn cell<'p, 'r>(
     index: usize,
 ) -> Result<(&'p ColumnPlan, Value<'r>), Reason> {
     plan.columns.get(index).zip(row.value(index)).ok_or(Reason::NotIdentified)
-}
-
-/// Equal to the bit: a zero that changes its sign is a change.
-fn is_same(old: Value<'_>, new: Value<'_>) -> bool {
-    match (old, new) {
-        (Value::Float(old), Value::Float(new)) => old.to_bits() == new.to_bits(),
-        (Value::Double(old), Value::Double(new)) => old.to_bits() == new.to_bits(),
-        _ => old == new,
-    }
 }
 
 fn refuse(column: &ColumnPlan, error: Unwritable) -> Reason {

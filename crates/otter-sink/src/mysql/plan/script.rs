@@ -11,6 +11,10 @@ pub(crate) enum Expect {
     Nothing,
     /// One matched row for each row of the source.
     Rows(RowsOf),
+    /// Each row was there and has changed, which counts two.
+    Upserted(RowsOf),
+    /// No row matches.
+    Absent(RowsOf),
     /// One matched row, or a value was changed on its way into the column.
     Unchanged(RowsOf),
     /// One matched row, or the checkpoint is no longer ours.
@@ -70,7 +74,9 @@ impl Script {
 
     /// Counts one more row into the last statement.
     pub(crate) fn count_row(&mut self) {
-        if let Some(Expect::Rows(of)) = self.expects.last_mut() {
+        if let Some(Expect::Rows(of) | Expect::Upserted(of) | Expect::Absent(of)) =
+            self.expects.last_mut()
+        {
             of.rows += 1;
         }
     }
@@ -96,7 +102,7 @@ impl Script {
         self.expects
             .iter()
             .take(mark.statements)
-            .any(|expect| matches!(expect, Expect::Rows(_) | Expect::Unchanged(_)))
+            .any(|expect| !matches!(expect, Expect::Nothing | Expect::Checkpoint))
     }
 
     /// Forgets what was written since the mark.
