@@ -16,6 +16,7 @@ mod loader;
 pub(crate) mod names;
 mod net;
 mod options;
+mod parallel;
 mod plan;
 mod random;
 mod refusal;
@@ -25,6 +26,7 @@ mod session;
 pub(crate) mod store;
 mod takeover;
 pub(crate) mod target;
+mod writeset;
 
 pub use error::{MySqlLoadError, RowPlace};
 pub use loader::MySqlLoader;

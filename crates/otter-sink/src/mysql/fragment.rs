@@ -70,11 +70,7 @@ impl Session {
         }
     }
 
-    async fn apply(
-        &mut self,
-        fragment: Fragment<'_>,
-        lease: &Lease,
-    ) -> Result<(), MySqlLoadError> {
+    async fn apply(&mut self, fragment: Fragment<'_>, lease: &Lease) -> Result<(), MySqlLoadError> {
         require_held(lease)?;
         if fragment.index == 0 {
             self.begin_script(fragment.transaction);

@@ -76,19 +76,33 @@ impl Session {
         transactions: &[Transaction],
         through: &Position,
     ) -> Result<Position, MySqlLoadError> {
+        let position = self.position.clone().ok_or(MySqlLoadError::NotBegun)?;
+        position_behind(position, transactions, through)
+    }
+
+    /// Cuts transactions into groups of about so many rows; each has the position behind it.
+    pub(super) fn cut(&self, group: Group<'_>) -> Result<Vec<(usize, Position)>, MySqlLoadError> {
         let mut position = self.position.clone().ok_or(MySqlLoadError::NotBegun)?;
-        let is_settled = |position: &Position| position.resume_from == position.applied_through;
-        let moves_both = is_settled(&position) && is_settled(through);
-        for transaction in transactions {
-            let end = transaction.end.as_ref().ok_or(MySqlLoadError::Malformed {
-                what: "a whole transaction does not say where it ends",
-            })?;
-            position.applied_through.advance(end);
-            if moves_both {
-                position.resume_from.advance(end);
-            }
+        let mut groups = Vec::new();
+        let mut rest = group.transactions;
+        while !rest.is_empty() {
+            let mut rows = 0;
+            let is_open = |transaction: &&Transaction| {
+                let is_open =
+                    rows == 0 || rows + transaction.row_count() <= self.options.group_rows;
+                rows += transaction.row_count();
+                is_open
+            };
+            let (piece, behind) = rest.split_at(rest.iter().take_while(is_open).count().max(1));
+            rest = behind;
+            position = if rest.is_empty() {
+                group.through.clone()
+            } else {
+                position_behind(position, piece, group.through)?
+            };
+            groups.push((piece.len(), position.clone()));
         }
-        Ok(position)
+        Ok(groups)
     }
 
     /// Tries a group until it passes, is refused, or the tries are used up. No target transaction
@@ -140,6 +154,26 @@ impl Session {
         self.commit(group.through, lease).await?;
         Ok(row_count(group.transactions))
     }
+}
+
+/// The position behind transactions that follow a position.
+fn position_behind(
+    mut position: Position,
+    transactions: &[Transaction],
+    through: &Position,
+) -> Result<Position, MySqlLoadError> {
+    let is_settled = |position: &Position| position.resume_from == position.applied_through;
+    let moves_both = is_settled(&position) && is_settled(through);
+    for transaction in transactions {
+        let end = transaction.end.as_ref().ok_or(MySqlLoadError::Malformed {
+            what: "a whole transaction does not say where it ends",
+        })?;
+        position.applied_through.advance(end);
+        if moves_both {
+            position.resume_from.advance(end);
+        }
+    }
+    Ok(position)
 }
 
 /// How many rows the source has changed, whatever is left to do of it.

@@ -17,6 +17,8 @@ const SYNTAX_ERROR: u16 = 1064;
 
 /// A connection and its script.
 pub(super) struct Line {
+    /// Its number among the pipeline's writing connections.
+    pub(super) slot: u16,
     pub(super) conn: Box<dyn ApplyConn>,
     pub(super) facts: ServerFacts,
     pub(super) script: Script,
@@ -68,8 +70,9 @@ pub(super) fn require_held(lease: &Lease) -> Result<(), MySqlLoadError> {
 }
 
 impl Line {
-    pub(super) fn new(conn: Box<dyn ApplyConn>, facts: ServerFacts) -> Self {
+    pub(super) fn new(slot: u16, conn: Box<dyn ApplyConn>, facts: ServerFacts) -> Self {
         Self {
+            slot,
             conn,
             facts,
             script: Script::default(),

@@ -15,6 +15,7 @@ use super::error::MySqlLoadError;
 use super::group::Group;
 use super::line::{Line, require_held};
 use super::options::{DdlPolicy, LoaderOptions};
+use super::parallel::first_guess;
 use super::plan::TablePlans;
 use super::random::random_name;
 use super::session::{Advance, Session};
@@ -89,6 +90,7 @@ impl MySqlLoader {
             facts: &facts,
             lease,
             holder: &self.holder,
+            slots: self.options.connections.max(1),
             claimed,
             patience: self.options.takeover_timeout,
         };
@@ -103,7 +105,10 @@ impl MySqlLoader {
         let source_site =
             self.options.source_site.clone().unwrap_or_else(|| Arc::from(self.pipeline.as_str()));
         Ok(Session {
-            line: Line::new(conn, facts),
+            line: Line::new(0, conn, facts),
+            helpers: Vec::new(),
+            usual_time: first_guess(),
+            target: (self.url.clone(), times),
             store,
             options: self.options.clone(),
             source_site,
@@ -145,7 +150,7 @@ async fn settle<T>(
         }
         Err(error) => {
             // The server rolls back when it sees the end of the connection.
-            session.line.conn.goodbye().await;
+            session.goodbye().await;
             Err(error.into())
         }
     }
@@ -156,7 +161,7 @@ impl Load for MySqlLoader {
     async fn resume(&self, lease: &Lease) -> Result<Option<Position>> {
         let mut slot = self.session.lock().await;
         if let Some(old) = slot.session.take() {
-            old.line.conn.goodbye().await;
+            old.goodbye().await;
         }
         let session = Box::pin(self.take_over(lease, &mut slot.claimed)).await?;
         let position = session.position.clone();
@@ -187,7 +192,7 @@ impl Load for MySqlLoader {
 
     async fn close(&self) {
         if let Some(session) = self.session.lock().await.session.take() {
-            session.line.conn.goodbye().await;
+            session.goodbye().await;
         }
     }
 }
@@ -204,7 +209,9 @@ impl Session {
 
     async fn ping(&mut self, lease: &Lease) -> Result<(), MySqlLoadError> {
         require_held(lease)?;
-        self.line.conn.query("DO 1").await.map_err(MySqlLoadError::plain)?;
+        for line in std::iter::once(&mut self.line).chain(&mut self.helpers) {
+            line.conn.query("DO 1").await.map_err(MySqlLoadError::plain)?;
+        }
         Ok(())
     }
 
@@ -254,7 +261,7 @@ impl Session {
             return Ok(0);
         }
         self.learn_tables(transactions).await?;
-        Box::pin(self.load_group(Group { transactions, through }, lease)).await
+        Box::pin(self.load_groups(Group { transactions, through }, lease)).await
     }
 
     /// A batch must begin where the target stands, or changes would be lost or repeated (EXACT-1).

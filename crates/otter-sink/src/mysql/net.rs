@@ -19,6 +19,7 @@ use std::collections::{HashMap, HashSet};
 use otter_core::{Event, Row, RowKind, Transaction};
 
 pub(crate) use image::Image;
+pub(crate) use key::push_columns;
 use table::TableNet;
 pub(crate) use table::is_same;
 

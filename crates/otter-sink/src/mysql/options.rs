@@ -44,6 +44,12 @@ pub struct LoaderOptions {
     pub insert_rows: usize,
     /// The most keys in one DELETE.
     pub delete_keys: usize,
+    /// How many connections write at once, from 1. Further ones are opened when there is so much to
+    /// load that they help.
+    pub connections: u16,
+    /// The rows of a group, which is what one target transaction applies where there is much to
+    /// load; a source transaction is never cut.
+    pub group_rows: usize,
     /// How often a group is tried at once after a deadlock or a lock wait that timed out, before
     /// the fault is called transient.
     pub contention_tries: u32,
@@ -62,6 +68,8 @@ impl Default for LoaderOptions {
             text_bytes: 1 << 20,
             insert_rows: 1_000,
             delete_keys: 500,
+            connections: 4,
+            group_rows: 2_000,
             contention_tries: 8,
             row_lock_wait: Duration::from_secs(2),
         }

@@ -166,9 +166,8 @@ impl<'a> Planner<'a> {
         self.switch_checks(!rows.flags().no_foreign_key_checks, script);
         for change in rows.changes().skip(self.row) {
             let of = self.here(table, Some(rows.kind()));
-            let fits = self.append(of, script, |planner, script| {
-                planner.write_change(of, change, script)
-            })?;
+            let fits = self
+                .append(of, script, |planner, script| planner.write_change(of, change, script))?;
             if !fits {
                 return Ok(Filled::More);
             }

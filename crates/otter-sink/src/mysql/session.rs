@@ -4,9 +4,12 @@
 //! session did last is told by the checkpoint, to the next one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use otter_core::{Event, Lease, Position, SourceTime, Transaction};
+use futures::future::join_all;
+use otter_core::{DatabaseUrl, Event, Lease, Position, SourceTime, Transaction};
 
+use super::connect::SessionTimes;
 use super::error::{MySqlLoadError, RowPlace};
 use super::fit::fit;
 use super::fragment::OpenFragment;
@@ -30,6 +33,22 @@ pub(super) struct Session {
     pub(super) position: Option<Position>,
     pub(super) tables: TablePlans,
     pub(super) fragment: Option<OpenFragment>,
+    /// Further connections, which write groups beside the first.
+    pub(super) helpers: Vec<Line>,
+    /// How long a group takes to execute, of late.
+    pub(super) usual_time: Duration,
+    /// Where those are opened.
+    pub(super) target: (DatabaseUrl, SessionTimes),
+}
+
+/// What every writing connection works by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Desk<'a> {
+    pub(super) store: &'a Store,
+    pub(super) options: &'a LoaderOptions,
+    pub(super) source_site: &'a str,
+    pub(super) claim: &'a Claim,
+    pub(super) tables: &'a TablePlans,
 }
 
 /// Where the checkpoint moves to.
@@ -39,9 +58,9 @@ pub(super) struct Advance<'a> {
     pub(super) source_time: Option<SourceTime>,
 }
 
-impl Session {
-    fn limits(&self) -> Limits {
-        let packet_bytes = self.line.facts.max_packet;
+impl<'a> Desk<'a> {
+    fn limits(&self, line: &Line) -> Limits {
+        let packet_bytes = line.facts.max_packet;
         Limits {
             // A text plus one row shall fit in a packet wherever the row alone does.
             text_bytes: self.options.text_bytes.min(packet_bytes / 2),
@@ -51,6 +70,83 @@ impl Session {
         }
     }
 
+    fn known(&self) -> Known<'a> {
+        Known { tables: self.tables, store: self.store }
+    }
+
+    /// Starts a target transaction in the line's script, with the mark first (LOOP-1).
+    pub(super) fn begin_script(&self, line: &mut Line, first: &Transaction) {
+        line.script.clear();
+        line.script.push(Expect::Nothing).push_str("START TRANSACTION");
+        let origin = first.origin.as_ref().map_or(self.source_site, |origin| &*origin.0);
+        let slot = line.slot;
+        self.store.push_mark(line.script.push(Expect::Nothing), origin, slot);
+    }
+
+    /// Executes what the script holds already, the rows of the transactions and, where one is
+    /// given, the checkpoint's move from a sequence.
+    pub(super) async fn execute(
+        &self,
+        line: &mut Line,
+        transactions: &[Transaction],
+        detail: Detail,
+        advance: Option<(Advance<'_>, u64)>,
+        lease: &Lease,
+    ) -> Result<(), Setback> {
+        let limits = self.limits(line);
+        let Self { tables, store, .. } = *self;
+        let planning = Planning { tables, store, limits, detail };
+        let mut planner = Planner::new(planning, transactions, line.checks_foreign_keys);
+        while planner.fill(&mut line.script)? == Filled::More {
+            line.run(lease, self.known()).await?;
+        }
+        if let Some((advance, sequence)) = advance {
+            if line.script.len() >= limits.text_bytes {
+                line.run(lease, self.known()).await?;
+            }
+            self.push_advance(line, advance, sequence);
+        }
+        if line.script.len() > 0 {
+            line.run(lease, self.known()).await?;
+        }
+        line.checks_foreign_keys = planner.checks_foreign_keys();
+        Ok(())
+    }
+
+    fn push_advance(&self, line: &mut Line, advance: Advance<'_>, sequence: u64) {
+        let text = line.script.push(Expect::Checkpoint);
+        let held = (self.claim, sequence);
+        self.store.push_advance(text, held, advance.through, advance.source_time);
+    }
+
+    /// Moves the checkpoint and commits what is open on the line.
+    pub(super) async fn move_and_commit(
+        &self,
+        line: &mut Line,
+        advance: Advance<'_>,
+        sequence: u64,
+        lease: &Lease,
+    ) -> Result<(), Setback> {
+        line.script.clear();
+        self.push_advance(line, advance, sequence);
+        line.run(lease, self.known()).await?;
+        commit(line, lease).await?;
+        Ok(())
+    }
+}
+
+/// Commits what is open.
+async fn commit(line: &mut Line, lease: &Lease) -> Result<(), MySqlLoadError> {
+    // INVARIANT FENCE-1: the last look at the lease; from here on the checkpoint's row lock keeps a
+    // successor waiting.
+    require_held(lease)?;
+    // INVARIANT EXACT-1: whatever goes wrong now, the outcome is unknown. The session ends, and the
+    // next one reads from the checkpoint what was committed.
+    line.conn.query("COMMIT").await.map_err(MySqlLoadError::plain)?;
+    Ok(())
+}
+
+impl Session {
     /// Reads and checks the target's definition of every table that the rows go to.
     pub(super) async fn learn_tables(
         &mut self,
@@ -68,12 +164,16 @@ impl Session {
         Ok(())
     }
 
+    /// The main connection, and what every connection writes by.
+    pub(super) fn parts(&mut self) -> (&mut Line, &mut [Line], Desk<'_>) {
+        let Self { line, helpers, store, options, source_site, claim, tables, .. } = self;
+        (line, helpers, Desk { store, options, source_site, claim, tables })
+    }
+
     /// Starts a target transaction in the script, with the mark first (LOOP-1).
     pub(super) fn begin_script(&mut self, first: &Transaction) {
-        self.line.script.clear();
-        self.line.script.push(Expect::Nothing).push_str("START TRANSACTION");
-        let origin = first.origin.as_ref().map_or(&*self.source_site, |origin| &*origin.0);
-        self.store.push_mark(self.line.script.push(Expect::Nothing), origin, 0);
+        let (line, _, desk) = self.parts();
+        desk.begin_script(line, first);
     }
 
     /// Executes what the script holds already, the rows of the transactions and, where one is
@@ -85,26 +185,10 @@ impl Session {
         advance: Option<Advance<'_>>,
         lease: &Lease,
     ) -> Result<(), Setback> {
-        let limits = self.limits();
-        let Self { line, store, claim, sequence, tables, .. } = self;
-        let known = Known { tables, store };
-        let planning = Planning { tables, store, limits, detail };
-        let mut planner = Planner::new(planning, transactions, line.checks_foreign_keys);
-        while planner.fill(&mut line.script)? == Filled::More {
-            line.run(lease, known).await?;
-        }
-        if let Some(advance) = advance {
-            if line.script.len() >= limits.text_bytes {
-                line.run(lease, known).await?;
-            }
-            let text = line.script.push(Expect::Checkpoint);
-            store.push_advance(text, (claim, *sequence), advance.through, advance.source_time);
-        }
-        if line.script.len() > 0 {
-            line.run(lease, known).await?;
-        }
-        line.checks_foreign_keys = planner.checks_foreign_keys();
-        Ok(())
+        let sequence = self.sequence;
+        let (line, _, desk) = self.parts();
+        let advance = advance.map(|advance| (advance, sequence));
+        desk.execute(line, transactions, detail, advance, lease).await
     }
 
     /// Commits what is open, with the position that the script has written.
@@ -113,12 +197,7 @@ impl Session {
         through: &Position,
         lease: &Lease,
     ) -> Result<(), MySqlLoadError> {
-        // INVARIANT FENCE-1: the last look at the lease; from here on the checkpoint's row lock
-        // keeps a successor waiting.
-        require_held(lease)?;
-        // INVARIANT EXACT-1: whatever goes wrong now, the outcome is unknown. The session ends,
-        // and the next one reads from the checkpoint what was committed.
-        self.line.conn.query("COMMIT").await.map_err(MySqlLoadError::plain)?;
+        commit(&mut self.line, lease).await?;
         self.sequence += 1;
         self.position = Some(through.clone());
         Ok(())
@@ -154,6 +233,12 @@ impl Session {
                 Err(MySqlLoadError::Contention { tries: 1 })
             }
         }
+    }
+
+    /// Ends all connections in an orderly way; the server rolls back what is open on them.
+    pub(super) async fn goodbye(self) {
+        let lines = std::iter::once(self.line).chain(self.helpers);
+        join_all(lines.map(|line| line.conn.goodbye())).await;
     }
 
     /// Makes sure that a refusal is ours to report: not where another loader has moved the

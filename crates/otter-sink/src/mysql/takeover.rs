@@ -24,9 +24,6 @@ use super::error::MySqlLoadError;
 use super::names::string;
 use super::store::{Claim, FORMAT, Store, StoredCheckpoint};
 
-/// The number of writing connections; more come with parallel groups.
-pub(crate) const SLOTS: u16 = 1;
-
 /// What a claim found.
 #[derive(Debug)]
 pub(crate) struct Claimed {
@@ -41,6 +38,8 @@ pub(crate) struct TakeOver<'a> {
     pub(crate) facts: &'a ServerFacts,
     pub(crate) lease: &'a Lease,
     pub(crate) holder: &'a str,
+    /// The most connections that will write at once.
+    pub(crate) slots: u16,
     /// The term that this loader claimed last, as far as it knows.
     pub(crate) claimed: &'a mut Option<Term>,
     /// How long a killed predecessor may take to disappear.
@@ -56,7 +55,7 @@ impl TakeOver<'_> {
         self.store.ensure(conn, self.facts).await?;
         let stored = self.store.read(conn).await?;
         self.judge(&stored)?;
-        let slots = stored.iter().map(|row| row.slots).fold(SLOTS, u16::max);
+        let slots = stored.iter().map(|row| row.slots).fold(self.slots, u16::max);
         for slot in 0..slots {
             self.lock_slot(conn, slot).await?;
         }
@@ -177,8 +176,8 @@ impl TakeOver<'_> {
             holder: self.holder.to_owned(),
         };
         let text = match stored.first() {
-            Some(_) => self.store.claim_text(&claim, SLOTS),
-            None => self.store.insert_text(&claim, SLOTS),
+            Some(_) => self.store.claim_text(&claim, self.slots),
+            None => self.store.insert_text(&claim, self.slots),
         };
         let mut matched = Vec::with_capacity(1);
         match conn.execute(&text.into(), &mut matched).await {
@@ -202,6 +201,23 @@ impl TakeOver<'_> {
             None => (0, None),
         };
         Ok(Claimed { claim, sequence, position })
+    }
+}
+
+/// Hands the named lock of a slot from the connection that took the target over to another one.
+pub(crate) async fn hand_slot_over(
+    from: &mut dyn ApplyConn,
+    to: &mut dyn ApplyConn,
+    name: &str,
+) -> Result<(), MySqlLoadError> {
+    let name = string(name);
+    single(from, &format!("SELECT RELEASE_LOCK({name})")).await?;
+    match single(to, &format!("SELECT GET_LOCK({name}, 0)")).await? {
+        Some(1) => Ok(()),
+        // Whoever has it takes the target over, or has died and is not gone yet.
+        Some(_) | None => Err(MySqlLoadError::Lost {
+            cause: "another connection took the lock of a writing connection".to_owned(),
+        }),
     }
 }
 

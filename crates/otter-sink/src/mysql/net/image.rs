@@ -32,8 +32,6 @@ impl<'a> Image<'a> {
 
     /// The value of the column at `index`; `None` where no image holds it.
     pub(crate) fn value(&self, index: usize) -> Option<Value<'a>> {
-        self.newest
-            .value(index)
-            .or_else(|| self.older.iter().find_map(|older| older.value(index)))
+        self.newest.value(index).or_else(|| self.older.iter().find_map(|older| older.value(index)))
     }
 }

@@ -3,7 +3,7 @@
 use otter_core::{Date, DateTime, Value};
 
 /// Appends the values of some columns; `None` where one of them is not known.
-pub(super) fn push_columns<'v>(
+pub(crate) fn push_columns<'v>(
     bytes: &mut Vec<u8>,
     columns: &[usize],
     value_of: impl Fn(usize) -> Option<Value<'v>>,

@@ -4,8 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use otter_core::{Change, Row, Value};
 
-use super::key::push_columns;
-use super::{ColumnSet, Effect, Image, NetRow};
+use super::{ColumnSet, Effect, Image, NetRow, push_columns};
 use crate::mysql::fit::{ColumnPlan, TablePlan};
 use crate::mysql::literal::needs_lenience;
 use crate::mysql::plan::RowsOf;
@@ -43,11 +42,7 @@ pub(super) struct TableNet<'a> {
 
 impl<'a> TableNet<'a> {
     /// `others` are the unique keys besides the first identity.
-    pub(super) fn new(
-        table: usize,
-        plan: &'a TablePlan,
-        others: &'a [Vec<usize>],
-    ) -> Option<Self> {
+    pub(super) fn new(table: usize, plan: &'a TablePlan, others: &'a [Vec<usize>]) -> Option<Self> {
         Some(Self {
             table,
             plan,

@@ -12,9 +12,8 @@ impl<'a> Planner<'a> {
     /// Appends statements of net changes until the text is large enough or all are planned.
     pub(super) fn fill_net(&mut self, script: &mut Script) -> Result<Filled, PlanError> {
         while let Some(row) = self.net.pop() {
-            let fits = self.append(row.of, script, |planner, script| {
-                planner.write_net(&row, script)
-            })?;
+            let fits =
+                self.append(row.of, script, |planner, script| planner.write_net(&row, script))?;
             if !fits {
                 self.net.push(row);
                 return Ok(Filled::More);
@@ -47,7 +46,8 @@ impl<'a> Planner<'a> {
             }
             Effect::Update { key, after, changed } => {
                 let of = RowsOf { kind: RowKind::Update, ..of };
-                let value_of = |index| changed.contains(index).then(|| after.value(index)).flatten();
+                let value_of =
+                    |index| changed.contains(index).then(|| after.value(index)).flatten();
                 self.write_update(of, plan, *key, value_of, script)
             }
         }

@@ -164,8 +164,7 @@ impl Planner<'_> {
             return Err(Reason::NotWhole { column });
         }
         let lenient = lenient_count(plan, |index| after.value(index));
-        if lenient == 0
-            && self.continues(of.table, self.planning.limits.insert_rows, Shape::Insert)
+        if lenient == 0 && self.continues(of.table, self.planning.limits.insert_rows, Shape::Insert)
         {
             script.text().push_str(",(");
             push_tuple(script.text(), plan, after)?;

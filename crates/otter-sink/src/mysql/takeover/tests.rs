@@ -31,6 +31,7 @@ fn fault_after(row: &StoredCheckpoint, term: u64, claimed_before: Option<u64>) -
         },
         lease: &Lease::for_ever(ArbiterId::new("ours"), side, Term(term)),
         holder: "me",
+        slots: 1,
         claimed: &mut claimed_before.map(Term),
         patience: Duration::ZERO,
     };

@@ -1,0 +1,349 @@
+//! Groups that execute at once and commit in source order.
+//!
+//! Each group has a connection and a target transaction of its own. A group begins when its write
+//! set shares nothing with those of the groups before it that are not committed; it commits when
+//! all of them are, so that one row of the checkpoint suffices, and readers of the target see source
+//! order (TXN-1).
+//!
+//! Whatever goes wrong with a younger group may come of an older one that is not committed yet: it
+//! is rolled back, with all that are younger still, and tried again behind its predecessors. The
+//! server may also make the older wait for a younger one, and cannot see that as a deadlock, since
+//! the order of commits is ours: where the oldest takes much longer than groups do, the younger ones
+//! that wait for it are rolled back.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use otter_core::{Lease, Position, Transaction};
+use tokio::time::{Instant, sleep_until};
+
+use super::connect;
+use super::error::MySqlLoadError;
+use super::group::{Group, row_count};
+use super::line::{Line, Setback, require_held};
+use super::plan::Detail;
+use super::session::{Advance, Desk, Session};
+use super::takeover::{hand_slot_over, lock_name};
+use super::writeset::{WriteSet, Written};
+
+/// How much longer than others the oldest group may take before the younger ones give way.
+const PATIENCE_FACTOR: u32 = 4;
+/// The least that is waited for the oldest group.
+const LEAST_PATIENCE: Duration = Duration::from_millis(20);
+/// What a group may be believed to take before any has ended.
+const FIRST_GUESS: Duration = Duration::from_millis(50);
+
+/// A group with everything that is decided before it begins.
+#[derive(Debug)]
+struct Work<'a> {
+    transactions: &'a [Transaction],
+    through: Position,
+    writes: WriteSet,
+}
+
+/// What came to an end on a connection.
+enum Done<'l> {
+    Executed(usize, &'l mut Line, Result<(), Setback>),
+    Committed(usize, &'l mut Line, Result<(), Setback>),
+    RolledBack(&'l mut Line, Result<(), MySqlLoadError>),
+}
+
+type Doing<'l> = Pin<Box<dyn Future<Output = Done<'l>> + Send + 'l>>;
+
+/// How a run of groups ended, with nothing open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Outcome {
+    /// So many groups are committed, the first ones.
+    committed: usize,
+    /// Whether the next one was refused or met a lock, and is not only to be tried again.
+    is_refused: bool,
+}
+
+impl Session {
+    /// Applies and commits transactions, in groups of which several execute at once where there are
+    /// many rows.
+    pub(super) async fn load_groups(
+        &mut self,
+        group: Group<'_>,
+        lease: &Lease,
+    ) -> Result<u64, MySqlLoadError> {
+        let cuts = self.cut(group)?;
+        if cuts.len() < 2 || self.options.connections < 2 {
+            return self.load_one_by_one(group, cuts, lease).await;
+        }
+        let mut works = Vec::with_capacity(cuts.len());
+        let mut rest = group.transactions;
+        for (length, through) in cuts {
+            let (transactions, behind) = rest.split_at(length);
+            rest = behind;
+            let writes = WriteSet::of(transactions, &self.tables);
+            works.push(Work { transactions, through, writes });
+        }
+        self.open_helpers(works.len(), lease).await?;
+        let mut rows = 0;
+        let mut works = works.as_slice();
+        while !works.is_empty() {
+            let outcome = Box::pin(self.run_groups(works, lease)).await?;
+            let (committed, rest) = works.split_at(outcome.committed);
+            rows += committed.iter().map(|work| row_count(work.transactions)).sum::<u64>();
+            works = rest;
+            if outcome.is_refused
+                && let Some((next, rest)) = works.split_first()
+            {
+                // Alone, behind all its predecessors: what is refused now is a finding.
+                let group = Group { transactions: next.transactions, through: &next.through };
+                rows += Box::pin(self.load_group(group, lease)).await?;
+                works = rest;
+            }
+        }
+        Ok(rows)
+    }
+
+    async fn load_one_by_one(
+        &mut self,
+        group: Group<'_>,
+        cuts: Vec<(usize, Position)>,
+        lease: &Lease,
+    ) -> Result<u64, MySqlLoadError> {
+        let mut rows = 0;
+        let mut rest = group.transactions;
+        for (length, through) in cuts {
+            let (transactions, behind) = rest.split_at(length);
+            rest = behind;
+            rows += self.load_group(Group { transactions, through: &through }, lease).await?;
+        }
+        Ok(rows)
+    }
+
+    /// Opens connections for so many groups at once; each holds the named lock of its slot, so that
+    /// whoever takes over finds and ends it.
+    async fn open_helpers(&mut self, groups: usize, lease: &Lease) -> Result<(), MySqlLoadError> {
+        let most = usize::from(self.options.connections).min(groups).saturating_sub(1);
+        while self.helpers.len() < most {
+            require_held(lease)?;
+            let slot = u16::try_from(self.helpers.len() + 1).unwrap_or(u16::MAX);
+            let (url, times) = &self.target;
+            let (mut conn, facts) = Box::pin(connect::open(url, *times)).await?;
+            let pipeline = lease.side().pipeline.as_str();
+            let name = lock_name(self.store.schema(), pipeline, slot);
+            hand_slot_over(&mut *self.line.conn, &mut *conn, &name).await?;
+            self.helpers.push(Line::new(slot, conn, facts));
+        }
+        Ok(())
+    }
+
+    /// Runs groups until all are committed, or until one must be tried again; then those before it
+    /// are committed and those behind it are rolled back.
+    async fn run_groups(
+        &mut self,
+        works: &[Work<'_>],
+        lease: &Lease,
+    ) -> Result<Outcome, MySqlLoadError> {
+        let sequence = self.sequence;
+        let mut usual = self.usual_time;
+        let (line, helpers, desk) = self.parts();
+        let mut run = Run {
+            desk,
+            works,
+            lease,
+            sequence,
+            idle: std::iter::once(line).chain(helpers).collect(),
+            doing: FuturesUnordered::new(),
+            written: Written::default(),
+            begun: BTreeMap::new(),
+            executed: BTreeMap::new(),
+            next: 0,
+            committed: 0,
+            is_committing: false,
+            end: works.len(),
+            is_refused: false,
+            usual: &mut usual,
+        };
+        let outcome = run.finish().await;
+        let committed = run.committed;
+        drop(run);
+        self.usual_time = usual;
+        // What is committed is committed, whatever became of the others.
+        if let Some(last) = committed.checked_sub(1).and_then(|last| works.get(last)) {
+            self.sequence += u64::try_from(committed).unwrap_or(u64::MAX);
+            self.position = Some(last.through.clone());
+        }
+        outcome
+    }
+}
+
+/// A run under way.
+struct Run<'l, 'w> {
+    desk: Desk<'l>,
+    works: &'l [Work<'w>],
+    lease: &'l Lease,
+    /// The checkpoint's before the first group.
+    sequence: u64,
+    idle: Vec<&'l mut Line>,
+    doing: FuturesUnordered<Doing<'l>>,
+    /// Of the groups that are begun and not committed.
+    written: Written,
+    /// When each group began that is executing.
+    begun: BTreeMap<usize, Instant>,
+    /// Groups that wait for their predecessors.
+    executed: BTreeMap<usize, &'l mut Line>,
+    /// The next group to begin.
+    next: usize,
+    committed: usize,
+    is_committing: bool,
+    /// Groups from here on are not begun, or are rolled back.
+    end: usize,
+    /// Whether the group at `end` was refused.
+    is_refused: bool,
+    /// How long a group takes to execute.
+    usual: &'l mut Duration,
+}
+
+impl<'l> Run<'l, '_> {
+    async fn finish(&mut self) -> Result<Outcome, MySqlLoadError> {
+        loop {
+            self.begin_groups();
+            self.commit_oldest();
+            if self.doing.is_empty() {
+                return Ok(Outcome { committed: self.committed, is_refused: self.is_refused });
+            }
+            let patience = (*self.usual * PATIENCE_FACTOR).max(LEAST_PATIENCE);
+            // Only groups that wait can be in the way for longer than they take themselves.
+            let oldest = self.begun.get(&self.committed).filter(|_| !self.executed.is_empty());
+            let deadline = oldest.map(|begun| *begun + patience);
+            tokio::select! {
+                biased;
+                done = self.doing.next() => match done {
+                    Some(done) => self.take(done)?,
+                    None => continue,
+                },
+                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                    tracing::debug!("the oldest group waits: younger ones give way");
+                    let behind = self.executed.keys().next().copied().unwrap_or(self.end);
+                    self.give_up_from(behind, false);
+                }
+            }
+        }
+    }
+
+    /// Begins every group that may begin and has a connection.
+    fn begin_groups(&mut self) {
+        while self.next < self.end
+            && let Some(work) = self.works.get(self.next)
+            && self.written.is_independent(&work.writes)
+            && let Some(line) = self.idle.pop()
+        {
+            self.written.add(&work.writes);
+            self.begun.insert(self.next, Instant::now());
+            let (desk, lease, index) = (self.desk, self.lease, self.next);
+            let transactions = work.transactions;
+            self.doing.push(Box::pin(async move {
+                let outcome = match transactions.first() {
+                    Some(first) => {
+                        desk.begin_script(line, first);
+                        desk.execute(line, transactions, Detail::Compacted, None, lease).await
+                    }
+                    None => Err(MySqlLoadError::Malformed { what: "a group is empty" }.into()),
+                };
+                Done::Executed(index, line, outcome)
+            }));
+            self.next += 1;
+        }
+    }
+
+    /// Commits the oldest group where it has executed.
+    fn commit_oldest(&mut self) {
+        if self.is_committing {
+            return;
+        }
+        let index = self.committed;
+        let (Some(line), Some(work)) = (self.executed.remove(&index), self.works.get(index)) else {
+            return;
+        };
+        self.is_committing = true;
+        let (desk, lease) = (self.desk, self.lease);
+        let sequence = self.sequence + u64::try_from(index).unwrap_or(u64::MAX);
+        let source_time = work.transactions.last().map(|last| last.committed_at);
+        let through = &work.through;
+        self.doing.push(Box::pin(async move {
+            let advance = Advance { through, source_time };
+            let outcome = desk.move_and_commit(line, advance, sequence, lease).await;
+            Done::Committed(index, line, outcome)
+        }));
+    }
+
+    fn take(&mut self, done: Done<'l>) -> Result<(), MySqlLoadError> {
+        match done {
+            Done::Executed(index, line, outcome) => {
+                if let Some(begun) = self.begun.remove(&index) {
+                    *self.usual = (*self.usual * 7 + begun.elapsed()) / 8;
+                }
+                match outcome {
+                    Err(Setback::Stop(error)) => return Err(error),
+                    Ok(()) if index < self.end => {
+                        self.executed.insert(index, line);
+                    }
+                    Ok(()) => self.roll_back(index, line),
+                    Err(Setback::Contention | Setback::Refused(_)) => {
+                        self.roll_back(index, line);
+                        self.give_up_from(index, true);
+                    }
+                }
+            }
+            Done::Committed(index, line, outcome) => {
+                self.is_committing = false;
+                match outcome {
+                    Err(Setback::Stop(error)) => return Err(error),
+                    Ok(()) => {
+                        self.committed = index + 1;
+                        self.release(index);
+                        self.idle.push(line);
+                    }
+                    Err(Setback::Contention | Setback::Refused(_)) => {
+                        self.roll_back(index, line);
+                        self.give_up_from(index, true);
+                    }
+                }
+            }
+            Done::RolledBack(line, outcome) => {
+                outcome?;
+                self.idle.push(line);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes back all groups from this one on; those that are executing are taken back when they
+    /// have ended.
+    fn give_up_from(&mut self, index: usize, is_refused: bool) {
+        if index < self.end {
+            self.end = index;
+            self.is_refused = is_refused;
+        }
+        for (index, line) in self.executed.split_off(&self.end) {
+            self.roll_back(index, line);
+        }
+    }
+
+    fn roll_back(&mut self, index: usize, line: &'l mut Line) {
+        self.release(index);
+        self.doing.push(Box::pin(async move {
+            let outcome = line.restore("ROLLBACK").await;
+            Done::RolledBack(line, outcome)
+        }));
+    }
+
+    fn release(&mut self, index: usize) {
+        if let Some(work) = self.works.get(index) {
+            self.written.remove(&work.writes);
+        }
+    }
+}
+
+/// The guess with which a session begins.
+pub(super) const fn first_guess() -> Duration {
+    FIRST_GUESS
+}
