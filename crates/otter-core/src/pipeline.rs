@@ -47,9 +47,11 @@ pub struct PipelineOptions {
     /// Batches that may wait between the two halves. They are small when the load is small, and
     /// the byte budget bounds them when it is not; 256 by default.
     pub queue_batches: NonZeroUsize,
-    /// No further batch joins a group once it has this many rows. 4,000 by default.
+    /// No further batch joins those that are loaded at once when they have this many rows. A loader
+    /// may commit them in several transactions. 32,000 by default.
     pub group_rows: usize,
-    /// No further batch joins a group once it holds this many bytes. 4 MiB by default.
+    /// No further batch joins those that are loaded at once when they hold this many bytes. 16 MiB
+    /// by default.
     pub group_bytes: usize,
     /// The first wait after a transient fault; it doubles up to `longest_wait`. 100 ms by default.
     pub first_wait: Duration,
@@ -65,8 +67,8 @@ impl Default for PipelineOptions {
             start: None,
             memory_bytes: 64 << 20,
             queue_batches: NonZeroUsize::new(256).unwrap_or(NonZeroUsize::MIN),
-            group_rows: 4_000,
-            group_bytes: 4 << 20,
+            group_rows: 32_000,
+            group_bytes: 16 << 20,
             first_wait: Duration::from_millis(100),
             longest_wait: Duration::from_secs(10),
             at_start: AtStart::GiveUp,

@@ -37,8 +37,8 @@ pub(crate) fn pipeline(
     let options = PipelineOptions {
         start: config.start.clone(),
         memory_bytes: config.limits.memory_bytes,
-        group_rows: config.limits.group_rows,
-        group_bytes: config.limits.group_bytes,
+        group_rows: config.limits.rows_at_once(),
+        group_bytes: config.limits.bytes_at_once(),
         at_start,
         ..PipelineOptions::default()
     };
@@ -50,6 +50,9 @@ pub(crate) fn pipeline(
 fn loader(id: PipelineId, config: &PipelineConfig) -> MySqlLoader {
     let mut options = LoaderOptions::default();
     options.schema = Arc::from(SCHEMA);
+    options.group_rows = config.limits.group_rows;
+    options.group_bytes = config.limits.group_bytes;
+    options.connections = config.limits.connections;
     options.source_site = Some(Arc::from(config.from.site.as_str()));
     options.ddl = match config.ddl {
         DdlPolicy::Halt => LoadDdl::Halt,

@@ -10,6 +10,7 @@ const LEAST_MEMORY_MB: u64 = 8;
 const MOST_MEMORY_MB: u64 = 1 << 20;
 /// MySQL's largest event is 1 GiB (the greatest `max_allowed_packet`).
 const MOST_EVENT_MB: u64 = 1024;
+const MOST_CONNECTIONS: u64 = 64;
 const MOST_GROUP_ROWS: u64 = 10_000_000;
 
 /// How much a pipeline holds at a time.
@@ -23,6 +24,28 @@ pub struct Limits {
     pub group_rows: usize,
     /// A target transaction takes no further source transaction once it has this many bytes.
     pub group_bytes: usize,
+    /// How many connections write to the target at once.
+    pub connections: u16,
+}
+
+/// Under load so many groups are taken from the queue at once, for the connections to share.
+const GROUPS_AT_ONCE: usize = 16;
+
+impl Limits {
+    /// The rows that are taken from the queue at once.
+    #[must_use]
+    pub fn rows_at_once(&self) -> usize {
+        self.group_rows.saturating_mul(GROUPS_AT_ONCE)
+    }
+
+    /// The bytes that are taken from the queue at once: the reading half keeps the most.
+    #[must_use]
+    pub fn bytes_at_once(&self) -> usize {
+        self.group_bytes
+            .saturating_mul(GROUPS_AT_ONCE)
+            .min(self.memory_bytes / 4)
+            .max(self.group_bytes)
+    }
 }
 
 impl Default for Limits {
@@ -30,8 +53,9 @@ impl Default for Limits {
         Self {
             memory_bytes: 64 << 20,
             max_event_bytes: 64 << 20,
-            group_rows: 4_000,
-            group_bytes: 4 << 20,
+            group_rows: 2_000,
+            group_bytes: 2 << 20,
+            connections: 4,
         }
     }
 }
@@ -56,5 +80,9 @@ pub(super) fn read(section: &Section<'_>) -> Result<Limits, ConfigError> {
             None => default.group_rows,
         },
         group_bytes: bytes(section.whole("group_mb", 1..=MOST_MEMORY_MB)?, default.group_bytes),
+        connections: match section.whole("connections", 1..=MOST_CONNECTIONS)? {
+            Some(count) => u16::try_from(count).unwrap_or(u16::MAX),
+            None => default.connections,
+        },
     })
 }

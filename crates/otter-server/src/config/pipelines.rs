@@ -25,6 +25,7 @@ pub(super) const KEYS: Keys = Keys {
         "max_event_mb",
         "group_rows",
         "group_mb",
+        "connections",
     ],
     not_built: &[],
 };

@@ -92,7 +92,8 @@ fn every_option_can_be_set() {
     let text = GOOD.replacen(
         "start = \"now\"",
         "start = \"mysql-bin.000003:1234\"\nddl = \"skip\"\nmode = \"strict\"\non_poison = \"halt\"\n\
-         initial_copy = false\nmemory_mb = 128\nmax_event_mb = 32\ngroup_rows = 1_000\ngroup_mb = 2",
+         initial_copy = false\nmemory_mb = 128\nmax_event_mb = 32\ngroup_rows = 1_000\ngroup_mb = 2\n\
+         connections = 8",
         1,
     ) + "[arbiter]\nkind = \"local\"\npath = \"/var/lib/otter\"\nlease_ms = 2000\n[server]\n";
     let config = parse(&text).unwrap();
@@ -104,8 +105,11 @@ fn every_option_can_be_set() {
         max_event_bytes: 32 << 20,
         group_rows: 1_000,
         group_bytes: 2 << 20,
+        connections: 8,
     };
     assert_eq!(pipeline.limits, limits);
+    assert_eq!(limits.rows_at_once(), 16_000);
+    assert_eq!(limits.bytes_at_once(), 32 << 20);
     let arbiter = ArbiterConfig { path: "/var/lib/otter".into(), lease: Duration::from_secs(2) };
     assert_eq!(config.arbiter, arbiter);
 }

@@ -88,8 +88,7 @@ impl Session {
         while !rest.is_empty() {
             let mut rows = 0;
             let is_open = |transaction: &&Transaction| {
-                let is_open =
-                    rows == 0 || rows + transaction.row_count() <= self.options.group_rows;
+                let is_open = rows == 0 || rows + transaction.row_count() <= self.rows_per_group;
                 rows += transaction.row_count();
                 is_open
             };

@@ -107,6 +107,7 @@ impl MySqlLoader {
         Ok(Session {
             line: Line::new(0, conn, facts),
             helpers: Vec::new(),
+            rows_per_group: self.options.group_rows,
             usual_time: first_guess(),
             target: (self.url.clone(), times),
             store,
@@ -226,6 +227,7 @@ impl Session {
         let Some(through) = &batch.through else {
             return Err(MySqlLoadError::Malformed { what: "it has no position" });
         };
+        self.rows_per_group = self.rows_per_group_of(batch);
         let segments = cut(&batch.transactions);
         let mut loaded = Loaded::default();
         let mut committed = 0;
@@ -247,6 +249,13 @@ impl Session {
         }
         loaded.through = Some(through.clone());
         Ok(loaded)
+    }
+
+    /// So many rows of this batch's average size make a group.
+    fn rows_per_group_of(&self, batch: &Batch) -> usize {
+        let bytes = batch.permit.bytes().max(1);
+        let by_bytes = self.options.group_bytes.saturating_mul(batch.row_count()) / bytes;
+        self.options.group_rows.min(by_bytes).max(1)
     }
 
     async fn load_segment(

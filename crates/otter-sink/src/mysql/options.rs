@@ -50,6 +50,8 @@ pub struct LoaderOptions {
     /// The rows of a group, which is what one target transaction applies where there is much to
     /// load; a source transaction is never cut.
     pub group_rows: usize,
+    /// The bytes of row data in a group, as far as the average row tells.
+    pub group_bytes: usize,
     /// How often a group is tried at once after a deadlock or a lock wait that timed out, before
     /// the fault is called transient.
     pub contention_tries: u32,
@@ -70,6 +72,7 @@ impl Default for LoaderOptions {
             delete_keys: 500,
             connections: 4,
             group_rows: 2_000,
+            group_bytes: 2 << 20,
             contention_tries: 8,
             row_lock_wait: Duration::from_secs(2),
         }

@@ -35,6 +35,8 @@ pub(super) struct Session {
     pub(super) fragment: Option<OpenFragment>,
     /// Further connections, which write groups beside the first.
     pub(super) helpers: Vec<Line>,
+    /// How many rows of the present batch make a group.
+    pub(super) rows_per_group: usize,
     /// How long a group takes to execute, of late.
     pub(super) usual_time: Duration,
     /// Where those are opened.

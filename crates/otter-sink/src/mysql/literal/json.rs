@@ -131,7 +131,7 @@ fn skip_value(from: &str) -> Result<&str, Unwritable> {
             }
         }
         Some(_) => {
-            let end = from.find(|letter: char| matches!(letter, ',' | ']' | '}' | ':'));
+            let end = from.find([',', ']', '}', ':']);
             let end = end.unwrap_or(from.len());
             let (scalar, rest) = from.split_at(end);
             if scalar.trim().is_empty() { Err(BROKEN) } else { Ok(rest) }
