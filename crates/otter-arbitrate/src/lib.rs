@@ -1,13 +1,24 @@
 //! Arbiters: who runs which side of a pipeline, with leases and terms.
 //!
-//! | Arbiter | For |
-//! |---|---|
-//! | [`LocalArbiter`] | one machine: the embedded default, a directory with lock files |
+//! | Arbiter | For | Feature |
+//! |---|---|---|
+//! | [`LocalArbiter`] | one machine: the embedded default, a directory with lock files | |
+#![cfg_attr(
+    feature = "sql",
+    doc = "| [`SqlArbiter`] | several machines: a schema on a MySQL or MariaDB server | `sql` |"
+)]
 //!
 //! An arbiter keeps two processes from doing the same work; that a pipeline's data stays right
 //! does not depend on it, since the checkpoint in the target judges (FENCE-1). This crate never
 //! touches row data.
 
+mod error_chain;
 pub mod local;
+mod machine;
+mod random;
+#[cfg(feature = "sql")]
+pub mod sql;
 
 pub use local::{LocalArbiter, LocalArbiterError};
+#[cfg(feature = "sql")]
+pub use sql::{SqlArbiter, SqlArbiterError};

@@ -12,7 +12,6 @@
 //! STATE/sides/NAME/@target/holder.N   locked by the holder of term N; when its lease ends
 //! ```
 
-mod clock;
 mod durable;
 mod error;
 mod files;
@@ -20,7 +19,6 @@ mod grant;
 mod hold;
 mod record;
 
-use std::fmt::Write;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,6 +32,9 @@ use tracing::info;
 pub use error::LocalArbiterError;
 use files::SideFiles;
 use grant::{Asked, World};
+
+use crate::machine;
+use crate::random::random_name;
 
 /// Long enough for a busy machine to renew in time, short enough to follow a frozen process soon.
 const DEFAULT_LEASE: Duration = Duration::from_secs(10);
@@ -81,8 +82,8 @@ impl LocalArbiter {
         durable::create_folder(&state)?;
         let world = World {
             arbiter: open_id(&state)?,
-            holder: clock::holder_name(),
-            boot: clock::boot_id(),
+            holder: machine::holder_name(),
+            boot: machine::boot_id(),
             lease: DEFAULT_LEASE,
             #[cfg(test)]
             frozen: std::sync::atomic::AtomicBool::new(false),
@@ -120,7 +121,7 @@ impl LocalArbiter {
     /// # Errors
     /// [`Fault::Fatal`](otter_core::Fault::Fatal) where it cannot be read.
     pub fn holder_of(state: &Path, side: &Side) -> Result<Option<Holder>, LocalArbiterError> {
-        grant::holder(&SideFiles::new(state, side), side, &clock::boot_id())
+        grant::holder(&SideFiles::new(state, side), side, &machine::boot_id())
     }
 
     async fn ask(&self, side: &Side) -> Result<Asked, LocalArbiterError> {
@@ -185,15 +186,8 @@ fn open_id(state: &Path) -> Result<ArbiterId, LocalArbiterError> {
     if let Some(id) = read_id(&path)? {
         return Ok(id);
     }
-    let (mut id, mut temp) = (String::new(), String::from("arbiter.new."));
-    for text in [&mut id, &mut temp] {
-        let mut bytes = [0_u8; 16];
-        getrandom::fill(&mut bytes).map_err(LocalArbiterError::NoRandomness)?;
-        for byte in bytes {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{byte:02x}");
-        }
-    }
+    let random = || random_name().map_err(LocalArbiterError::NoRandomness);
+    let (id, temp) = (random()?, format!("arbiter.new.{}", random()?));
     durable::create(&path, &state.join(temp), &format!("local-{id}\n"))?;
     // Another process may have been first: its id is the one.
     read_id(&path)?.ok_or_else(|| LocalArbiterError::corrupt(&path, "it went away again"))

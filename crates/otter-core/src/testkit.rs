@@ -4,12 +4,14 @@
 //! | Module | Holds |
 //! |---|---|
 //! | [`arbiter`], [`loader`], [`selector`] | a suite each: a case for every sentence of the trait |
+//! | [`remote_arbiter`] | a second suite for arbiters that ask a server, which may go away |
 //! | [`transform`] | what every transform must keep |
 //! | [`memory`] | an arbiter, a source and a target that live in memory and can fail on demand |
 //! | [`history`] | a model of a source's history, and batches made from it |
 //! | [`simulation`] | nodes, crashes and lost answers under one seed, judged by a model |
 //!
 //! A suite is run by its macro ([`arbiter_suite!`](crate::arbiter_suite),
+//! [`remote_arbiter_suite!`](crate::remote_arbiter_suite),
 //! [`loader_suite!`](crate::loader_suite), [`selector_suite!`](crate::selector_suite)) with the
 //! type of a fixture: each case becomes a test of its own.
 //!
@@ -29,6 +31,7 @@ pub mod lease;
 pub mod loader;
 pub mod memory;
 pub mod random;
+pub mod remote_arbiter;
 pub mod selector;
 pub mod simulation;
 pub mod suite;

@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use otter_core::{ArbiterId, Holder, Side, Term};
 
-use super::clock::BootTime;
 use super::durable;
 use super::error::LocalArbiterError;
 use super::files::SideFiles;
 use super::hold::Hold;
 use super::record::{LeaseRecord, read_expiry, write_expiry};
+use crate::machine::BootTime;
 
 /// What does not change while an arbiter lives.
 #[derive(Debug)]

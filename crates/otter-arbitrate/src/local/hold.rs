@@ -12,11 +12,12 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tracing::warn;
 
-use super::clock::BootTime;
 use super::error::LocalArbiterError;
 use super::files::SideFiles;
 use super::grant::World;
 use super::record::{LeaseRecord, write_expiry};
+use crate::error_chain::chain;
+use crate::machine::BootTime;
 
 /// A lease is renewed this often while it lasts, so that one late renewal does not end it.
 const RENEWALS_PER_LEASE: u32 = 3;
@@ -190,16 +191,4 @@ async fn renew_in_time(hold: &Arc<Hold>, side: &Side, world: &World) -> Result<(
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// An error with its causes, for one log field.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }

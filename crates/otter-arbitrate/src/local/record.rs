@@ -10,8 +10,8 @@ use std::path::Path;
 
 use otter_core::{Holder, Side, Term};
 
-use super::clock::BootTime;
 use super::error::LocalArbiterError;
+use crate::machine::BootTime;
 
 const HEADER: &str = "otter lease 1";
 

@@ -6,10 +6,10 @@ use otter_core::testkit::suite::Fixture;
 use otter_core::{Fault, PipelineId, Term};
 use tempfile::TempDir;
 
-use super::clock::BootTime;
 use super::hold::RenewError;
 use super::record::LeaseRecord;
 use super::*;
+use crate::machine::BootTime;
 
 struct Directory(TempDir);
 

@@ -1,4 +1,4 @@
-//! The machine's boot clock, and which boot it counts from.
+//! This machine and process: the boot clock, which boot it counts from, and what people call us.
 //!
 //! All processes of one machine read the same clock, and it goes on while the machine sleeps or a
 //! process is frozen. No clock of another machine is ever compared with it (CLOCK-1).
@@ -16,11 +16,11 @@ const CLOCK: ClockId = ClockId::Monotonic;
 
 /// Milliseconds since the machine booted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct BootTime(pub(super) u64);
+pub(crate) struct BootTime(pub(crate) u64);
 
 impl BootTime {
     /// The time now.
-    pub(super) fn now() -> Self {
+    pub(crate) fn now() -> Self {
         let now = clock_gettime(CLOCK);
         // The clock begins at boot, so that neither number is negative.
         let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
@@ -29,25 +29,25 @@ impl BootTime {
     }
 
     /// This time plus a duration.
-    pub(super) fn after(self, duration: Duration) -> Self {
+    pub(crate) fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
     }
 
     /// How long it is until this time; zero where it has come.
-    pub(super) fn remaining(self) -> Duration {
+    pub(crate) fn remaining(self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(Self::now().0))
     }
 }
 
 /// The name of this boot; two boots, and two machines, have different ones. Empty on systems that
 /// have none, where a lock alone tells whether a holder lives.
-pub(super) fn boot_id() -> String {
+pub(crate) fn boot_id() -> String {
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     id.trim().to_owned()
 }
 
 /// This process for people: `host db7, process 4711`.
-pub(super) fn holder_name() -> String {
+pub(crate) fn holder_name() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let process = std::process::id();
     match host.trim() {

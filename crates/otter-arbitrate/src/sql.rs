@@ -1,0 +1,258 @@
+//! Arbitration among the processes of several machines, in a schema of a MySQL or MariaDB server.
+//!
+//! Each process that holds something has a session, a row that says when its leases end, and
+//! renews that one row for all of them. Time is the server's alone, and each holder counts the
+//! time that it may go on by its own boot clock, from before it asked: it stops before anybody
+//! else can begin. A server that is away for less than a lease interrupts nothing.
+//!
+//! Only the primary of a replicated set may be asked: a replica that lags behind would grant terms
+//! again. The checkpoint in the target refuses them, but the pipeline stands still meanwhile.
+
+mod check;
+mod conn;
+mod desk;
+mod error;
+mod keeper;
+mod shared;
+mod text;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use otter_core::database_url::DatabaseUrl;
+use otter_core::{Arbiter, ArbiterId, Campaign, Finding, Holder, Lease, Result, Side};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tracing::info;
+
+pub use error::SqlArbiterError;
+
+use crate::machine;
+use crate::random::random_name;
+use conn::Conn;
+use keeper::Keeper;
+use shared::{Alive, Shared, World};
+use text::{LAYOUT, Texts};
+
+/// The schema where the URL names none: Otter's own, which no pipeline carries.
+const DEFAULT_SCHEMA: &str = "otter";
+/// Long enough for a busy network to renew in time, short enough to take over soon.
+const DEFAULT_LEASE: Duration = Duration::from_secs(10);
+/// Several round trips, and a login with TLS, must fit into a quarter of it.
+const SHORTEST_LEASE: Duration = Duration::from_secs(1);
+/// How long a server may keep the connection of somebody who only looks.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// Decides among the processes of several machines who runs a side, in a schema of a MySQL or
+/// MariaDB server.
+///
+/// The schema is the URL's database, else `otter`; its tables are made where they are missing.
+/// Terms rise across all sides. Cloning is cheap; any number of processes may use one schema.
+/// Must be opened and used within one tokio runtime.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use otter_arbitrate::SqlArbiter;
+/// use otter_core::{Arbiter, PipelineId, Side};
+///
+/// # async fn run() -> otter_core::Result<()> {
+/// let url = "mysql://otter:secret@10.0.0.9/otter".parse().expect("a URL");
+/// let arbiter = SqlArbiter::open(&url, Duration::from_secs(10)).await?;
+/// let lease = arbiter.campaign(&Side::target(PipelineId::new("shop"))).await?;
+/// assert!(lease.is_held());
+/// drop(lease);
+/// arbiter.close().await;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct SqlArbiter {
+    shared: Arc<Shared>,
+    alive: Arc<Alive>,
+}
+
+impl SqlArbiter {
+    /// How long a lease lasts where nobody says otherwise: 10 s.
+    pub const DEFAULT_LEASE: Duration = DEFAULT_LEASE;
+
+    /// Opens the arbiter of a schema, which is made with its tables where it is not there. A lease
+    /// lasts `lease` after its last renewal, at least a second, and is renewed three times in that
+    /// time; all users of a schema may differ.
+    ///
+    /// # Errors
+    /// [`Fault::Transient`](otter_core::Fault::Transient) where the server cannot be reached,
+    /// [`Fault::Fatal`](otter_core::Fault::Fatal) where it does not let the account in or the
+    /// schema cannot be made, naming the remedy.
+    pub async fn open(url: &DatabaseUrl, lease: Duration) -> Result<Self, SqlArbiterError> {
+        let lease = lease.max(SHORTEST_LEASE);
+        let texts = texts_of(url);
+        let arbiter = look_in(url, async |conn| open_id(conn, url, &texts).await).await?;
+        let holder = machine::holder_name();
+        let world = World { url: url.clone(), texts, arbiter, holder, lease };
+        let shared = Arc::new(Shared::new(world));
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(Keeper::new(Arc::clone(&shared)).run(stopped));
+        Ok(Self { shared, alive: Arc::new(Alive(stop)) })
+    }
+
+    /// The id of the arbiter of a schema, which is only looked at; `None` where nobody has opened
+    /// it yet.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn peek(url: &DatabaseUrl) -> Result<Option<ArbiterId>, SqlArbiterError> {
+        let texts = texts_of(url);
+        look_in(url, async |conn| peek_id(conn, url, &texts).await).await
+    }
+
+    /// What keeps a schema from arbitrating a side, or may: the server, the account's rights, the
+    /// clock, and who holds the side now. Changes nothing.
+    pub async fn check(url: &DatabaseUrl, side: &Side) -> Vec<Finding> {
+        check::check(url, side).await
+    }
+
+    /// Gives all leases back, those that are held too, and waits until the server knows; at most
+    /// some seconds. Whoever is asked afterwards refuses.
+    pub async fn close(&self) {
+        let mut ended = self.shared.ended.subscribe();
+        self.alive.0.send_replace(true);
+        // The keeper bounds itself; an error means that it is gone, too.
+        let limit = 3 * self.shared.world.answer_limit();
+        let _ = timeout(limit, ended.wait_for(|ended| *ended)).await;
+    }
+}
+
+#[async_trait]
+impl Arbiter for SqlArbiter {
+    fn id(&self) -> &ArbiterId {
+        &self.shared.world.arbiter
+    }
+
+    async fn try_campaign(&self, side: &Side) -> Result<Campaign> {
+        let (shared, alive) = (Arc::clone(&self.shared), Arc::clone(&self.alive));
+        // Where this future is dropped, the task goes on to its end, and its outcome is dropped
+        // and gives the side up.
+        let asking = tokio::spawn(desk::ask(shared, side.clone(), alive));
+        Ok(asking.await.map_err(SqlArbiterError::RuntimeGone)??)
+    }
+
+    async fn campaign(&self, side: &Side) -> Result<Lease> {
+        let key = side.to_string();
+        let mut told: Option<Holder> = None;
+        let mut waiting = None;
+        loop {
+            // Before asking, so that nothing changes unnoticed between asking and waiting.
+            let mut board = self.shared.board.subscribe();
+            match self.try_campaign(side).await? {
+                Campaign::Won(lease) => return Ok(lease),
+                Campaign::Held(holder) if told.as_ref() == Some(&holder) => {}
+                Campaign::Held(holder) => {
+                    info!(%side, %holder, "side is held; waiting");
+                    told = Some(holder);
+                }
+            }
+            waiting.get_or_insert_with(|| self.shared.wait());
+            loop {
+                // The sender lives as long as we do.
+                let _ = board.changed().await;
+                if !board.borrow_and_update().held.contains(&key) {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for SqlArbiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqlArbiter")
+            .field("id", &self.shared.world.arbiter)
+            .field("place", &self.shared.world.place())
+            .finish_non_exhaustive()
+    }
+}
+
+fn texts_of(url: &DatabaseUrl) -> Texts {
+    Texts::new(url.database().unwrap_or(DEFAULT_SCHEMA))
+}
+
+/// Does something over a connection of its own, within the time that connecting may take twice.
+async fn look_in<T>(
+    url: &DatabaseUrl,
+    work: impl AsyncFnOnce(&mut Conn) -> Result<T, SqlArbiterError>,
+) -> Result<T, SqlArbiterError> {
+    let mut conn = Conn::open(url, LOOK).await?;
+    let limit = url.connect_timeout();
+    let Ok(outcome) = timeout(limit, Box::pin(work(&mut conn))).await else {
+        return Err(SqlArbiterError::Late { address: url.address(), limit });
+    };
+    if outcome.is_ok() {
+        conn.goodbye().await;
+    }
+    outcome
+}
+
+/// The arbiter's id: read where it is there, else made from randomness with its tables.
+async fn open_id(
+    conn: &mut Conn,
+    url: &DatabaseUrl,
+    texts: &Texts,
+) -> Result<ArbiterId, SqlArbiterError> {
+    let failed = |error: sqlx::Error| SqlArbiterError::asking(url, texts.schema(), &error);
+    let rows = conn.query(texts.look_for_tables()).await.map_err(failed)?;
+    let (has_schema, tables) = count_tables(&rows);
+    if tables < ALL_TABLES {
+        if !has_schema {
+            conn.query(texts.make_schema()).await.map_err(failed)?;
+        }
+        conn.query(texts.make_tables()).await.map_err(failed)?;
+    }
+    if let Some(id) = read_id(conn, url, texts).await? {
+        return Ok(id);
+    }
+    let id = format!("mysql-{}", random_name().map_err(SqlArbiterError::NoRandomness)?);
+    conn.query(texts.make_id(&id)).await.map_err(failed)?;
+    // Another process may have been first: its id is the one.
+    let place = format!("{}/{}", url.address(), texts.schema());
+    let what = "no arbiter id, though it has just been written";
+    read_id(conn, url, texts).await?.ok_or(SqlArbiterError::BadAnswer { place, what })
+}
+
+async fn peek_id(
+    conn: &mut Conn,
+    url: &DatabaseUrl,
+    texts: &Texts,
+) -> Result<Option<ArbiterId>, SqlArbiterError> {
+    match read_id(conn, url, texts).await {
+        Err(error) if error.is_missing_table() => Ok(None),
+        outcome => outcome,
+    }
+}
+
+async fn read_id(
+    conn: &mut Conn,
+    url: &DatabaseUrl,
+    texts: &Texts,
+) -> Result<Option<ArbiterId>, SqlArbiterError> {
+    let rows = conn
+        .query(texts.read_id())
+        .await
+        .map_err(|error| SqlArbiterError::asking(url, texts.schema(), &error))?;
+    let Some([Some(id), Some(layout)]) = rows.first().map(Vec::as_slice) else { return Ok(None) };
+    if *layout != LAYOUT.to_string() {
+        let (place, found) = (format!("{}/{}", url.address(), texts.schema()), layout.clone());
+        return Err(SqlArbiterError::Layout { place, found, known: LAYOUT });
+    }
+    Ok(Some(ArbiterId::new(id.as_str())))
+}
+
+const ALL_TABLES: u32 = 3;
+
+/// Whether the schema is there, and how many of its tables.
+fn count_tables(rows: &[conn::TextRow]) -> (bool, u32) {
+    let Some([Some(schemata), Some(tables)]) = rows.first().map(Vec::as_slice) else {
+        return (false, 0);
+    };
+    (schemata != "0", tables.parse().unwrap_or(0))
+}

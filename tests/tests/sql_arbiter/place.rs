@@ -1,0 +1,88 @@
+//! A schema for one case, on a server that cases share or on one of its own, and nodes with lines
+//! of their own to it.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use otter_arbitrate::SqlArbiter;
+use otter_core::testkit::arbiter::Node;
+use otter_core::testkit::remote_arbiter::RemoteNode;
+use otter_core::{Arbiter, DatabaseUrl};
+use otter_server::sandbox::{Flavor, Server};
+use otter_tests::proxy::Proxy;
+use otter_tests::testbed;
+
+/// The server of this flavor that all tests of this process share.
+pub fn shared(flavor: Flavor) -> &'static Server {
+    static MARIADB: OnceLock<Server> = OnceLock::new();
+    static MYSQL: OnceLock<Server> = OnceLock::new();
+    let slot = if flavor == Flavor::MySql { &MYSQL } else { &MARIADB };
+    // On a thread of its own, since the caller's runtime is at work.
+    slot.get_or_init(|| {
+        let start = move || {
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("the system has room for one more runtime")
+                .block_on(testbed::server(flavor).start())
+        };
+        std::thread::spawn(start).join().expect("the server starts")
+    })
+}
+
+/// A schema's name that no other test of this process has.
+pub fn new_schema() -> String {
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    format!("arbiter_{}", LAST.fetch_add(1, Ordering::Relaxed))
+}
+
+/// The URL of a schema.
+pub fn url(server_url: &str, schema: &str) -> DatabaseUrl {
+    format!("{server_url}/{schema}").parse().expect("the sandbox writes proper URLs")
+}
+
+/// A process with a line of its own to the server.
+pub struct Line {
+    proxy: Arc<Proxy>,
+    arbiter: SqlArbiter,
+}
+
+/// The lines of a case: a case may drop a node and go on with its arbiter.
+#[derive(Default)]
+pub struct Lines(Mutex<Vec<Arc<Proxy>>>);
+
+impl Lines {
+    pub async fn add(&self, server: (u16, &str), schema: &str, lease: Duration) -> Line {
+        let (port, server_url) = server;
+        let proxy = Arc::new(Proxy::start(port).await);
+        self.0.lock().unwrap().push(Arc::clone(&proxy));
+        let url = url(&proxy.url(server_url), schema);
+        let arbiter = SqlArbiter::open(&url, lease).await.expect("the arbiter opens");
+        Line { proxy, arbiter }
+    }
+}
+
+#[async_trait]
+impl Node for Line {
+    fn arbiter(&self) -> Arc<dyn Arbiter> {
+        Arc::new(self.arbiter.clone())
+    }
+    async fn freeze(&self) {
+        self.proxy.silence();
+    }
+    async fn thaw(&self) {
+        self.proxy.mend();
+    }
+}
+
+#[async_trait]
+impl RemoteNode for Line {
+    async fn cut(&self) {
+        self.proxy.cut();
+    }
+    async fn restore(&self) {
+        self.proxy.mend();
+    }
+}
