@@ -1,30 +1,58 @@
 //! Puts pipelines together from their parts: the one place that knows every crate.
 //!
-//! Nothing is opened or connected here but the arbiter's folder.
+//! Nothing is opened or connected here but the arbiter.
 
 use std::sync::Arc;
 
-use otter_arbitrate::LocalArbiter;
+use otter_arbitrate::{LocalArbiter, SqlArbiter};
 use otter_binlog::selector::{BinlogSelector, SelectorOptions};
 use otter_core::{
     Arbiter, ArbiterId, AtStart, Pipeline, PipelineId, PipelineOptions, Result, Route,
 };
 use otter_sink::{DdlPolicy as LoadDdl, LoaderOptions, MySqlLoader, TargetSchemaLog};
 
-use crate::config::{Config, DdlPolicy, PipelineConfig};
+use crate::config::{ArbiterKind, Config, DdlPolicy, PipelineConfig};
 
 /// The schema in the target that holds checkpoints and marks.
 pub(crate) const SCHEMA: &str = "otter";
 
-/// Opens the arbiter of an installation, making its folder where it is missing.
-pub(crate) fn arbiter(config: &Config) -> Result<Arc<dyn Arbiter>> {
-    let arbiter = LocalArbiter::open(&config.arbiter.path)?.with_lease(config.arbiter.lease);
-    Ok(Arc::new(arbiter))
+/// The arbiter of an installation, which may have something to give back at the end.
+#[derive(Debug)]
+pub(crate) struct OpenArbiter {
+    pub(crate) arbiter: Arc<dyn Arbiter>,
+    shared: Option<SqlArbiter>,
+}
+
+impl OpenArbiter {
+    /// Gives all leases back and waits until others can have them; a few seconds at most.
+    pub(crate) async fn close(self) {
+        if let Some(shared) = self.shared {
+            shared.close().await;
+        }
+    }
+}
+
+/// Opens the arbiter of an installation, making its folder or tables where they are missing.
+pub(crate) async fn arbiter(config: &Config) -> Result<OpenArbiter> {
+    let lease = config.arbiter.lease;
+    match &config.arbiter.kind {
+        ArbiterKind::Local { path } => {
+            let arbiter = LocalArbiter::open(path)?.with_lease(lease);
+            Ok(OpenArbiter { arbiter: Arc::new(arbiter), shared: None })
+        }
+        ArbiterKind::MySql { url } => {
+            let arbiter = SqlArbiter::open(url, lease).await?;
+            Ok(OpenArbiter { arbiter: Arc::new(arbiter.clone()), shared: Some(arbiter) })
+        }
+    }
 }
 
 /// The identity of an installation's arbiter; `None` where it has none yet.
-pub(crate) fn arbiter_id(config: &Config) -> Result<Option<ArbiterId>> {
-    Ok(LocalArbiter::peek(&config.arbiter.path)?)
+pub(crate) async fn arbiter_id(config: &Config) -> Result<Option<ArbiterId>> {
+    match &config.arbiter.kind {
+        ArbiterKind::Local { path } => Ok(LocalArbiter::peek(path)?),
+        ArbiterKind::MySql { url } => Ok(SqlArbiter::peek(url).await?),
+    }
 }
 
 /// Puts a pipeline together, ready to run.

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
-pub use arbiter::ArbiterConfig;
+pub use arbiter::{ArbiterConfig, ArbiterKind};
 pub use databases::Database;
 pub use error::{ConfigError, Problem};
 pub use limits::Limits;

@@ -16,7 +16,7 @@ use crate::terminal::{complain, write};
 /// Prints the checkpoints of one pipeline or all.
 pub(crate) async fn show(config: &Config, name: Option<&str>) -> Exit {
     let Some(pipelines) = chosen(config, name) else { return Exit::Usage };
-    let ours = match assemble::arbiter_id(config) {
+    let ours = match assemble::arbiter_id(config).await {
         Ok(id) => id,
         Err(error) => {
             complain(error);
@@ -40,7 +40,7 @@ pub(crate) async fn show(config: &Config, name: Option<&str>) -> Exit {
 /// Makes the checkpoints of one pipeline or all this installation's.
 pub(crate) async fn adopt(config: &Config, name: Option<&str>) -> Exit {
     let Some(pipelines) = chosen(config, name) else { return Exit::Usage };
-    let arbiter = match assemble::arbiter(config) {
+    let open = match assemble::arbiter(config).await {
         Ok(arbiter) => arbiter,
         Err(error) => {
             complain(error);
@@ -49,8 +49,9 @@ pub(crate) async fn adopt(config: &Config, name: Option<&str>) -> Exit {
     };
     let mut exit = Exit::Done;
     for pipeline in pipelines {
-        exit = exit.max(adopt_one(pipeline, &arbiter).await);
+        exit = exit.max(adopt_one(pipeline, &open.arbiter).await);
     }
+    open.close().await;
     exit
 }
 

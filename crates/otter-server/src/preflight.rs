@@ -9,12 +9,13 @@ mod state;
 use std::fmt;
 use std::sync::Arc;
 
+use otter_arbitrate::SqlArbiter;
 use otter_binlog::preflight as source;
-use otter_core::{Finding, Table, Verdict};
+use otter_core::{Finding, PipelineId, Side, Table, Verdict};
 use otter_sink::preflight::{self as target, Marks, TargetCheck};
 
 use crate::assemble::SCHEMA;
-use crate::config::{Config, PipelineConfig};
+use crate::config::{ArbiterKind, Config, PipelineConfig};
 
 /// The remedy of what an error says with its own remedy.
 const MEND: &str = "mend what the message says, then check again";
@@ -41,6 +42,7 @@ pub(crate) struct Noted {
 pub(crate) enum About {
     Source,
     Target,
+    Arbiter,
     State,
     Start,
 }
@@ -54,7 +56,13 @@ pub(crate) async fn look(config: &Config, pipeline: &PipelineConfig) -> Report {
         to: pipeline.to.name.clone(),
         findings: Vec::new(),
     };
-    report.note(About::State, state::look(&config.arbiter.path, &pipeline.name));
+    match &config.arbiter.kind {
+        ArbiterKind::Local { path } => report.note(About::State, state::look(path, &pipeline.name)),
+        ArbiterKind::MySql { url } => {
+            let side = Side::target(PipelineId::new(pipeline.name.as_str()));
+            report.note(About::Arbiter, SqlArbiter::check(url, &side).await);
+        }
+    }
     report.add_databases(pipeline).await;
     // Where a database does not let us in, the start would only say so again.
     if !report.fails_in(About::Source) && !report.fails_in(About::Target) {
@@ -115,6 +123,7 @@ impl fmt::Display for About {
         f.write_str(match self {
             Self::Source => "source",
             Self::Target => "target",
+            Self::Arbiter => "arbiter",
             Self::State => "state",
             Self::Start => "start",
         })

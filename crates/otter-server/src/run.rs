@@ -3,21 +3,21 @@
 //! A pipeline that halts does not stop the others; the exit code tells when all have ended.
 
 mod moves;
+mod standby;
+mod waits;
 
 use std::sync::Arc;
 
-use otter_core::{
-    Arbiter, AtStart, Campaign, Fault, Lease, Pipeline, PipelineId, Side, Stop, StopHandle,
-};
-use otter_sink::checkpoint;
+use otter_core::{Arbiter, AtStart, Campaign, Fault, Lease, PipelineId, Side, StopHandle};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
-use crate::assemble::{self, SCHEMA};
-use crate::config::{Config, PipelineConfig};
+use crate::assemble::{self, OpenArbiter};
+use crate::config::Config;
 use crate::exit::Exit;
-use crate::preflight;
 use crate::signals::EndSignals;
+use standby::Standby;
+use waits::Waits;
 
 /// What to do where another process holds a pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,13 +49,57 @@ pub async fn run(config: &Config, options: RunOptions) -> Exit {
             return Exit::Halted;
         }
     };
-    let arbiter = match assemble::arbiter(config) {
-        Ok(arbiter) => arbiter,
-        Err(error) => {
-            error!(fault = %error.fault(), %error, "cannot start");
-            return Exit::of_fault(error.fault());
-        }
+    let open = match open_arbiter(config, options.at_start, &mut signals).await {
+        Ok(open) => open,
+        Err(exit) => return exit,
     };
+    let exit = run_under(&open.arbiter, config, options, signals).await;
+    open.close().await;
+    exit
+}
+
+/// Opens the arbiter; one that does not answer is waited for where the operator wants it so.
+async fn open_arbiter(
+    config: &Config,
+    at_start: AtStart,
+    signals: &mut EndSignals,
+) -> Result<OpenArbiter, Exit> {
+    let mut waits = Waits::new();
+    loop {
+        let opened = tokio::select! {
+            biased;
+            signal = signals.next() => {
+                info!(signal = signal.name(), "stopping");
+                return Err(Exit::Done);
+            }
+            opened = assemble::arbiter(config) => opened,
+        };
+        let error = match opened {
+            Ok(open) => return Ok(open),
+            Err(error) => error,
+        };
+        if error.fault() != Fault::Transient || at_start == AtStart::GiveUp {
+            error!(fault = %error.fault(), %error, "cannot start");
+            return Err(Exit::of_fault(error.fault()));
+        }
+        warn!(%error, "the arbiter does not answer; it is asked again");
+        tokio::select! {
+            biased;
+            signal = signals.next() => {
+                info!(signal = signal.name(), "stopping");
+                return Err(Exit::Done);
+            }
+            () = waits.next() => {}
+        }
+    }
+}
+
+async fn run_under(
+    arbiter: &Arc<dyn Arbiter>,
+    config: &Config,
+    options: RunOptions,
+    mut signals: EndSignals,
+) -> Exit {
     let leases = match leases(config, arbiter.as_ref(), options.when_held).await {
         Ok(leases) => leases,
         Err(exit) => return exit,
@@ -64,10 +108,10 @@ pub async fn run(config: &Config, options: RunOptions) -> Exit {
     let (stop, asked) = StopHandle::new();
     let mut running = JoinSet::new();
     for (pipeline, lease) in config.pipelines.iter().zip(leases) {
-        let one = One {
+        let one = Standby {
             installation: Arc::clone(&installation),
             config: pipeline.clone(),
-            arbiter: Arc::clone(&arbiter),
+            arbiter: Arc::clone(arbiter),
             at_start: options.at_start,
             stop: asked.clone(),
         };
@@ -127,91 +171,4 @@ async fn leases(
         }
     }
     Ok(leases)
-}
-
-/// One pipeline of this process.
-struct One {
-    installation: Arc<Config>,
-    config: PipelineConfig,
-    arbiter: Arc<dyn Arbiter>,
-    at_start: AtStart,
-    stop: Stop,
-}
-
-impl One {
-    async fn run(self, lease: Option<Lease>) -> Exit {
-        if !self.is_ready().await {
-            return Exit::Halted;
-        }
-        let lease = match lease {
-            Some(lease) => lease,
-            None => match self.campaign().await {
-                Ok(Some(lease)) => lease,
-                Ok(None) => return Exit::Done,
-                Err(exit) => return exit,
-            },
-        };
-        let pipeline = assemble::pipeline(&self.config, Arc::clone(&self.arbiter), self.at_start);
-        match self.run_pipeline(pipeline, lease).await {
-            Ok(()) => Exit::Done,
-            Err(fault) => Exit::of_fault(fault),
-        }
-    }
-
-    /// The pipeline tells its own end; this only adds how it moves meanwhile.
-    async fn run_pipeline(&self, pipeline: Pipeline, lease: Lease) -> Result<(), Fault> {
-        let progress = pipeline.progress();
-        tokio::select! {
-            biased;
-            outcome = pipeline.run_with(lease, &self.stop) => {
-                outcome.map(|_| ()).map_err(|error| error.fault())
-            }
-            never = moves::tell(&self.config.name, progress) => match never {},
-        }
-    }
-
-    /// Waits for the lease; `None` where a stop was asked for first.
-    async fn campaign(&self) -> Result<Option<Lease>, Exit> {
-        let side = Side::target(PipelineId::new(self.config.name.as_str()));
-        tokio::select! {
-            biased;
-            () = self.stop.asked() => Ok(None),
-            lease = self.arbiter.campaign(&side) => lease.map(Some).map_err(|error| {
-                let pipeline = &self.config.name;
-                error!(%pipeline, fault = %error.fault(), %error, "pipeline halted");
-                Exit::of_fault(error.fault())
-            }),
-        }
-    }
-
-    /// Whether nothing is known that would keep the pipeline from beginning. One that has begun
-    /// already is not looked at: its stages find out for themselves, and thousands of tables
-    /// would take their time at every start (REST-1).
-    async fn is_ready(&self) -> bool {
-        // Whoever wants to wait for a database cannot have it looked at.
-        if self.at_start == AtStart::KeepTrying {
-            return true;
-        }
-        let pipeline = &self.config.name;
-        let id = PipelineId::new(pipeline.as_str());
-        match checkpoint::read(&self.config.to.url, SCHEMA, &id).await {
-            Ok(Some(_)) => return true,
-            Ok(None) => {}
-            Err(error) => {
-                error!(%pipeline, fault = %error.fault(), %error, "pipeline halted");
-                return false;
-            }
-        }
-        let report = preflight::look(&self.installation, &self.config).await;
-        let mut failures = report.failures();
-        let Some(first) = failures.next() else { return true };
-        // They come in the order in which they should be mended, and mending one often mends
-        // those behind it.
-        let error = match failures.count() {
-            0 => first.to_string(),
-            more => format!("{first} (otter-server check tells {more} more)"),
-        };
-        error!(%pipeline, fault = %Fault::Fatal, %error, "pipeline halted");
-        false
-    }
 }

@@ -62,6 +62,16 @@ pub enum Problem {
         /// What to write instead.
         instead: &'static str,
     },
+    /// A key that goes with another value of `kind`.
+    #[error("`{key}` in {section} goes with {kind}: write that, or remove the key")]
+    OtherKind {
+        /// The key.
+        key: &'static str,
+        /// Where it stands.
+        section: String,
+        /// The kind that has the key, as TOML.
+        kind: &'static str,
+    },
     /// A key that must be there.
     #[error("{section} has no `{key}`: add {example}")]
     Missing {

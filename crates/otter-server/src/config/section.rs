@@ -131,6 +131,11 @@ impl<'a> Section<'a> {
         self.error(&at, Problem::BadValue { key, section, takes: takes.into() })
     }
 
+    /// Whether a key stands there.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.value(key).is_some()
+    }
+
     /// A text with its variables replaced.
     pub(super) fn text(&self, key: &str) -> Result<Option<Located<String>>, ConfigError> {
         self.expanded(key, expand)

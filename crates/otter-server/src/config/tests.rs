@@ -67,7 +67,8 @@ fn the_documented_configuration_is_read() {
     let [hangzhou, virginia] = config.databases.as_slice() else { panic!("two databases") };
     assert_eq!((hangzhou.site.as_str(), virginia.site.as_str()), ("hangzhou", "east"));
     assert_eq!(hangzhou.url.password().expose(), "one@/");
-    assert_eq!(config.arbiter.path, Path::new("/etc/otter/otter-state"));
+    let folder = ArbiterKind::Local { path: "/etc/otter/otter-state".into() };
+    assert_eq!(config.arbiter.kind, folder);
     assert_eq!(config.arbiter.lease, Duration::from_secs(10));
     let pipeline = config.pipeline("hangzhou-virginia").unwrap();
     assert_eq!(pipeline.channel, "shop");
@@ -110,7 +111,8 @@ fn every_option_can_be_set() {
     assert_eq!(pipeline.limits, limits);
     assert_eq!(limits.rows_at_once(), 16_000);
     assert_eq!(limits.bytes_at_once(), 32 << 20);
-    let arbiter = ArbiterConfig { path: "/var/lib/otter".into(), lease: Duration::from_secs(2) };
+    let kind = ArbiterKind::Local { path: "/var/lib/otter".into() };
+    let arbiter = ArbiterConfig { kind, lease: Duration::from_secs(2) };
     assert_eq!(config.arbiter, arbiter);
 }
 
@@ -216,10 +218,36 @@ fn what_is_not_built_yet_is_refused_by_name() {
     ));
     assert!(with("[server]\nstore = \"sqlite:otter.db\"\n").contains("`store` in [server] is not"));
     assert!(with("[arbiter]\nkind = \"zookeeper\"\n").ends_with(
-        "line 20: `kind = \"zookeeper\"` in [arbiter] is not built yet: write \"local\" or leave \
-         it out"
+        "line 20: `kind = \"zookeeper\"` in [arbiter] is not built yet: write \"mysql\" for \
+         several machines, or \"local\" for one"
     ));
-    assert!(with("[arbiter]\nkind = \"sql\"\n").contains("is not built yet"));
+}
+
+#[test]
+fn an_arbiter_in_a_database_takes_a_url_and_nothing_of_the_other_kind() {
+    let parse = |lines: &str| parse(&format!("{GOOD}[arbiter]\n{lines}"));
+    let url = "url = \"mysql://otter:${HANGZHOU_PASSWORD}@10.0.0.9/leases\"\n";
+    let arbiter = parse(&format!("kind = \"mysql\"\n{url}lease_ms = 3000\n")).unwrap().arbiter;
+    let ArbiterKind::MySql { url: read } = &arbiter.kind else { panic!("{arbiter:?}") };
+    assert_eq!((read.host(), read.database()), ("10.0.0.9", Some("leases")));
+    assert_eq!(read.password().expose(), "one@/");
+    assert!(!format!("{arbiter:?}").contains("one@/"), "{arbiter:?}");
+    assert_eq!(arbiter.lease, Duration::from_secs(3));
+    assert!(arbiter.kind.is_shared());
+
+    let complaint = |lines: &str| parse(lines).unwrap_err().to_string();
+    assert!(complaint("kind = \"mysql\"\n").ends_with(
+        "line 19: [arbiter] has no `url`: add url = \"mysql://otter:${PASSWORD}@10.0.0.9:3306\""
+    ));
+    assert!(complaint(url).ends_with(
+        "line 20: `url` in [arbiter] goes with kind = \"mysql\": write that, or remove the key"
+    ));
+    let both = complaint(&format!("kind = \"mysql\"\n{url}path = \"x\"\n"));
+    assert!(both.contains("`path` in [arbiter] goes with kind = \"local\""), "{both}");
+    let sql = complaint("kind = \"sql\"\n");
+    assert!(sql.ends_with("`kind` in [arbiter] takes \"local\" or \"mysql\""), "{sql}");
+    let bad = complaint("kind = \"mysql\"\nurl = \"mysql://otter:hunter2@:0\"\n");
+    assert!(bad.contains("`url` in [arbiter]") && !bad.contains("hunter2"), "{bad}");
 }
 
 #[test]

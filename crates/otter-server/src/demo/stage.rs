@@ -79,7 +79,7 @@ impl Stage {
         let variables = |name: &str| (name == "OTTER_PASSWORD").then(|| self.password.clone());
         let file = self.folder.path().join("otter.toml");
         let config = Config::parse(&self.config_text, Path::new(&file), &variables)?;
-        let arbiter = assemble::arbiter(&config).map_err(DemoError::Pipeline)?;
+        let arbiter = assemble::arbiter(&config).await.map_err(DemoError::Pipeline)?.arbiter;
         let Some(pipeline) = config.pipelines.first() else { return Err(DemoError::PipelineGone) };
         let pipeline = assemble::pipeline(pipeline, arbiter, AtStart::GiveUp);
         let progress = pipeline.progress();

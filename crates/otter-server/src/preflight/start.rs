@@ -20,7 +20,7 @@ pub(super) async fn look(config: &Config, pipeline: &PipelineConfig) -> Vec<Find
             vec![Finding::fail("the checkpoint can be read", error.to_string(), MEND)]
         }
         Ok(Some(checkpoint)) => {
-            let mut findings = vec![whose(config, pipeline, &checkpoint)];
+            let mut findings = vec![whose(config, pipeline, &checkpoint).await];
             findings.push(match &checkpoint.position {
                 Some(position) => resume(pipeline, position).await,
                 None => begin(pipeline).await,
@@ -32,9 +32,9 @@ pub(super) async fn look(config: &Config, pipeline: &PipelineConfig) -> Vec<Find
 }
 
 /// Whether this installation may go on from the checkpoint.
-fn whose(config: &Config, pipeline: &PipelineConfig, checkpoint: &Checkpoint) -> Finding {
+async fn whose(config: &Config, pipeline: &PipelineConfig, checkpoint: &Checkpoint) -> Finding {
     const WHAT: &str = "the checkpoint is this installation's";
-    match assemble::arbiter_id(config) {
+    match assemble::arbiter_id(config).await {
         Err(error) => Finding::fail(WHAT, error.to_string(), MEND),
         Ok(Some(ours)) if ours == checkpoint.arbiter => Finding::pass(WHAT),
         Ok(_) => Finding::fail(

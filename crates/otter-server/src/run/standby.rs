@@ -1,0 +1,160 @@
+//! One pipeline of this process: waits for its lease, runs, and with an arbiter that machines
+//! share, waits again when the lease is lost.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use otter_core::{Arbiter, AtStart, Campaign, Fault, Lease, Pipeline, PipelineId, Side, Stop};
+use otter_sink::checkpoint;
+use tokio::time::sleep;
+use tracing::{error, warn};
+
+use super::moves;
+use super::waits::Waits;
+use crate::assemble::{self, SCHEMA};
+use crate::config::{Config, PipelineConfig};
+use crate::exit::Exit;
+use crate::preflight;
+
+/// One pipeline of this process.
+pub(super) struct Standby {
+    pub(super) installation: Arc<Config>,
+    pub(super) config: PipelineConfig,
+    pub(super) arbiter: Arc<dyn Arbiter>,
+    pub(super) at_start: AtStart,
+    pub(super) stop: Stop,
+}
+
+/// Whether the pipeline has run before, here or elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    First,
+    Later,
+}
+
+/// Whoever was fenced is in no hurry, and a fault of two arbiters makes no busy loop.
+const BEFORE_STANDING_BY: Duration = Duration::from_secs(1);
+
+impl Standby {
+    pub(super) async fn run(self, lease: Option<Lease>) -> Exit {
+        if !self.is_ready().await {
+            return Exit::Halted;
+        }
+        let mut won = match lease {
+            Some(lease) => Ok(Some((lease, Turn::First))),
+            None => self.campaign().await,
+        };
+        loop {
+            let (lease, turn) = match won {
+                Ok(Some(won)) => won,
+                Ok(None) => return Exit::Done,
+                Err(exit) => return exit,
+            };
+            let fault = match self.run_pipeline(lease, turn).await {
+                Ok(()) => return Exit::Done,
+                Err(fault) => fault,
+            };
+            if fault != Fault::Fenced || !self.installation.arbiter.kind.is_shared() {
+                return Exit::of_fault(fault);
+            }
+            // An outage of the arbiter ends the leases of all processes at once: were each to
+            // end, nobody would be left to go on.
+            warn!(pipeline = %self.config.name, "pipeline was fenced; it stands by");
+            tokio::select! {
+                biased;
+                () = self.stop.asked() => return Exit::Done,
+                () = sleep(BEFORE_STANDING_BY) => {}
+            }
+            let again = |won: Option<(Lease, Turn)>| won.map(|(lease, _)| (lease, Turn::Later));
+            won = self.campaign().await.map(again);
+        }
+    }
+
+    /// The pipeline tells its own end; this only adds how it moves meanwhile.
+    async fn run_pipeline(&self, lease: Lease, turn: Turn) -> Result<(), Fault> {
+        // Where it ran before, the set-up is right, and a database that is away comes back.
+        let at_start = match turn {
+            Turn::First => self.at_start,
+            Turn::Later => AtStart::KeepTrying,
+        };
+        let arbiter = Arc::clone(&self.arbiter);
+        let pipeline: Pipeline = assemble::pipeline(&self.config, arbiter, at_start);
+        let progress = pipeline.progress();
+        tokio::select! {
+            biased;
+            outcome = pipeline.run_with(lease, &self.stop) => {
+                outcome.map(|_| ()).map_err(|error| error.fault())
+            }
+            never = moves::tell(&self.config.name, progress) => match never {},
+        }
+    }
+
+    /// Waits for the lease; `None` where a stop was asked for first.
+    async fn campaign(&self) -> Result<Option<(Lease, Turn)>, Exit> {
+        let mut waits = Waits::new();
+        loop {
+            let outcome = tokio::select! {
+                biased;
+                () = self.stop.asked() => return Ok(None),
+                outcome = self.ask_and_wait() => outcome,
+            };
+            let error = match outcome {
+                Ok(won) => return Ok(Some(won)),
+                Err(error) => error,
+            };
+            let pipeline = &self.config.name;
+            // It answered when it was opened, so that it will again.
+            let may_heal =
+                error.fault() == Fault::Transient && self.installation.arbiter.kind.is_shared();
+            if !may_heal {
+                error!(%pipeline, fault = %error.fault(), %error, "pipeline halted");
+                return Err(Exit::of_fault(error.fault()));
+            }
+            warn!(%pipeline, %error, "the arbiter does not answer; it is asked again");
+            tokio::select! {
+                biased;
+                () = self.stop.asked() => return Ok(None),
+                () = waits.next() => {}
+            }
+        }
+    }
+
+    async fn ask_and_wait(&self) -> otter_core::Result<(Lease, Turn)> {
+        let side = Side::target(PipelineId::new(self.config.name.as_str()));
+        match self.arbiter.try_campaign(&side).await? {
+            Campaign::Won(lease) => Ok((lease, Turn::First)),
+            Campaign::Held(_) => Ok((self.arbiter.campaign(&side).await?, Turn::Later)),
+        }
+    }
+
+    /// Whether nothing is known that would keep the pipeline from beginning. One that has begun
+    /// already is not looked at: its stages find out for themselves, and thousands of tables
+    /// would take their time at every start (REST-1).
+    async fn is_ready(&self) -> bool {
+        // Whoever wants to wait for a database cannot have it looked at.
+        if self.at_start == AtStart::KeepTrying {
+            return true;
+        }
+        let pipeline = &self.config.name;
+        let id = PipelineId::new(pipeline.as_str());
+        match checkpoint::read(&self.config.to.url, SCHEMA, &id).await {
+            Ok(Some(_)) => return true,
+            Ok(None) => {}
+            Err(error) => {
+                error!(%pipeline, fault = %error.fault(), %error, "pipeline halted");
+                return false;
+            }
+        }
+        let report = preflight::look(&self.installation, &self.config).await;
+        let mut failures = report.failures();
+        let Some(first) = failures.next() else { return true };
+        // They come in the order in which they should be mended, and mending one often mends
+        // those behind it.
+        let error = match failures.count() {
+            0 => first.to_string(),
+            more => format!("{first} (otter-server check tells {more} more)"),
+        };
+        error!(%pipeline, fault = %Fault::Fatal, %error, "pipeline halted");
+        false
+    }
+}
