@@ -57,6 +57,8 @@ mod keyless;
 mod line;
 #[path = "loader/mark.rs"]
 mod mark;
+#[path = "loader/net.rs"]
+mod net;
 #[path = "loader/parallel.rs"]
 mod parallel;
 #[path = "loader/place.rs"]

@@ -227,9 +227,10 @@ impl Bench {
             "rows-of-10k" => {
                 let count = scaled(20_000).next_multiple_of(100);
                 for _ in 0..count / 100 {
-                    let insert = "INSERT INTO shop.big (v) SELECT REPEAT(MD5(RAND()), 320) FROM \
-                                  shop.number WHERE n <= 100";
-                    self.source.execute(insert).await.expect("the source takes the rows");
+                    let insert = format!(
+                        "INSERT INTO shop.big (v) SELECT {DIGITS}, 930) FROM shop.number WHERE n <= 100"
+                    );
+                    self.source.execute(&insert).await.expect("the source takes the rows");
                 }
                 count
             }

@@ -41,10 +41,7 @@ impl Limits {
     /// The bytes that are taken from the queue at once: the reading half keeps the most.
     #[must_use]
     pub fn bytes_at_once(&self) -> usize {
-        self.group_bytes
-            .saturating_mul(GROUPS_AT_ONCE)
-            .min(self.memory_bytes / 4)
-            .max(self.group_bytes)
+        self.group_bytes.saturating_mul(GROUPS_AT_ONCE).min(self.memory_bytes / 4)
     }
 }
 

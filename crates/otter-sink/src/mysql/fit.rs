@@ -42,6 +42,10 @@ pub(crate) enum Compaction {
     ByKey {
         /// The source columns of each unique key besides the first identity.
         others: Vec<Vec<usize>>,
+        /// Whether rows that are there may be written by an INSERT that updates them.
+        upserts: bool,
+        /// Whether the target has columns of its own: then a row that stays is never made anew.
+        keeps_rows: bool,
     },
 }
 
@@ -190,7 +194,9 @@ fn compaction(
     let Some(key) = identities.first().filter(|key| key.iter().all(is_written)) else {
         return Compaction::Never;
     };
-    if target.related || columns.len() > MOST_COLUMNS {
+    // A versioned table keeps each state that a row had.
+    let is_versioned = target.kind == "SYSTEM VERSIONED";
+    if target.related || is_versioned || columns.len() > MOST_COLUMNS {
         return Compaction::Never;
     }
     let mut others = Vec::new();
@@ -205,7 +211,14 @@ fn compaction(
             Some(_) | None => return Compaction::Never,
         }
     }
-    Compaction::ByKey { others }
+    // An INSERT that updates leaves the key as it is, and a key that stamps itself would not stay so.
+    let stamps = |index: &usize| columns.get(*index).is_none_or(|column| column.stamps);
+    let upserts = others.is_empty() && !key.iter().any(stamps);
+    let keeps_rows = target
+        .columns
+        .iter()
+        .any(|column| !column.generated && source.column_index(&column.name).is_none());
+    Compaction::ByKey { others, upserts, keeps_rows }
 }
 
 /// What makes the whole table unfit.

@@ -86,9 +86,10 @@ impl Session {
             // A net change may be refused for what another row needs: the rows tell it one by one.
             Err(Setback::Refused(_)) => {}
         }
-        self.require_claim().await?;
         let alone = std::slice::from_ref(fragment.transaction);
         self.line.restore(&format!("ROLLBACK TO {SAVEPOINT}")).await?;
+        // Only now: the checkpoint's move, which the text may have held, is taken back.
+        self.require_claim().await?;
         self.line.script.clear();
         match self.execute_fragment(fragment, Detail::SingleRows, lease).await {
             Ok(()) => Ok(()),

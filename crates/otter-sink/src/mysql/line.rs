@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use otter_core::Lease;
+use tokio::time::Instant;
 
 use super::conn::{ApplyConn, ConnError, ServerError};
 use super::connect::{SQL_MODE, ServerFacts};
@@ -22,6 +23,8 @@ pub(super) struct Line {
     pub(super) conn: Box<dyn ApplyConn>,
     pub(super) facts: ServerFacts,
     pub(super) script: Script,
+    /// When the server last heard of it.
+    pub(super) used_at: Instant,
     /// Whether the session checks foreign keys now.
     pub(super) checks_foreign_keys: bool,
     matched: Vec<u64>,
@@ -76,6 +79,7 @@ impl Line {
             conn,
             facts,
             script: Script::default(),
+            used_at: Instant::now(),
             checks_foreign_keys: true,
             matched: Vec::new(),
         }
@@ -93,6 +97,7 @@ impl Line {
             () = lease.lost() => return Err(MySqlLoadError::LeaseOver { term: lease.term() }.into()),
             outcome = self.conn.execute(&text, &mut self.matched) => outcome,
         };
+        self.used_at = Instant::now();
         let checked = self.check_answers(outcome, known);
         self.script.reuse(Arc::try_unwrap(text).unwrap_or_default());
         checked
@@ -170,6 +175,13 @@ impl Line {
                 MySqlLoadError::Server { number, message: message.to_owned() }.into()
             }
         }
+    }
+
+    /// Asks for nothing, so that the server does not take the silence for an end.
+    pub(super) async fn ping(&mut self) -> Result<(), MySqlLoadError> {
+        self.conn.query("DO 1").await.map_err(MySqlLoadError::plain)?;
+        self.used_at = Instant::now();
+        Ok(())
     }
 
     /// Executes a rollback and sets the session's variables again, whose state is unknown after a

@@ -107,6 +107,7 @@ impl MySqlLoader {
         Ok(Session {
             line: Line::new(0, conn, facts),
             helpers: Vec::new(),
+            no_helper_before: None,
             rows_per_group: self.options.group_rows,
             usual_time: first_guess(),
             target: (self.url.clone(), times),
@@ -211,7 +212,7 @@ impl Session {
     async fn ping(&mut self, lease: &Lease) -> Result<(), MySqlLoadError> {
         require_held(lease)?;
         for line in std::iter::once(&mut self.line).chain(&mut self.helpers) {
-            line.conn.query("DO 1").await.map_err(MySqlLoadError::plain)?;
+            line.ping().await?;
         }
         Ok(())
     }
@@ -228,6 +229,7 @@ impl Session {
             return Err(MySqlLoadError::Malformed { what: "it has no position" });
         };
         self.rows_per_group = self.rows_per_group_of(batch);
+        self.keep_alive(lease).await?;
         let segments = cut(&batch.transactions);
         let mut loaded = Loaded::default();
         let mut committed = 0;

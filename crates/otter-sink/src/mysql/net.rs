@@ -96,7 +96,9 @@ pub(crate) fn compact<'a>(transactions: &'a [Transaction], plans: &'a TablePlans
                 order.push(plan.quoted.as_str());
                 match &plan.compaction {
                     Compaction::Never => None,
-                    Compaction::ByKey { others } => TableNet::new(index, plan, others),
+                    Compaction::ByKey { others, keeps_rows, .. } => {
+                        TableNet::new(index, plan, others, *keeps_rows)
+                    }
                 }
             });
             let Some(open) = net else { continue };

@@ -11,7 +11,7 @@
 //! the order of commits is ours: where the oldest takes much longer than groups do, the younger ones
 //! that wait for it are rolled back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -33,6 +33,8 @@ use super::writeset::{WriteSet, Written};
 const PATIENCE_FACTOR: u32 = 4;
 /// The least that is waited for the oldest group.
 const LEAST_PATIENCE: Duration = Duration::from_millis(20);
+/// How long nothing more is tried where a further connection was refused.
+const HELPER_PAUSE: Duration = Duration::from_secs(60);
 /// What a group may be believed to take before any has ended.
 const FIRST_GUESS: Duration = Duration::from_millis(50);
 
@@ -121,12 +123,23 @@ impl Session {
     /// Opens connections for so many groups at once; each holds the named lock of its slot, so that
     /// whoever takes over finds and ends it.
     async fn open_helpers(&mut self, groups: usize, lease: &Lease) -> Result<(), MySqlLoadError> {
+        if self.no_helper_before.is_some_and(|pause| Instant::now() < pause) {
+            return Ok(());
+        }
         let most = usize::from(self.options.connections).min(groups).saturating_sub(1);
         while self.helpers.len() < most {
             require_held(lease)?;
             let slot = u16::try_from(self.helpers.len() + 1).unwrap_or(u16::MAX);
             let (url, times) = &self.target;
-            let (mut conn, facts) = Box::pin(connect::open(url, *times)).await?;
+            let (mut conn, facts) = match Box::pin(connect::open(url, *times)).await {
+                Ok(opened) => opened,
+                Err(error) => {
+                    // An account may have a limit; fewer connections do the same more slowly.
+                    tracing::warn!(%error, slot, "no further connection to the target");
+                    self.no_helper_before = Some(Instant::now() + HELPER_PAUSE);
+                    return Ok(());
+                }
+            };
             let pipeline = lease.side().pipeline.as_str();
             let name = lock_name(self.store.schema(), pipeline, slot);
             hand_slot_over(&mut *self.line.conn, &mut *conn, &name).await?;
@@ -182,7 +195,8 @@ struct Run<'l, 'w> {
     lease: &'l Lease,
     /// The checkpoint's before the first group.
     sequence: u64,
-    idle: Vec<&'l mut Line>,
+    /// The one that has rested longest first, so that none is closed by the server for silence.
+    idle: VecDeque<&'l mut Line>,
     doing: FuturesUnordered<Doing<'l>>,
     /// Of the groups that are begun and not committed.
     written: Written,
@@ -234,7 +248,7 @@ impl<'l> Run<'l, '_> {
         while self.next < self.end
             && let Some(work) = self.works.get(self.next)
             && self.written.is_independent(&work.writes)
-            && let Some(line) = self.idle.pop()
+            && let Some(line) = self.idle.pop_front()
         {
             self.written.add(&work.writes);
             self.begun.insert(self.next, Instant::now());
@@ -300,7 +314,7 @@ impl<'l> Run<'l, '_> {
                     Ok(()) => {
                         self.committed = index + 1;
                         self.release(index);
-                        self.idle.push(line);
+                        self.idle.push_back(line);
                     }
                     Err(Setback::Contention | Setback::Refused(_)) => {
                         self.roll_back(index, line);
@@ -310,7 +324,7 @@ impl<'l> Run<'l, '_> {
             }
             Done::RolledBack(line, outcome) => {
                 outcome?;
-                self.idle.push(line);
+                self.idle.push_back(line);
             }
         }
         Ok(())

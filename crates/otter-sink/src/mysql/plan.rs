@@ -35,6 +35,9 @@ pub(crate) struct Limits {
 /// Room in a packet for the command's byte and what the server adds to it.
 const PACKET_SLACK: usize = 1024;
 
+/// The most rows that are compacted at once: each takes some hundred bytes meanwhile (MEM-1).
+const MOST_COMPACTED: usize = 32_000;
+
 /// How rows become statements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Detail {
@@ -70,6 +73,8 @@ pub(crate) struct Planning<'a> {
     pub(crate) store: &'a Store,
     pub(crate) limits: Limits,
     pub(crate) detail: Detail,
+    /// The origin and the slot of the mark that the transaction holds.
+    pub(crate) mark: (&'a str, u16),
 }
 
 /// Plans some transactions, text by text.
@@ -97,8 +102,10 @@ impl<'a> Planner<'a> {
         checks_foreign_keys: bool,
     ) -> Self {
         let mut net = match planning.detail {
-            Detail::Compacted => compact(transactions, planning.tables),
-            Detail::Joined | Detail::SingleRows => Default::default(),
+            Detail::Compacted if row_count(transactions) <= MOST_COMPACTED => {
+                compact(transactions, planning.tables)
+            }
+            Detail::Compacted | Detail::Joined | Detail::SingleRows => Default::default(),
         };
         net.rows.reverse();
         Self {
@@ -228,6 +235,10 @@ impl<'a> Planner<'a> {
             rows: 1,
         }
     }
+}
+
+fn row_count(transactions: &[Transaction]) -> usize {
+    transactions.iter().map(Transaction::row_count).sum()
 }
 
 #[cfg(test)]

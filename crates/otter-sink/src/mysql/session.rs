@@ -9,6 +9,8 @@ use std::time::Duration;
 use futures::future::join_all;
 use otter_core::{DatabaseUrl, Event, Lease, Position, SourceTime, Transaction};
 
+use tokio::time::Instant;
+
 use super::connect::SessionTimes;
 use super::error::{MySqlLoadError, RowPlace};
 use super::fit::fit;
@@ -35,6 +37,8 @@ pub(super) struct Session {
     pub(super) fragment: Option<OpenFragment>,
     /// Further connections, which write groups beside the first.
     pub(super) helpers: Vec<Line>,
+    /// Until when no further connection is tried.
+    pub(super) no_helper_before: Option<Instant>,
     /// How many rows of the present batch make a group.
     pub(super) rows_per_group: usize,
     /// How long a group takes to execute, of late.
@@ -80,9 +84,17 @@ impl<'a> Desk<'a> {
     pub(super) fn begin_script(&self, line: &mut Line, first: &Transaction) {
         line.script.clear();
         line.script.push(Expect::Nothing).push_str("START TRANSACTION");
-        let origin = first.origin.as_ref().map_or(self.source_site, |origin| &*origin.0);
-        let slot = line.slot;
+        let (origin, slot) = (self.origin(Some(first)), line.slot);
         self.store.push_mark(line.script.push(Expect::Nothing), origin, slot);
+    }
+
+    /// The site that wrote a transaction first.
+    fn origin<'t>(&self, transaction: Option<&'t Transaction>) -> &'t str
+    where
+        'a: 't,
+    {
+        let origin = transaction.and_then(|transaction| transaction.origin.as_ref());
+        origin.map_or(self.source_site, |origin| &*origin.0)
     }
 
     /// Executes what the script holds already, the rows of the transactions and, where one is
@@ -97,7 +109,8 @@ impl<'a> Desk<'a> {
     ) -> Result<(), Setback> {
         let limits = self.limits(line);
         let Self { tables, store, .. } = *self;
-        let planning = Planning { tables, store, limits, detail };
+        let mark = (self.origin(transactions.first()), line.slot);
+        let planning = Planning { tables, store, limits, detail, mark };
         let mut planner = Planner::new(planning, transactions, line.checks_foreign_keys);
         while planner.fill(&mut line.script)? == Filled::More {
             line.run(lease, self.known()).await?;
@@ -235,6 +248,17 @@ impl Session {
                 Err(MySqlLoadError::Contention { tries: 1 })
             }
         }
+    }
+
+    /// Keeps connections alive that have rested for a third of the lease: the server ends those that
+    /// rest for two thirds.
+    pub(super) async fn keep_alive(&mut self, lease: &Lease) -> Result<(), MySqlLoadError> {
+        for line in std::iter::once(&mut self.line).chain(&mut self.helpers) {
+            if line.used_at.elapsed() >= lease.duration() / 3 {
+                line.ping().await?;
+            }
+        }
+        Ok(())
     }
 
     /// Ends all connections in an orderly way; the server rolls back what is open on them.

@@ -247,11 +247,16 @@ impl Store {
         Ok(rows.first().and_then(|row| row.first()) == Some(&Some("1".to_owned())))
     }
 
-    /// Appends a statement that matches one row only where `condition` holds.
-    pub(crate) fn push_assertion(&self, text: &mut String, condition: &str) {
+    /// Appends a statement that matches one row only where `condition` holds: the mark's, which the
+    /// transaction has locked already.
+    pub(crate) fn push_assertion(&self, text: &mut String, mark: (&str, u16), condition: &str) {
+        let (origin, slot) = mark;
         text.push_str(&format!(
-            "UPDATE {} SET `lane` = `lane` WHERE `pipeline` = {} AND `lane` = 0 AND {condition}",
-            self.checkpoint, self.pipeline
+            "UPDATE {} SET `counter` = `counter` WHERE `pipeline` = {} AND `origin` = {} \
+             AND `slot` = {slot} AND {condition}",
+            self.mark,
+            self.pipeline,
+            string(origin)
         ));
     }
 }

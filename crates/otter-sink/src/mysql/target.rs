@@ -105,7 +105,7 @@ pub(crate) async fn read_table(
         .collect::<Vec<_>>();
     let keys = conn
         .query(&format!(
-            "SELECT INDEX_NAME, NON_UNIQUE, COLUMN_NAME, INDEX_TYPE \
+            "SELECT INDEX_NAME, NON_UNIQUE, COLUMN_NAME, INDEX_TYPE, SUB_PART \
              FROM information_schema.STATISTICS WHERE {here} \
              ORDER BY INDEX_NAME <> 'PRIMARY', INDEX_NAME, SEQ_IN_INDEX"
         ))
@@ -191,7 +191,9 @@ fn group_keys(rows: &[TextRow], columns: &[TargetColumn]) -> (Vec<TargetKey>, Ve
     let mut names: Vec<String> = Vec::new();
     let mut broken: Option<&str> = None;
     for row in rows {
-        let [Some(name), Some(non_unique), column, Some(kind)] = row.as_slice() else { continue };
+        let [Some(name), Some(non_unique), column, Some(kind), _] = row.as_slice() else {
+            continue;
+        };
         if names.last() != Some(name) {
             names.push(name.clone());
         }
@@ -227,7 +229,9 @@ fn group_keys(rows: &[TextRow], columns: &[TargetColumn]) -> (Vec<TargetKey>, Ve
 fn group_uniques(rows: &[TextRow]) -> Vec<Option<Vec<String>>> {
     let mut uniques: Vec<(&str, Option<Vec<String>>)> = Vec::new();
     for row in rows {
-        let [Some(name), Some(non_unique), column, Some(_)] = row.as_slice() else { continue };
+        let [Some(name), Some(non_unique), column, Some(_), prefix] = row.as_slice() else {
+            continue;
+        };
         if non_unique != "0" {
             continue;
         }
@@ -235,10 +239,10 @@ fn group_uniques(rows: &[TextRow]) -> Vec<Option<Vec<String>>> {
             uniques.push((name, Some(Vec::new())));
         }
         let Some((_, columns)) = uniques.last_mut() else { continue };
-        match (column, columns.as_mut()) {
-            (Some(column), Some(columns)) => columns.push(column.clone()),
-            // A part that is an expression.
-            (None, _) | (_, None) => *columns = None,
+        match (column, prefix, columns.as_mut()) {
+            (Some(column), None, Some(columns)) => columns.push(column.clone()),
+            // A part that is an expression, or the beginning of a column.
+            (None, ..) | (_, Some(_), _) | (.., None) => *columns = None,
         }
     }
     uniques.into_iter().map(|(_, columns)| columns).collect()
@@ -269,7 +273,8 @@ mod tests {
     #[test]
     fn only_unique_keys_without_null_identify_rows() {
         let row = |key: &str, non_unique: &str, column: &str| {
-            [key, non_unique, column, "BTREE"].map(|text| Some(text.to_owned())).to_vec()
+            let texts = [key, non_unique, column, "BTREE"].map(|text| Some(text.to_owned()));
+            [&texts[..], &[None]].concat()
         };
         let rows = [
             row("PRIMARY", "0", "a"),
@@ -292,7 +297,7 @@ mod tests {
     fn a_unique_key_with_an_expression_has_no_columns() {
         let row = |key: &str, non_unique: &str, column: Option<&str>| {
             let text = |text: &str| Some(text.to_owned());
-            vec![text(key), text(non_unique), column.and_then(text), text("BTREE")]
+            vec![text(key), text(non_unique), column.and_then(text), text("BTREE"), None]
         };
         let rows = [
             row("PRIMARY", "0", Some("a")),
@@ -301,8 +306,9 @@ mod tests {
             row("plain", "1", Some("b")),
             row("u", "0", Some("b")),
             row("u", "0", Some("c")),
+            [&row("v", "0", Some("b"))[..4], &[Some("3".to_owned())]].concat(),
         ];
         let named = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
-        assert_eq!(group_uniques(&rows), [named(&["a"]), None, named(&["b", "c"])]);
+        assert_eq!(group_uniques(&rows), [named(&["a"]), None, named(&["b", "c"]), None]);
     }
 }

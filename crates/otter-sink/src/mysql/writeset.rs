@@ -55,7 +55,7 @@ impl WriteSet {
 
     /// Adds the unique values of all rows; `None` where they do not tell rows apart.
     fn add(&mut self, rows: &RowsEvent, plan: &TablePlan, scratch: &mut Vec<u8>) -> Option<()> {
-        let Compaction::ByKey { others } = &plan.compaction else { return None };
+        let Compaction::ByKey { others, .. } = &plan.compaction else { return None };
         let key = plan.identities.first()?;
         for change in rows.changes() {
             let (before, after) = (change.before(), change.after());

@@ -6,7 +6,7 @@ use otter_core::{Row, Value};
 #[derive(Debug, Clone)]
 pub(crate) struct Image<'a> {
     newest: Row<'a>,
-    /// Newest first; empty where the newest image has all that is wanted.
+    /// Oldest first; empty where the newest image has all that is wanted.
     older: Vec<Row<'a>>,
 }
 
@@ -21,7 +21,7 @@ impl<'a> Image<'a> {
         if newer.values().all(|value| value.is_some()) {
             self.older.clear();
         } else {
-            self.older.insert(0, before);
+            self.older.push(before);
         }
     }
 
@@ -32,6 +32,8 @@ impl<'a> Image<'a> {
 
     /// The value of the column at `index`; `None` where no image holds it.
     pub(crate) fn value(&self, index: usize) -> Option<Value<'a>> {
-        self.newest.value(index).or_else(|| self.older.iter().find_map(|older| older.value(index)))
+        self.newest
+            .value(index)
+            .or_else(|| self.older.iter().rev().find_map(|older| older.value(index)))
     }
 }

@@ -35,19 +35,27 @@ pub(super) struct TableNet<'a> {
     plan: &'a TablePlan,
     key: &'a [usize],
     others: &'a [Vec<usize>],
+    keeps_rows: bool,
     by_key: HashMap<Vec<u8>, usize>,
     entries: Vec<Entry<'a>>,
     scratch: Vec<u8>,
 }
 
 impl<'a> TableNet<'a> {
-    /// `others` are the unique keys besides the first identity.
-    pub(super) fn new(table: usize, plan: &'a TablePlan, others: &'a [Vec<usize>]) -> Option<Self> {
+    /// `others` are the unique keys besides the first identity; with `keeps_rows` a row that stays is
+    /// never made anew.
+    pub(super) fn new(
+        table: usize,
+        plan: &'a TablePlan,
+        others: &'a [Vec<usize>],
+        keeps_rows: bool,
+    ) -> Option<Self> {
         Some(Self {
             table,
             plan,
             key: plan.identities.first()?,
             others,
+            keeps_rows,
             by_key: HashMap::new(),
             entries: Vec::new(),
             scratch: Vec::new(),
@@ -85,6 +93,9 @@ impl<'a> TableNet<'a> {
         }
         if self.key.iter().any(|index| changed.contains(*index)) {
             // The key moves: one row goes and another comes, which must be known as a whole.
+            if self.keeps_rows {
+                return None;
+            }
             self.check_whole(after)?;
             self.put(before, of, Fate::Deleted(before))?;
             return self.put(after, of, Fate::Inserted(Image::new(after)));
@@ -112,6 +123,10 @@ impl<'a> TableNet<'a> {
             return Some(());
         };
         let entry = self.entries.get_mut(*index)?;
+        // The row is made anew, and with it what the target alone knows of it.
+        if self.keeps_rows && matches!(entry.fate, Fate::Deleted(_)) {
+            return None;
+        }
         entry.of = of;
         entry.fate.meet(next, self.plan.columns.len())
     }

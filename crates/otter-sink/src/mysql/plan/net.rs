@@ -5,6 +5,7 @@ use otter_core::{Row, RowKind};
 use super::rows::{Shape, choose_identity};
 use super::{Expect, Filled, PlanError, Planner, RowsOf, Script};
 use crate::mysql::fit::{Compaction, TablePlan};
+use crate::mysql::literal::needs_lenience;
 use crate::mysql::net::{Effect, Image, NetRow, is_same};
 use crate::mysql::refusal::Reason;
 
@@ -57,7 +58,7 @@ impl<'a> Planner<'a> {
 /// Whether the change can be told by the count of an INSERT that updates: nothing but the row's own
 /// key can meet another row, and the row is known, as a whole, to be another one afterwards.
 fn may_upsert(plan: &TablePlan, before: Row<'_>, after: &Image<'_>) -> bool {
-    if plan.compaction != (Compaction::ByKey { others: Vec::new() }) {
+    if !matches!(plan.compaction, Compaction::ByKey { upserts: true, .. }) {
         return false;
     }
     let mut differs = false;
@@ -68,6 +69,9 @@ fn may_upsert(plan: &TablePlan, before: Row<'_>, after: &Image<'_>) -> bool {
         let (Some(old), Some(new)) = (before.value(index), after.value(index)) else {
             return false;
         };
+        if needs_lenience(new, column) {
+            return false;
+        }
         differs |= !is_same(old, new);
     }
     differs

@@ -332,7 +332,7 @@ impl Planner<'_> {
         script.push(Expect::Nothing).push_str(&format!("SET SESSION sql_mode='{SQL_MODE}'"));
         let text = script.push(Expect::Unchanged(of));
         let condition = format!("@otter_warnings = {warnings}");
-        self.planning.store.push_assertion(text, &condition);
+        self.planning.store.push_assertion(text, self.planning.mark, &condition);
     }
 }
 

@@ -57,7 +57,8 @@ fn plan_with(
     let mut tables = TablePlans::default();
     tables.insert(fit(&source, Some(target)).unwrap());
     let store = Store::new("otter", "p");
-    let planning = Planning { tables: &tables, store: &store, limits, detail };
+    let mark = ("here", 0);
+    let planning = Planning { tables: &tables, store: &store, limits, detail, mark };
     let mut planner = Planner::new(planning, transactions, true);
     let mut texts = Vec::new();
     loop {
