@@ -7,6 +7,7 @@
 mod lookup;
 mod net;
 mod rows;
+mod run;
 mod script;
 
 use std::collections::HashSet;
@@ -14,7 +15,7 @@ use std::collections::HashSet;
 use otter_core::{Event, RowKind, RowsEvent, Transaction};
 
 pub(crate) use lookup::TablePlans;
-use rows::Run;
+use run::Run;
 pub(crate) use script::{Expect, RowsOf, Script};
 
 use super::net::{NetRow, compact};

@@ -2,7 +2,8 @@
 
 use otter_core::{Row, RowKind};
 
-use super::rows::{Shape, choose_identity};
+use super::rows::choose_identity;
+use super::run::Shape;
 use super::{Expect, Filled, PlanError, Planner, RowsOf, Script};
 use crate::mysql::fit::{Compaction, TablePlan};
 use crate::mysql::literal::needs_lenience;

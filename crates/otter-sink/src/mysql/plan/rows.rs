@@ -2,7 +2,8 @@
 
 use otter_core::{Change, Row, Value};
 
-use super::{Detail, Expect, Planner, RowsOf, Script};
+use super::run::{Run, Shape};
+use super::{Expect, Planner, RowsOf, Script};
 use crate::mysql::connect::{LENIENT_SQL_MODE, SQL_MODE};
 use crate::mysql::fit::{ColumnPlan, TablePlan};
 use crate::mysql::literal::{
@@ -10,44 +11,6 @@ use crate::mysql::literal::{
 };
 use crate::mysql::net::{Image, is_same};
 use crate::mysql::refusal::Reason;
-
-/// What stands between and around the names of an updated column.
-const UPSERT_WORDS: usize = "=VALUES(),".len();
-
-/// A statement that takes further rows.
-#[derive(Debug)]
-pub(super) struct Run {
-    pub(super) table: usize,
-    pub(super) shape: Shape,
-    pub(super) rows: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
-    Insert,
-    /// Rows that are there, as an INSERT that updates them.
-    Upsert,
-    /// By which identity the rows are found.
-    Delete {
-        identity: usize,
-    },
-    /// As `Delete`, for rows that must not be there.
-    Absent {
-        identity: usize,
-    },
-}
-
-/// What the last statement lacks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum OpenEnd {
-    Nothing,
-    /// The parenthesis of a list of keys.
-    List,
-    /// What happens to rows that are there.
-    Upsert {
-        table: usize,
-    },
-}
 
 /// A row's values, wherever they come from.
 pub(super) trait Cells<'v>: Copy {
@@ -87,64 +50,6 @@ impl Planner<'_> {
             }
             Change::Delete { before } => self.write_delete(of, plan, before, script),
         }
-    }
-
-    /// Ends the statement that takes further rows.
-    pub(super) fn close_run(&mut self, script: &mut Script) {
-        let end = self.open_end();
-        self.forget_run(end, script);
-    }
-
-    /// Whether the last statement is a list of keys that lacks its parenthesis, or lacks what it
-    /// does to rows that are there.
-    pub(super) fn open_end(&self) -> OpenEnd {
-        let Some(Run { table, shape, .. }) = &self.run else { return OpenEnd::Nothing };
-        let Some(plan) = self.planning.tables.plan(*table) else { return OpenEnd::Nothing };
-        match shape {
-            Shape::Insert => OpenEnd::Nothing,
-            Shape::Upsert => OpenEnd::Upsert { table: *table },
-            Shape::Delete { identity } | Shape::Absent { identity } => {
-                let is_list = plan.identities.get(*identity).is_some_and(|key| key.len() == 1);
-                if is_list { OpenEnd::List } else { OpenEnd::Nothing }
-            }
-        }
-    }
-
-    /// How long that is at most, apart from a parenthesis.
-    pub(super) fn bytes_to_end(&self) -> usize {
-        let OpenEnd::Upsert { table } = self.open_end() else { return 0 };
-        let columns = self.planning.tables.plan(table).map_or(&[][..], |plan| &plan.columns);
-        columns.iter().map(|column| 2 * column.quoted.len() + UPSERT_WORDS).sum()
-    }
-
-    /// Ends the last statement as it stands in the script.
-    pub(super) fn forget_run(&mut self, end: OpenEnd, script: &mut Script) {
-        match end {
-            OpenEnd::Nothing => {}
-            OpenEnd::List => script.text().push(')'),
-            OpenEnd::Upsert { table } => {
-                if let Some(plan) = self.planning.tables.plan(table) {
-                    push_upsert_end(script.text(), plan);
-                }
-            }
-        }
-        self.run = None;
-    }
-
-    /// Whether the run goes on with one more row of this shape.
-    fn continues(&self, table: usize, most: usize, shape: Shape) -> bool {
-        self.planning.detail != Detail::SingleRows
-            && self
-                .run
-                .as_ref()
-                .is_some_and(|run| run.table == table && run.rows < most && run.shape == shape)
-    }
-
-    fn count_row(&mut self, script: &mut Script) {
-        if let Some(run) = &mut self.run {
-            run.rows += 1;
-        }
-        script.count_row();
     }
 
     pub(super) fn write_insert<'v>(
@@ -362,21 +267,6 @@ fn push_insert(text: &mut String, plan: &TablePlan) {
         text.push_str(&column.quoted);
     }
     text.push_str(") VALUES (");
-}
-
-/// Appends what an INSERT does to rows that are there: all columns but the key take the new values.
-fn push_upsert_end(text: &mut String, plan: &TablePlan) {
-    let key = plan.identities.first().map_or(&[][..], Vec::as_slice);
-    text.push_str(" ON DUPLICATE KEY UPDATE ");
-    let mut separator = "";
-    for (index, column) in plan.columns.iter().enumerate() {
-        if column.written && !key.contains(&index) {
-            for piece in [separator, &column.quoted, "=VALUES(", &column.quoted, ")"] {
-                text.push_str(piece);
-            }
-            separator = ",";
-        }
-    }
 }
 
 /// Appends the written values of a row and the closing parenthesis.
