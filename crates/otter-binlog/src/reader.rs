@@ -265,7 +265,13 @@ impl BinlogReader {
     }
 
     fn step(&mut self) -> Result<(), ReadError> {
-        let done = match self.steps.step() {
+        // What may be used by threads, and what tells of a place, is looked at after each event.
+        let stepped = if self.sought.is_some() || self.lanes.is_some() {
+            self.steps.step()
+        } else {
+            self.steps.run(|assembler| assembler.found().is_some())
+        };
+        let done = match stepped {
             Ok(Stepped::On) => Ok(()),
             Ok(Stepped::ToTheEnd) if self.steps.frames.is_none() => self.finish(),
             Ok(Stepped::ToTheEnd) => self.begin_next_file(),

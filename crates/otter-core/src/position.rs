@@ -71,6 +71,14 @@ impl FilePlace {
         Self { file: file.into(), offset }
     }
 
+    /// Becomes the other place, which is in the same file nearly always.
+    fn move_to(&mut self, other: &Self) {
+        if !Arc::ptr_eq(&self.file, &other.file) {
+            self.file = Arc::clone(&other.file);
+        }
+        self.offset = other.offset;
+    }
+
     /// Whether this place is at or behind `other`; `None` where the files are not of one series.
     #[must_use]
     pub fn covers(&self, other: &Self) -> Option<bool> {
@@ -117,14 +125,25 @@ impl Place {
                 none => *none = Some(GtidSet::single(gtid)),
             }
         }
-        self.file = Some(end.end.clone());
-        self.last = Some(Fingerprint {
-            start: end.start.clone(),
-            gtid: end.gtid.clone(),
-            timestamp: end.timestamp,
-            server_id: end.server_id,
-            checksum: end.checksum,
-        });
+        match &mut self.file {
+            Some(file) => file.move_to(&end.end),
+            none => *none = Some(end.end.clone()),
+        }
+        let Some(last) = &mut self.last else {
+            self.last = Some(Fingerprint {
+                start: end.start.clone(),
+                gtid: end.gtid.clone(),
+                timestamp: end.timestamp,
+                server_id: end.server_id,
+                checksum: end.checksum,
+            });
+            return;
+        };
+        last.start.move_to(&end.start);
+        last.gtid.clone_from(&end.gtid);
+        last.timestamp = end.timestamp;
+        last.server_id = end.server_id;
+        last.checksum = end.checksum;
     }
 }
 

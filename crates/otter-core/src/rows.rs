@@ -3,6 +3,8 @@
 //! A cell is sixteen bytes; numbers and temporals are inside it, text and bytes are a range of
 //! the byte buffer. Decoding a row allocates nothing, and a batch is freed in two pieces.
 
+mod again;
+
 use crate::temporal::{Date, DateTime, Time, Timestamp};
 use crate::value::Value;
 
@@ -119,15 +121,6 @@ impl RowArena {
         let behind = first.saturating_add(count).min(self.cells.len());
         let cells = self.cells.get(first..behind).unwrap_or_default();
         cells.iter().map(|cell| self.read(cell))
-    }
-
-    /// The buffers of this arena without their content, to be written anew.
-    #[must_use]
-    pub fn recycle(self) -> RowArenaBuilder {
-        let Self { mut cells, mut bytes } = self;
-        cells.clear();
-        bytes.clear();
-        RowArenaBuilder { cells, bytes }
     }
 
     #[inline]

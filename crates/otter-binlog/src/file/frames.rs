@@ -39,6 +39,11 @@ impl<R> Frames<R> {
     pub(crate) fn place(&self) -> FilePlace {
         FilePlace { file: Arc::clone(&self.name), offset: self.offset }
     }
+
+    /// The memory of what was read ahead, to be used again.
+    pub(crate) fn into_buffer(self) -> Vec<u8> {
+        self.buffer
+    }
 }
 
 impl<R: Read> Frames<R> {

@@ -12,16 +12,18 @@ mod worker;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 
 use otter_core::{Batch, FilePlace, Fingerprint, Place};
 
 use crate::selector::assembler::Assembler;
 use pieces::Pieces;
-use worker::{Found, MOST_PIECES, Setup, Worker};
+use worker::{Found, Queue, Setup, Worker};
 
-/// Large enough that threads seldom wait, small enough that many are in memory.
-const PIECE_BYTES: usize = 1 << 20;
+/// Large enough that beginning one costs nothing, small enough that what is found in it stays in the
+/// processor's cache until it is looked at.
+const PIECE_BYTES: usize = 512 << 10;
 /// After threads could not go on, so many pieces are read without them; then twice as many each
 /// time that they find less than that.
 const PIECES_WITHOUT: u64 = 8;
@@ -42,8 +44,8 @@ pub struct ParallelOptions {
     /// How many threads decode, beside the one that takes the batches. One is none: the caller's
     /// own thread decodes.
     pub threads: NonZeroUsize,
-    /// A thread reads so many bytes of a file at once, up to the next transaction. It holds up to
-    /// three such pieces and eight batches.
+    /// A thread reads so many bytes of a file at once, up to the next transaction. It holds one
+    /// such piece, and the memory of up to five batches.
     pub piece_bytes: usize,
 }
 
@@ -69,13 +71,12 @@ pub(super) struct Lanes {
 /// A file while it is read by threads.
 #[derive(Debug)]
 struct Division {
-    pieces: Pieces,
-    /// Each piece goes to the one after that of the piece before it.
     workers: Vec<Worker>,
-    sent: usize,
-    /// Pieces that were read.
-    read: usize,
-    /// Where the piece begins that is given now.
+    /// Which of them has taken the next piece of the file.
+    order: Receiver<usize>,
+    /// Who reads the piece that is given now.
+    current: Option<usize>,
+    /// Where that piece begins.
     base: Place,
     /// Where the first piece begins, and the last transaction before it.
     begin: FilePlace,
@@ -152,24 +153,27 @@ impl Division {
         }
         let apart = assembler.apart();
         let pieces = Pieces::open(path, place.offset, least, apart.options().fragment_bytes)?;
-        let setup = Arc::new(Setup { apart, file: Arc::clone(&place.file) });
-        let workers = (0..options.threads.get()).map(|_| Worker::start(Arc::clone(&setup)));
-        let workers = workers.collect::<io::Result<Vec<_>>>()?;
+        let (tell, order) = channel();
+        let queue = Mutex::new(Queue { pieces, order: Some(tell) });
+        let setup = Arc::new(Setup { apart, file: Arc::clone(&place.file), queue });
+        let start = |number| Worker::start(Arc::clone(&setup), number);
+        let workers = (0..options.threads.get()).map(start).collect::<io::Result<Vec<_>>>()?;
         let base = assembler.position().applied_through.clone();
         let (begin, before) = (place.clone(), base.last.clone());
-        Ok(Some(Self { pieces, workers, sent: 0, read: 0, base, begin, before }))
+        Ok(Some(Self { workers, order, current: None, base, begin, before }))
     }
 
+    /// `None` where nothing follows, or what follows cannot be read apart.
     fn next(&mut self, assembler: &mut Assembler) -> Option<Batch> {
         loop {
-            self.hand_out();
-            if self.read == self.sent {
-                return None;
-            }
-            match self.worker(self.read)?.next()? {
+            let current = match self.current {
+                Some(current) => current,
+                None => *self.current.insert(self.order.recv().ok()?),
+            };
+            match self.workers.get(current)?.next()? {
                 Found::Batch(batch) => return assembler.take_over(&self.base, *batch),
                 Found::End { reached, is_whole } => {
-                    self.read += 1;
+                    self.current = None;
                     if !assembler.follow_to(&self.base, &reached) || !is_whole {
                         return None;
                     }
@@ -177,21 +181,6 @@ impl Division {
                 }
             }
         }
-    }
-
-    /// Gives pieces to the threads, as many as they take.
-    fn hand_out(&mut self) {
-        while self.sent - self.read < MOST_PIECES * self.workers.len() {
-            let Some(piece) = self.pieces.next() else { return };
-            if let Some(worker) = self.worker(self.sent) {
-                worker.send(piece);
-            }
-            self.sent += 1;
-        }
-    }
-
-    fn worker(&self, piece: usize) -> Option<&Worker> {
-        self.workers.get(piece % self.workers.len().max(1))
     }
 }
 

@@ -115,6 +115,21 @@ impl<R> Steps<R> {
 }
 
 impl<R: Read> Steps<R> {
+    /// Steps until there is something to be given, or no more of the input, or until `is_enough`.
+    pub(super) fn run(
+        &mut self,
+        is_enough: impl Fn(&Assembler) -> bool,
+    ) -> Result<Stepped, StepError> {
+        loop {
+            let stepped = self.step()?;
+            let is_over = stepped == Stepped::ToTheEnd || !self.ready.is_empty();
+            if is_over || is_enough(&self.assembler) {
+                return Ok(stepped);
+            }
+        }
+    }
+
+    #[inline]
     pub(super) fn step(&mut self) -> Result<Stepped, StepError> {
         if self.assembler.is_fragment_due() {
             self.cut_all()?;

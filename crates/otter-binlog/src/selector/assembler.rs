@@ -35,11 +35,11 @@ use crate::schema::compile::Naming;
 use crate::schema::{Outlook, SchemaTable, compile};
 
 pub(crate) use apart::Apart;
-use batches::Finished;
+use batches::{Finished, MOST_TRANSACTIONS};
 pub(crate) use passing::Passing;
 use replay::{Passed, Replay};
 use rows::Carry;
-use spare::Spare;
+pub(crate) use spare::Spare;
 use xa::Undecided;
 
 /// What is known of the source and does not change while it is read.
@@ -82,6 +82,7 @@ pub(crate) struct Assembler {
     draft: Option<Draft>,
     /// Transactions of the next batch.
     finished: Vec<Finished>,
+    most_finished: usize,
     finished_rows: usize,
     arena: RowArenaBuilder,
     room: Room,
@@ -184,6 +185,7 @@ impl Assembler {
             tables: Tables::default(),
             draft: None,
             finished: Vec::new(),
+            most_finished: MOST_TRANSACTIONS,
             finished_rows: 0,
             arena: RowArenaBuilder::new(),
             room: Room::new(budget),

@@ -13,11 +13,11 @@ use crate::event::gtid::MariaDbRole;
 /// Rows in the arena that is still being written.
 #[derive(Debug)]
 pub(crate) struct RowRun {
-    pub(crate) table: Arc<Table>,
-    pub(crate) kind: RowKind,
-    pub(crate) flags: RowFlags,
-    pub(crate) first_cell: usize,
-    pub(crate) row_count: usize,
+    table: Arc<Table>,
+    kind: RowKind,
+    flags: RowFlags,
+    first_cell: usize,
+    row_count: usize,
 }
 
 impl RowRun {
@@ -142,20 +142,27 @@ impl Draft {
         self.fragments > 0
     }
 
-    /// Adds rows, to the last run where they go on in it.
-    pub(crate) fn push_rows(&mut self, run: RowRun) {
-        self.rows += u64::try_from(run.row_count).unwrap_or(u64::MAX);
+    /// Adds rows of a table, to the last run where they go on in it.
+    pub(crate) fn push_rows(
+        &mut self,
+        table: &Arc<Table>,
+        (kind, flags): (RowKind, RowFlags),
+        first_cell: usize,
+        row_count: usize,
+    ) {
+        self.rows += u64::try_from(row_count).unwrap_or(u64::MAX);
         let may_extend = self.pieces.len() > self.barrier;
         if let Some(Piece::Rows(last)) = self.pieces.last_mut().filter(|_| may_extend)
-            && last.kind == run.kind
-            && last.flags == run.flags
-            && Arc::ptr_eq(&last.table, &run.table)
-            && last.end() == run.first_cell
+            && last.kind == kind
+            && last.flags == flags
+            && Arc::ptr_eq(&last.table, table)
+            && last.end() == first_cell
         {
-            last.row_count += run.row_count;
+            last.row_count += row_count;
             return;
         }
-        self.pieces.push(Piece::Rows(run));
+        let table = Arc::clone(table);
+        self.pieces.push(Piece::Rows(RowRun { table, kind, flags, first_cell, row_count }));
     }
 
     pub(crate) fn push_ddl(&mut self, ddl: Ddl) {

@@ -11,6 +11,7 @@ use crate::event::frame::HEADER_LENGTH;
 
 /// A file is read in pieces of this size.
 const READ: usize = 256 * 1024;
+
 /// Whole transactions, one after the other.
 #[derive(Debug)]
 pub(super) struct Piece {
@@ -23,13 +24,10 @@ pub(super) struct Piece {
 #[derive(Debug)]
 pub(super) struct Pieces {
     input: File,
-    /// Where the buffer begins in the file.
+    /// Where the next piece begins in the file.
     offset: u64,
-    buffer: Vec<u8>,
-    /// Where the next event begins in the buffer, or behind it.
-    at: usize,
-    /// Where the last transaction begins that does not begin the buffer; or 0.
-    border: usize,
+    /// What was read of it already.
+    rest: Vec<u8>,
     least: usize,
     /// A larger transaction is not read apart.
     most: usize,
@@ -41,60 +39,60 @@ impl Pieces {
     pub(super) fn open(path: &Path, offset: u64, least: usize, most: usize) -> io::Result<Self> {
         let mut input = File::open(path)?;
         input.seek(SeekFrom::Start(offset))?;
-        let buffer = Vec::new();
-        Ok(Self { input, offset, buffer, at: 0, border: 0, least, most, is_over: false })
+        Ok(Self { input, offset, rest: Vec::new(), least, most, is_over: false })
     }
 
-    /// The next piece; `None` at the end, or where something else is needed to go on.
-    pub(super) fn next(&mut self) -> Option<Piece> {
+    /// The next piece, in the memory of an earlier one; `None` at the end, or where something else
+    /// is needed to go on.
+    pub(super) fn next(&mut self, mut bytes: Vec<u8>) -> Option<Piece> {
+        bytes.clear();
+        bytes.append(&mut self.rest);
+        // Where the next event begins, and the last transaction that does not begin the piece.
+        let (mut at, mut border) = (0, 0);
         while !self.is_over {
-            let header = self.buffer.get(self.at..).and_then(<[u8]>::first_chunk::<HEADER_LENGTH>);
+            let header = bytes.get(at..).and_then(<[u8]>::first_chunk::<HEADER_LENGTH>);
             let Some([_, _, _, _, kind, _, _, _, _, a, b, c, d, ..]) = header else {
-                if self.read() {
+                if self.read(&mut bytes) {
                     continue;
                 }
                 self.is_over = true;
                 // What is cut off is not handed out.
-                let is_whole = self.buffer.len() == self.at;
-                return self.cut(if is_whole { self.at } else { self.border });
+                let is_whole = bytes.len() == at;
+                return self.cut(bytes, if is_whole { at } else { border });
             };
             let size = usize::try_from(u32::from_le_bytes([*a, *b, *c, *d])).unwrap_or(usize::MAX);
             let kind = EventKind(*kind);
             if size < HEADER_LENGTH || kind == EventKind::FORMAT_DESCRIPTION {
                 self.is_over = true;
-                return self.cut(self.border);
+                return self.cut(bytes, border);
             }
             if begins_transaction(kind) {
-                self.border = self.at;
+                border = at;
             }
-            if self.border == self.at && self.at >= self.least {
-                return self.cut(self.border);
+            if border == at && at >= self.least {
+                return self.cut(bytes, border);
             }
-            self.at = self.at.saturating_add(size);
-            if self.at - self.border > self.most {
+            at = at.saturating_add(size);
+            if at - border > self.most {
                 self.is_over = true;
-                return self.cut(self.border);
+                return self.cut(bytes, border);
             }
         }
         None
     }
 
     /// Whether there was more to read. An error is met again by whoever goes on.
-    fn read(&mut self) -> bool {
-        self.buffer.reserve(READ);
+    fn read(&mut self, bytes: &mut Vec<u8>) -> bool {
+        bytes.reserve(READ);
         let most = u64::try_from(READ).unwrap_or(u64::MAX);
-        (&mut self.input).take(most).read_to_end(&mut self.buffer).is_ok_and(|read| read > 0)
+        (&mut self.input).take(most).read_to_end(bytes).is_ok_and(|read| read > 0)
     }
 
-    fn cut(&mut self, at: usize) -> Option<Piece> {
-        if at == 0 || at > self.buffer.len() {
-            return None;
-        }
-        let rest = self.buffer.split_off(at);
-        let piece = Piece { offset: self.offset, bytes: std::mem::replace(&mut self.buffer, rest) };
+    fn cut(&mut self, mut bytes: Vec<u8>, at: usize) -> Option<Piece> {
+        self.rest.extend_from_slice(bytes.get(at..).filter(|_| at > 0)?);
+        bytes.truncate(at);
+        let piece = Piece { offset: self.offset, bytes };
         self.offset += u64::try_from(at).unwrap_or(u64::MAX);
-        self.at -= at.min(self.at);
-        self.border = 0;
         Some(piece)
     }
 }

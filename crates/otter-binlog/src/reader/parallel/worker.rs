@@ -1,28 +1,60 @@
 //! A thread that reads pieces of a file, one after the other.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use otter_core::{Batch, FilePlace, Position};
 
 use super::super::budget_for;
 use super::super::steps::{Stepped, Steps};
-use super::pieces::Piece;
+use super::pieces::{Piece, Pieces};
 use crate::file::frames::Frames;
-use crate::selector::assembler::Apart;
+use crate::selector::assembler::{Apart, Assembler, Spare};
 
-/// Pieces that a thread has or will have next.
-pub(super) const MOST_PIECES: usize = 2;
-/// The batches of a usual piece, so that a thread need not wait until the one before it is done.
-const MOST_BATCHES: usize = 8;
+/// What a thread has found and nobody has taken: the batches of a usual piece and its end, so that it
+/// need not wait until the piece before it is done. With more, less of it stays in the cache.
+const MOST_BATCHES: usize = 3;
+/// Besides those, the one that is taken and the one that is written.
+const MOST_ARENAS: usize = MOST_BATCHES + 2;
 
 /// What is common to the pieces of one file.
 #[derive(Debug)]
 pub(super) struct Setup {
     pub(super) apart: Apart,
     pub(super) file: Arc<str>,
+    pub(super) queue: Mutex<Queue>,
+}
+
+/// The pieces that no thread has taken.
+#[derive(Debug)]
+pub(super) struct Queue {
+    pub(super) pieces: Pieces,
+    /// Told which thread has taken the next piece; `None` behind the last one.
+    pub(super) order: Option<Sender<usize>>,
+}
+
+impl Setup {
+    /// The next piece, for this thread. Whoever takes it reads it, one at a time, into memory that
+    /// it has used before.
+    fn next(&self, thread: usize, memory: Vec<u8>) -> Option<Piece> {
+        let mut queue = self.queue.lock().ok()?;
+        let piece = queue.pieces.next(memory);
+        let is_taken = |order: &Sender<usize>| piece.is_some() && order.send(thread).is_ok();
+        if !queue.order.as_ref().is_some_and(is_taken) {
+            queue.order = None;
+            return None;
+        }
+        piece
+    }
+}
+
+/// What a thread keeps from one piece to the next.
+#[derive(Debug)]
+struct Memory {
+    bytes: Vec<u8>,
+    arenas: Spare,
 }
 
 /// What is found in a piece: batches, then its end.
@@ -39,35 +71,28 @@ pub(super) enum Found {
 /// Nobody wants to know any more.
 struct Unwanted;
 
-/// A thread, and the two ends of its work.
+/// A thread, and the end of its work.
 #[derive(Debug)]
 pub(super) struct Worker {
-    pieces: Option<SyncSender<Piece>>,
     found: Option<Receiver<Found>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Worker {
-    pub(super) fn start(setup: Arc<Setup>) -> io::Result<Self> {
-        let (pieces, next) = sync_channel(MOST_PIECES);
+    /// Starts the thread with this number.
+    pub(super) fn start(setup: Arc<Setup>, number: usize) -> io::Result<Self> {
         let (give, found) = sync_channel(MOST_BATCHES);
         let work = move || {
-            while let Ok(piece) = next.recv() {
-                if read(&setup, piece, &give).is_err() {
+            let arenas = setup.apart.spare(MOST_ARENAS);
+            let mut memory = Memory { bytes: Vec::new(), arenas };
+            while let Some(piece) = setup.next(number, std::mem::take(&mut memory.bytes)) {
+                if read(&setup, piece, &mut memory, &give).is_err() {
                     return;
                 }
             }
         };
         let thread = thread::Builder::new().name("otter-binlog".to_owned()).spawn(work)?;
-        Ok(Self { pieces: Some(pieces), found: Some(found), thread: Some(thread) })
-    }
-
-    /// Gives it a piece. No more than [`MOST_PIECES`] at a time, so that this does not wait.
-    pub(super) fn send(&self, piece: Piece) {
-        if let Some(pieces) = &self.pieces {
-            // A thread that has ended is noticed where its answer is waited for.
-            let _ = pieces.send(piece);
-        }
+        Ok(Self { found: Some(found), thread: Some(thread) })
     }
 
     /// Waits for what it finds next; `None` where the thread has ended.
@@ -79,7 +104,6 @@ impl Worker {
 impl Drop for Worker {
     /// Waits for the thread, which ends with the batch that it is reading.
     fn drop(&mut self) {
-        self.pieces = None;
         self.found = None;
         if let Some(thread) = self.thread.take() {
             // Whether it has panicked does not matter to whoever reads on without it.
@@ -89,15 +113,21 @@ impl Drop for Worker {
 }
 
 /// Reads a piece as far as it can be read apart from the others.
-fn read(setup: &Setup, piece: Piece, found: &SyncSender<Found>) -> Result<(), Unwanted> {
+fn read(
+    setup: &Setup,
+    piece: Piece,
+    memory: &mut Memory,
+    found: &SyncSender<Found>,
+) -> Result<(), Unwanted> {
     let give = |what| found.send(what).map_err(|_| Unwanted);
     let options = setup.apart.options();
     let place = FilePlace { file: Arc::clone(&setup.file), offset: piece.offset };
-    let assembler = setup.apart.begin(place.clone(), budget_for(options));
+    let arenas = std::mem::take(&mut memory.arenas);
+    let assembler = setup.apart.begin(place.clone(), budget_for(options), arenas);
     let frames = Frames::behind(place, piece.bytes, io::empty(), options.max_event);
     let mut steps = Steps::new(Some(frames), assembler);
     let is_whole = loop {
-        let stepped = steps.step();
+        let stepped = steps.run(Assembler::has_xa);
         let mut is_fragment = false;
         while let Some(batch) = steps.ready.pop_front() {
             is_fragment |= batch.through.is_none();
@@ -120,5 +150,7 @@ fn read(setup: &Setup, piece: Piece, found: &SyncSender<Found>) -> Result<(), Un
         }
     }
     let reached = Box::new(steps.assembler.position().clone());
+    memory.arenas = steps.assembler.into_spare();
+    memory.bytes = steps.frames.map(Frames::into_buffer).unwrap_or_default();
     give(Found::End { reached, is_whole })
 }

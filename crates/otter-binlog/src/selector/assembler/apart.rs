@@ -6,6 +6,7 @@
 use otter_core::position::{MariaDbGtids, MySqlGtids};
 use otter_core::{Batch, Budget, FilePlace, GtidSet, Place, Position};
 
+use super::spare::{Spare, spare_for};
 use super::{Assembler, Passing, SourceFacts};
 use crate::event::Format;
 use crate::event::control::Rotate;
@@ -25,20 +26,27 @@ pub(crate) struct Apart {
 }
 
 impl Apart {
-    /// Begins at a border between transactions. Its positions tell only what it reads itself.
-    pub(crate) fn begin(&self, place: FilePlace, budget: Budget) -> Assembler {
+    /// Begins at a border between transactions, with memory that is used again. Its positions tell
+    /// only what it reads itself.
+    pub(crate) fn begin(&self, place: FilePlace, budget: Budget, spare: Spare) -> Assembler {
         let place = Place { gtids: self.gtids.clone(), file: Some(place), last: None };
         let (options, facts) = (self.options.clone(), self.facts.clone());
         let mut assembler = Assembler::new(options, facts, Position::at(None, place), None, budget);
         assembler.format = self.format.clone();
         assembler.count_bytes();
-        assembler.use_memory_again();
+        assembler.use_memory(spare);
         assembler.pass_by(self.passing.clone());
         assembler
     }
 
     pub(crate) fn options(&self) -> &ReadOptions {
         &self.options
+    }
+
+    /// What assemblers keep that read one stretch after the other, of which so many arenas are in
+    /// use at once.
+    pub(crate) fn spare(&self, arenas: usize) -> Spare {
+        spare_for(&self.options, arenas)
     }
 }
 
@@ -62,6 +70,13 @@ impl Assembler {
     /// Whether there is an XA transaction, whose rows may have to wait for what comes later.
     pub(crate) fn has_xa(&self) -> bool {
         self.undecided.is_waiting() || self.draft.as_ref().is_some_and(|draft: &Draft| draft.is_xa)
+    }
+
+    /// The memory to be used again; what was not handed out is forgotten.
+    pub(crate) fn into_spare(self) -> Spare {
+        let Self { mut spare, arena, .. } = self;
+        spare.give_back(arena);
+        spare
     }
 
     /// What stretches behind this place need.

@@ -9,7 +9,10 @@ use crate::selector::draft::Draft;
 use crate::selector::error::SelectError;
 
 /// DDL has no rows and takes no room in the arena.
-const MOST_TRANSACTIONS: usize = 4096;
+pub(super) const MOST_TRANSACTIONS: usize = 4096;
+/// Where memory is used again, what is in a batch besides its rows should fit into the processor's
+/// cache too.
+pub(super) const MOST_IN_CACHE: usize = 512;
 
 /// A transaction that waits for the batch to be cut.
 #[derive(Debug)]
@@ -45,7 +48,7 @@ impl Assembler {
         !self.finished.is_empty()
             && (self.used_bytes() >= self.options.batch_bytes
                 || self.finished_rows >= self.options.batch_rows
-                || self.finished.len() >= MOST_TRANSACTIONS)
+                || self.finished.len() >= self.most_finished)
     }
 
     /// Whether at least one transaction is complete.

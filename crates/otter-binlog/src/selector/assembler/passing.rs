@@ -4,10 +4,15 @@
 use otter_core::{FilePlace, GtidSet, Position, SourceTime};
 
 use super::Assembler;
+use super::batches::MOST_IN_CACHE;
+use super::spare::{Spare, spare_for};
 use crate::event::control::Rotate;
 use crate::selector::draft::Draft;
 use crate::selector::error::SelectError;
 use crate::selector::tape::FILE_BEGIN;
+
+/// How many arenas are used again: a caller looks at one batch while the next is read.
+const ARENAS: usize = 2;
 
 /// Which transactions are passed by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,8 +75,14 @@ impl Assembler {
     /// Keeps the memory of arenas that come back, as far as they are no larger than a batch or a
     /// fragment usually is. Not where a budget counts what is held.
     pub(crate) fn use_memory_again(&mut self) {
-        let usual = self.options.batch_bytes.max(self.options.fragment_bytes);
-        self.spare.allow(usual.saturating_mul(2));
+        self.use_memory(spare_for(&self.options, ARENAS));
+    }
+
+    /// Writes rows to this memory.
+    pub(super) fn use_memory(&mut self, mut spare: Spare) {
+        self.arena = spare.take();
+        self.spare = spare;
+        self.most_finished = MOST_IN_CACHE;
     }
 
     /// Goes on at a place in a file that nothing has announced.

@@ -11,7 +11,6 @@ use crate::event::rows::{NO_TABLE, RowsHead, is_compressed, table_id};
 use crate::event::table_map::{TableMap, split_id};
 use crate::row::{RowPlan, RowReader};
 use crate::schema::{Outlook, outlook};
-use crate::selector::draft::RowRun;
 use crate::selector::error::SelectError;
 use crate::selector::tables::Use;
 use crate::selector::tape::Tape;
@@ -57,7 +56,8 @@ impl Assembler {
         if self.draft.as_ref().is_some_and(|draft| draft.is_known || draft.is_lost()) {
             return Ok(());
         }
-        let place = || self.place(seal);
+        let tape = &self.tape;
+        let place = || tape.at(seal.start);
         let fail = |source| SelectError::Event { place: place(), kind: event.header.kind, source };
         let (id, rest) = split_id(event, &self.format).map_err(fail)?;
         if self.tables.knows(id, rest) {
@@ -186,13 +186,7 @@ impl Assembler {
                 reader.read(&mut self.arena, limit).map_err(|source| fail(&self.tape, source))?;
             let draft =
                 self.draft.as_mut().ok_or(SelectError::Bug("rows without a transaction"))?;
-            draft.push_rows(RowRun {
-                table: Arc::clone(&plan.table),
-                kind: head.kind,
-                flags: head.flags,
-                first_cell,
-                row_count,
-            });
+            draft.push_rows(&plan.table, (head.kind, head.flags), first_cell, row_count);
         }
         Ok(())
     }
