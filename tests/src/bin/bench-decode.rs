@@ -1,10 +1,11 @@
 //! `scripts/bench decode`: rows decoded per second from memory, one thread, beside other readers
 //! of the same binlogs in the same run; and by two threads, and how much is allocated.
 //!
-//! A server writes three binlogs: sysbench rows, rows of twelve columns of mixed types, and one
-//! row per transaction. `--rows N` in each of the first two, 2,000 in a transaction (500,000; the
-//! third has a tenth of it), `--rounds N` (5). The readers are in `benches/decode`, a package with
-//! a lock file of its own; mariadb-binlog is started on the same files.
+//! A server writes four binlogs: sysbench rows, rows of twelve columns of mixed types, sysbench rows
+//! with one in each event ("sparse"), and with one in each transaction ("single"). `--rows N` in
+//! each of the first two, 2,000 in a transaction (500,000; the others have a fifth of it), `--rounds
+//! N` (5). The readers are in `benches/decode`, a package with a lock file of its own; the servers'
+//! own tools are started on the same files.
 #![allow(
     clippy::large_futures,
     clippy::unwrap_used,
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use otter_server::sandbox::Server;
+use otter_server::sandbox::{self, Server};
 use otter_tests::arguments::Arguments;
 use otter_tests::{query, testbed};
 
@@ -39,6 +40,22 @@ const MIX_ROW: &str = "NULL, FLOOR(RAND() * 200) - 100, FLOOR(RAND() * 60000), \
 /// Of the dense binlogs: as many as fit into the usual statement of a dump, more or less.
 const ROWS_OF_TRANSACTION: u64 = 2_000;
 
+/// How a table is filled.
+#[derive(Clone, Copy)]
+enum Filling {
+    /// Many rows with each statement.
+    Dense,
+    /// One row with each statement, and so many statements in a transaction.
+    OneByOne(u64),
+}
+
+/// The servers' tools, which print rows as text: name, environment variable of their folder, and
+/// folder in the cache.
+const TOOLS: [(&str, &str, &str); 2] = [
+    ("mysqlbinlog", "OTTER_MYSQL_BIN", "mysql"),
+    ("mariadb-binlog", "OTTER_MARIADB_BIN", "mariadb"),
+];
+
 /// A binlog that was written for this run.
 struct Log {
     label: &'static str,
@@ -52,22 +69,24 @@ async fn main() {
     let rows = arguments.number("rows", 500_000);
     let rounds = arguments.number("rounds", 5);
     // Without metadata and GTIDs, which the connector cannot read.
-    let server = testbed::mysql()
+    let mut server = testbed::mysql()
         .arg("--gtid-mode=OFF")
         .arg("--enforce-gtid-consistency=OFF")
         .arg("--max-binlog-size=1G")
         .start()
         .await;
     let logs = [
-        log(&server, "sysbench", SYSBENCH, SYSBENCH_ROW, rows, false).await,
-        log(&server, "mix", MIX, MIX_ROW, rows, false).await,
-        log(&server, "sparse", SYSBENCH, SYSBENCH_ROW, rows / 10, true).await,
+        log(&server, "sysbench", SYSBENCH, SYSBENCH_ROW, rows, Filling::Dense).await,
+        log(&server, "mix", MIX, MIX_ROW, rows, Filling::Dense).await,
+        log(&server, "sparse", SYSBENCH, SYSBENCH_ROW, rows / 5, Filling::OneByOne(100)).await,
+        log(&server, "single", SYSBENCH, SYSBENCH_ROW, rows / 5, Filling::OneByOne(1)).await,
     ];
-    let tool = mariadb_binlog(&logs, rounds.min(2));
+    server.stop().await.expect("the server stops");
+    let tools = logs.each_ref().map(|log| TOOLS.map(|tool| printed(tool, log, rounds.min(2))));
     let measured = run(&logs, rounds);
     let mut goals = Vec::new();
-    for (log, tool) in logs.iter().zip(tool) {
-        report(log, tool, &measured, &mut goals);
+    for (log, tools) in logs.iter().zip(&tools) {
+        report(log, tools, &measured, &mut goals);
     }
     for goal in goals {
         println!("{goal}");
@@ -81,7 +100,7 @@ async fn log(
     table: &str,
     row: &str,
     rows: u64,
-    one_by_one: bool,
+    filling: Filling,
 ) -> Log {
     let setup =
         format!("CREATE DATABASE IF NOT EXISTS bench; DROP TABLE IF EXISTS bench.rows; {table}");
@@ -89,12 +108,14 @@ async fn log(
     testbed::execute(server, "FLUSH BINARY LOGS").await;
     let logs = query::texts(server, "SHOW BINARY LOGS").await;
     let name = logs.last().and_then(|line| line.first()).expect("a binlog").clone();
-    if one_by_one {
+    if let Filling::OneByOne(size) = filling {
+        testbed::execute(server, "DROP PROCEDURE IF EXISTS bench.fill").await;
         testbed::execute(
             server,
             &format!(
-                "CREATE PROCEDURE bench.fill() BEGIN DECLARE n INT DEFAULT {rows}; \
-             WHILE n > 0 DO INSERT INTO bench.rows VALUES ({row}); SET n = n - 1; END WHILE; END"
+                "CREATE PROCEDURE bench.fill() BEGIN DECLARE n INT DEFAULT 0; START TRANSACTION; \
+                 WHILE n < {rows} DO INSERT INTO bench.rows VALUES ({row}); SET n = n + 1; \
+                 IF n MOD {size} = 0 THEN COMMIT; START TRANSACTION; END IF; END WHILE; COMMIT; END"
             ),
         )
         .await;
@@ -119,21 +140,28 @@ async fn log(
     Log { label, path: server.data_dir().join(name), rows }
 }
 
-/// The best time of MariaDB's tool, which prints the rows as text.
-fn mariadb_binlog(logs: &[Log], rounds: u64) -> Vec<Duration> {
-    let time = |path: &Path| {
+/// The best time of a tool; `None` where it is not there or fails.
+fn printed(
+    (name, variable, cache): (&str, &str, &str),
+    log: &Log,
+    rounds: u64,
+) -> Option<Duration> {
+    let folder = std::env::var_os(variable)
+        .map_or_else(|| sandbox::cache_folder().join(cache).join("bin"), PathBuf::from);
+    let here = folder.join(name);
+    let program = if here.is_file() { here } else { PathBuf::from(name) };
+    let time = |_| {
         let begin = Instant::now();
-        let status = Command::new("mariadb-binlog")
+        let status = Command::new(&program)
             .args(["-v", "--base64-output=decode-rows"])
-            .arg(path)
+            .arg(&log.path)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .status()
-            .expect("mariadb-binlog is installed");
+            .ok()?;
         status.success().then(|| begin.elapsed())
     };
-    let best = |log: &Log| (0..rounds).filter_map(|_| time(&log.path)).min();
-    logs.iter().map(|log| best(log).unwrap_or(Duration::MAX)).collect()
+    (0..rounds).filter_map(time).min()
 }
 
 /// Runs the package with the other readers, and counts allocations; the lines are told in its own
@@ -157,7 +185,7 @@ fn run_program(program: &str, arguments: &[&str], logs: &[Log]) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-fn report(log: &Log, tool: Duration, measured: &str, goals: &mut Vec<String>) {
+fn report(log: &Log, tools: &[Option<Duration>], measured: &str, goals: &mut Vec<String>) {
     let fields = |reader: &str| -> Vec<f64> {
         let prefix = format!("{}\t{reader}\t", log.label);
         let line = measured.lines().find_map(|line| line.strip_prefix(prefix.as_str()));
@@ -171,10 +199,12 @@ fn report(log: &Log, tool: Duration, measured: &str, goals: &mut Vec<String>) {
     }
     #[allow(clippy::cast_precision_loss, reason = "it is printed with two digits")]
     let (rows, allocations) = (log.rows as f64, fields("allocations")[1]);
-    if tool < Duration::MAX {
-        write!(text, " mariadb-binlog {:.2}", rows / tool.as_secs_f64() / 1e6).expect("text");
+    for ((name, ..), time) in TOOLS.iter().zip(tools) {
+        if let Some(time) = time {
+            write!(text, " {name} {:.2},", rows / time.as_secs_f64() / 1e6).expect("text");
+        }
     }
-    println!("{text}; {:.3} allocations a row", allocations / rows);
+    println!("{text} {:.3} allocations a row", allocations / rows);
     let ratio = rate("otter") / rate("connector");
     let verdict = |met: bool| if met { "met" } else { "missed" };
     let label = log.label;
@@ -183,7 +213,11 @@ fn report(log: &Log, tool: Duration, measured: &str, goals: &mut Vec<String>) {
         verdict(ratio >= 2.0)
     ));
     // A transaction has a list of its events; a row has nothing of its own.
-    let most = if label == "sparse" { 1.01 } else { 0.01 };
+    let most = match label {
+        "single" => 1.01,
+        "sparse" => 0.02,
+        _ => 0.01,
+    };
     goals.push(format!(
         "goal: decode {label} allocations per row {:.4} (target at most {most}) {}",
         allocations / rows,
