@@ -1,7 +1,9 @@
 //! Net changes of groups: what they must leave as it is, and where they stand back for source order.
 
+use std::sync::Arc;
+
 use otter_core::testkit::lease::lease;
-use otter_core::{ColumnType, Load, Timestamp, Value};
+use otter_core::{ColumnType, Load, Table, Timestamp, Value};
 use otter_server::sandbox::Flavor;
 
 use crate::place::Place;
@@ -16,7 +18,9 @@ on_both! {
         )
         .await;
         let columns = [("id", INT), ("at", ColumnType::Timestamp { digits: 0 }), ("n", INT)];
-        let measures = table(&place.database, "measure", &columns);
+        let mut measures = Table::clone(&table(&place.database, "measure", &columns));
+        measures.columns[1].nullable = false;
+        let measures = Arc::new(measures);
         let row = |id: i64, n: i64| -> Image<'static> {
             let at = Timestamp { seconds: 1_577_836_800, micros: 0, digits: 0 };
             vec![Some(Value::Int(id)), Some(Value::Timestamp(at)), Some(Value::Int(n))]
