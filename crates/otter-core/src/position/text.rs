@@ -93,11 +93,12 @@ fn parse_bare(text: &str) -> Result<Place, ParsePositionError> {
 fn parse_file(text: &str) -> Result<FilePlace, ParsePositionError> {
     let invalid = || ParsePositionError::File(text.to_owned());
     let (file, offset) = text.rsplit_once(':').ok_or_else(invalid)?;
+    let file = unescape(file).ok_or_else(invalid)?;
     if file.is_empty() || file.contains('/') {
         return Err(invalid());
     }
     let offset = offset.parse().map_err(|_| invalid())?;
-    Ok(FilePlace::new(unescape(file).ok_or_else(invalid)?, offset))
+    Ok(FilePlace::new(file, offset))
 }
 
 fn parse_last(text: &str) -> Result<Fingerprint, ParsePositionError> {
@@ -158,7 +159,14 @@ mod tests {
         assert!(place.gtids.is_some());
         let place: Place = "mysql-bin.000003:1234".parse().unwrap();
         assert_eq!(place.file, Some(FilePlace::new("mysql-bin.000003", 1234)));
-        for text in ["soon", "mysql-bin.000003", "/var/b.000003:4", "gtid=x", "colour=red"] {
+        for text in [
+            "soon",
+            "mysql-bin.000003",
+            "/var/b.000003:4",
+            "file=b%2F5.000001:4",
+            "gtid=x",
+            "colour=red",
+        ] {
             assert!(text.parse::<Place>().is_err(), "{text}");
         }
     }
