@@ -113,6 +113,9 @@ impl Payload {
             self.taken += chunk.len();
             return Ok(!chunk.is_empty());
         };
+        if !self.in_frame && !rest.is_empty() && !begins_frame(rest) {
+            return Err(EventError::Compressed("it is no zstd stream"));
+        }
         let begin = self.output.len();
         self.output.reserve(STEP);
         let mut source = InBuffer::around(rest);
@@ -133,6 +136,12 @@ impl Payload {
         self.in_frame = left != 0;
         Ok(true)
     }
+}
+
+/// Whether a frame begins here, or one to be skipped (RFC 8878, section 3.1). The library may also know
+/// formats of before the first release, whose memory no parameter bounds.
+fn begins_frame(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }
 
 /// A decoder that takes less memory than `limit` for what it looks back upon. A frame's first
@@ -203,6 +212,19 @@ mod tests {
             error = payload.next_event().err();
         }
         assert_eq!(error, Some(EventError::TooLarge { limit: 30 }));
+    }
+
+    /// zstd 0.7's format, of which ten bytes asked for 128 MiB.
+    #[test]
+    fn formats_of_before_the_first_release_are_refused() {
+        let old = [0x27, 0xb5, 0x2f, 0xfd, 0x00, 0x88];
+        assert_eq!(read(&body(0, &old)), Err(EventError::Compressed("it is no zstd stream")));
+        let frame = zstd::encode_all(&events().concat()[..], 3).unwrap();
+        let behind = [&frame[..], &old].concat();
+        assert_eq!(read(&body(0, &behind)), Err(EventError::Compressed("it is no zstd stream")));
+        // A frame to be skipped is no event.
+        let skipped = [&[0x53, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 7, 7][..], &frame].concat();
+        assert_eq!(read(&body(0, &skipped)).unwrap(), events());
     }
 
     #[test]
