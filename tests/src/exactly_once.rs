@@ -75,7 +75,8 @@ impl Site {
         source.execute(SCHEMA).await.expect("the source takes the tables");
         target.execute(SCHEMA).await.expect("the target takes the tables");
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let config = config(&source, &target, 2_000);
+        // Small groups, so that several execute at once whenever there is something to catch up.
+        let config = config(&source, &target, 2_000) + "group_rows = 50\n";
         Self { source, target, config, folder }
     }
 
