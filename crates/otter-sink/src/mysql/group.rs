@@ -81,7 +81,10 @@ impl Session {
     }
 
     /// Cuts transactions into groups of about so many rows; each has the position behind it.
-    pub(super) fn cut(&self, group: Group<'_>) -> Result<Vec<(usize, Position)>, MySqlLoadError> {
+    pub(super) fn cut<'t>(
+        &self,
+        group: Group<'t>,
+    ) -> Result<Vec<(&'t [Transaction], Position)>, MySqlLoadError> {
         let mut position = self.position.clone().ok_or(MySqlLoadError::NotBegun)?;
         let mut groups = Vec::new();
         let mut rest = group.transactions;
@@ -99,7 +102,7 @@ impl Session {
             } else {
                 position_behind(position, piece, group.through)?
             };
-            groups.push((piece.len(), position.clone()));
+            groups.push((piece, position.clone()));
         }
         Ok(groups)
     }

@@ -15,7 +15,7 @@ use super::error::MySqlLoadError;
 use super::group::Group;
 use super::line::{Line, require_held};
 use super::options::{DdlPolicy, LoaderOptions};
-use super::parallel::first_guess;
+use super::parallel::FIRST_GUESS;
 use super::plan::TablePlans;
 use super::random::random_name;
 use super::session::{Advance, Session};
@@ -109,7 +109,7 @@ impl MySqlLoader {
             helpers: Vec::new(),
             no_helper_before: None,
             rows_per_group: self.options.group_rows,
-            usual_time: first_guess(),
+            usual_time: FIRST_GUESS,
             target: (self.url.clone(), times),
             store,
             options: self.options.clone(),
@@ -219,6 +219,7 @@ impl Session {
 
     async fn load(&mut self, batch: &Batch, lease: &Lease) -> Result<Loaded, MySqlLoadError> {
         self.check_order(batch)?;
+        self.keep_alive(lease).await?;
         if batch.is_fragment() {
             return Box::pin(self.load_fragment(batch, lease)).await;
         }
@@ -229,7 +230,6 @@ impl Session {
             return Err(MySqlLoadError::Malformed { what: "it has no position" });
         };
         self.rows_per_group = self.rows_per_group_of(batch);
-        self.keep_alive(lease).await?;
         let segments = cut(&batch.transactions);
         let mut loaded = Loaded::default();
         let mut committed = 0;

@@ -36,7 +36,7 @@ const LEAST_PATIENCE: Duration = Duration::from_millis(20);
 /// How long nothing more is tried where a further connection was refused.
 const HELPER_PAUSE: Duration = Duration::from_secs(60);
 /// What a group may be believed to take before any has ended.
-const FIRST_GUESS: Duration = Duration::from_millis(50);
+pub(super) const FIRST_GUESS: Duration = Duration::from_millis(50);
 
 /// A group with everything that is decided before it begins.
 #[derive(Debug)]
@@ -73,19 +73,20 @@ impl Session {
         lease: &Lease,
     ) -> Result<u64, MySqlLoadError> {
         let cuts = self.cut(group)?;
-        if cuts.len() < 2 || self.options.connections < 2 {
-            return self.load_one_by_one(group, cuts, lease).await;
-        }
-        let mut works = Vec::with_capacity(cuts.len());
-        let mut rest = group.transactions;
-        for (length, through) in cuts {
-            let (transactions, behind) = rest.split_at(length);
-            rest = behind;
-            let writes = WriteSet::of(transactions, &self.tables);
-            works.push(Work { transactions, through, writes });
-        }
-        self.open_helpers(works.len(), lease).await?;
         let mut rows = 0;
+        if cuts.len() < 2 || self.options.connections < 2 {
+            for (transactions, through) in &cuts {
+                rows += self.load_group(Group { transactions, through }, lease).await?;
+            }
+            return Ok(rows);
+        }
+        let with_writes = |(transactions, through)| Work {
+            transactions,
+            through,
+            writes: WriteSet::of(transactions, &self.tables),
+        };
+        let works: Vec<_> = cuts.into_iter().map(with_writes).collect();
+        self.open_helpers(works.len(), lease).await?;
         let mut works = works.as_slice();
         while !works.is_empty() {
             let outcome = Box::pin(self.run_groups(works, lease)).await?;
@@ -100,22 +101,6 @@ impl Session {
                 rows += Box::pin(self.load_group(group, lease)).await?;
                 works = rest;
             }
-        }
-        Ok(rows)
-    }
-
-    async fn load_one_by_one(
-        &mut self,
-        group: Group<'_>,
-        cuts: Vec<(usize, Position)>,
-        lease: &Lease,
-    ) -> Result<u64, MySqlLoadError> {
-        let mut rows = 0;
-        let mut rest = group.transactions;
-        for (length, through) in cuts {
-            let (transactions, behind) = rest.split_at(length);
-            rest = behind;
-            rows += self.load_group(Group { transactions, through: &through }, lease).await?;
         }
         Ok(rows)
     }
@@ -355,9 +340,4 @@ impl<'l> Run<'l, '_> {
             self.written.remove(&work.writes);
         }
     }
-}
-
-/// The guess with which a session begins.
-pub(super) const fn first_guess() -> Duration {
-    FIRST_GUESS
 }

@@ -18,6 +18,7 @@ pub(crate) use lookup::TablePlans;
 use run::Run;
 pub(crate) use script::{Expect, RowsOf, Script};
 
+use super::group::row_count;
 use super::net::{NetRow, compact};
 use super::refusal::Reason;
 use super::store::Store;
@@ -37,7 +38,7 @@ pub(crate) struct Limits {
 const PACKET_SLACK: usize = 1024;
 
 /// The most rows that are compacted at once: each takes some hundred bytes meanwhile (MEM-1).
-const MOST_COMPACTED: usize = 32_000;
+const MOST_COMPACTED: u64 = 32_000;
 
 /// How rows become statements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -236,10 +237,6 @@ impl<'a> Planner<'a> {
             rows: 1,
         }
     }
-}
-
-fn row_count(transactions: &[Transaction]) -> usize {
-    transactions.iter().map(Transaction::row_count).sum()
 }
 
 #[cfg(test)]
