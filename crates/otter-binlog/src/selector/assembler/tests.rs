@@ -111,26 +111,12 @@ impl Stream {
     }
 
     pub(super) fn insert(&mut self, id: u8, rows: &[(i32, &str)]) -> Result<(), SelectError> {
-        let mut body = vec![id, 0, 0, 0, 0, 0, 1, 0, 2, 0, 2, 3];
-        for (id, text) in rows {
-            body.push(0);
-            body.extend_from_slice(&id.to_le_bytes());
-            body.push(u8::try_from(text.len()).unwrap());
-            body.extend_from_slice(text.as_bytes());
-        }
-        self.send(EventKind::WRITE_ROWS, &body)
+        self.send(EventKind::WRITE_ROWS, &inserted(id, rows))
     }
 
     /// As [`insert`](Self::insert), with the event cut in pieces as MariaDB 12.3 does.
     fn insert_in_pieces(&mut self, id: u8, rows: &[(i32, &str)]) -> Result<(), SelectError> {
-        let mut body = vec![id, 0, 0, 0, 0, 0, 1, 0, 2, 0, 2, 3];
-        for (id, text) in rows {
-            body.push(0);
-            body.extend_from_slice(&id.to_le_bytes());
-            body.push(u8::try_from(text.len()).unwrap());
-            body.extend_from_slice(text.as_bytes());
-        }
-        let whole = EventBytes::new(EventKind::WRITE_ROWS, &body).plain();
+        let whole = EventBytes::new(EventKind::WRITE_ROWS, &inserted(id, rows)).plain();
         let pieces: Vec<_> = whole.chunks(10).collect();
         for (number, piece) in pieces.iter().enumerate() {
             let mut body = [pieces.len(), number + 1]
@@ -166,6 +152,18 @@ impl Stream {
     pub(super) fn cut(&mut self) -> Batch {
         self.assembler.cut().unwrap()
     }
+}
+
+/// The body of a rows event of new rows.
+fn inserted(id: u8, rows: &[(i32, &str)]) -> Vec<u8> {
+    let mut body = vec![id, 0, 0, 0, 0, 0, 1, 0, 2, 0, 2, 3];
+    for (id, text) in rows {
+        body.push(0);
+        body.extend_from_slice(&id.to_le_bytes());
+        body.push(u8::try_from(text.len()).unwrap());
+        body.extend_from_slice(text.as_bytes());
+    }
+    body
 }
 
 pub(super) fn ids(batch: &Batch) -> Vec<i64> {
