@@ -5,7 +5,7 @@
 //! workload is written at the source while nothing follows; then one side after the other catches up
 //! alone. `--flavors mariadb,mysql`, `--scale PERCENT` of the rows and transactions (100),
 //! `--durable yes` for servers that wait for their disk at each commit (no),
-//! `--workloads bulk,oltp,…` (all).
+//! `--workloads bulk,oltp,…` (all), `--connections N` of Otter to its target (its default).
 #![allow(
     clippy::large_futures,
     clippy::wildcard_enum_match_arm,
@@ -60,7 +60,8 @@ async fn main() {
     let mut goals = Vec::new();
     for name in arguments.text("flavors", "mariadb,mysql").split(',') {
         let flavor: Flavor = name.parse().expect("mariadb or mysql");
-        let bench = Bench::start(flavor, is_durable, scale).await;
+        let bench =
+            Bench::start(flavor, is_durable, scale, arguments.text("connections", "")).await;
         for workload in WORKLOADS.iter().filter(|workload| wanted.contains(&workload.name)) {
             goals.extend(bench.run(workload).await);
         }
@@ -87,7 +88,7 @@ struct Bench {
 }
 
 impl Bench {
-    async fn start(flavor: Flavor, is_durable: bool, scale: u64) -> Self {
+    async fn start(flavor: Flavor, is_durable: bool, scale: u64, connections: &str) -> Self {
         let start = |id| async move {
             let mut options = ServerOptions::new(flavor, id)
                 .root_password("")
@@ -132,8 +133,12 @@ impl Bench {
         for server in [&bench.source, &bench.target] {
             server.execute(&tables()).await.expect("the tables are made");
         }
-        let text = config(&bench.source, &bench.target, 10_000)
-            .replace("start = \"now\"", "start = \"now\"\nddl = \"skip\"");
+        let mut settings = "start = \"now\"\nddl = \"skip\"".to_owned();
+        if !connections.is_empty() {
+            settings.push_str(&format!("\nconnections = {connections}"));
+        }
+        let text =
+            config(&bench.source, &bench.target, 10_000).replace("start = \"now\"", &settings);
         let mut otter = OtterProcess::run(bench.folder.path(), &text);
         otter.wait_for_log("pipeline running", Duration::from_secs(60)).await;
         otter.terminate_and_expect_success(Duration::from_secs(30)).await;
@@ -160,15 +165,16 @@ impl Bench {
         let mut best = Duration::MAX;
         let mut natives = Vec::new();
         for native in &self.natives {
-            let time = native.catch_up(self.flavor, &mark).await;
+            let (time, cpu) = native.catch_up(self.flavor, &mark).await;
             best = best.min(time);
-            natives.push(format!("native with {} {:.2} s", native.workers, time.as_secs_f64()));
+            let seconds = time.as_secs_f64();
+            natives.push(format!("native with {} {seconds:.2} s (CPU {cpu:.2} s)", native.workers));
         }
-        let Caught { time, cpu, memory } = self.catch_up(&mark).await;
+        let Caught { time, cpu, memory, target } = self.catch_up(&mark).await;
         let ratio = best.as_secs_f64() / time.as_secs_f64();
         println!(
             "{} {}: written in {:.1} s; otter {:.2} s ({} changes/s, its own CPU {cpu:.2} s, peak \
-             {memory} MiB), {}; ratio {ratio:.2}",
+             {memory} MiB, the target's CPU {target:.2} s), {}; ratio {ratio:.2}",
             self.flavor,
             workload.name,
             written.as_secs_f64(),
@@ -184,13 +190,15 @@ impl Bench {
 
     /// Lets Otter catch up, from the start of its process.
     async fn catch_up(&self, mark: &str) -> Caught {
+        let (before, _) = usage(self.target.pid().expect("it runs"));
         let begun = Instant::now();
         let mut otter = OtterProcess::start(self.folder.path(), &["run"]);
         wait_for(&self.target, mark, || otter.assert_runs()).await;
         let time = begun.elapsed();
         let (cpu, memory) = usage(otter.id());
+        let (after, _) = usage(self.target.pid().expect("it runs"));
         otter.terminate_and_expect_success(Duration::from_secs(30)).await;
-        Caught { time, cpu, memory }
+        Caught { time, cpu, memory, target: after - before }
     }
 
     /// Writes a workload; returns the number of row changes.
@@ -296,14 +304,17 @@ impl Native {
         self.server.execute(stop).await.expect("the replica stops");
     }
 
-    async fn catch_up(&self, flavor: Flavor, mark: &str) -> Duration {
+    /// The time, and the seconds of the server's processor.
+    async fn catch_up(&self, flavor: Flavor, mark: &str) -> (Duration, f64) {
+        let (before, _) = usage(self.server.pid().expect("it runs"));
         let begun = Instant::now();
         let start = if flavor == Flavor::MySql { "START REPLICA" } else { "START SLAVE" };
         self.server.execute(start).await.expect("the replica starts");
         wait_for(&self.server, mark, || ()).await;
         let time = begun.elapsed();
+        let (after, _) = usage(self.server.pid().expect("it runs"));
         self.pause(flavor).await;
-        time
+        (time, after - before)
     }
 }
 
@@ -313,6 +324,8 @@ struct Caught {
     cpu: f64,
     /// MiB at most.
     memory: u64,
+    /// Seconds of the target's processor meanwhile.
+    target: f64,
 }
 
 async fn wait_for(server: &Server, mark: &str, mut check: impl FnMut()) {
