@@ -7,6 +7,7 @@
 //! | [`query`] | what a server answers |
 //! | [`charsets`] | what servers make of the codes of character sets |
 //! | [`comparison`] | whether two servers hold the same rows |
+//! | [`corpora`] | recorded binlogs and statements |
 //! | [`otter`] | the program `otter-server` |
 //! | [`proxy`] | a line that is cut, silent or slow |
 //! | [`wait`] | conditions with deadlines |
@@ -25,6 +26,7 @@
 pub mod arguments;
 pub mod charsets;
 pub mod comparison;
+pub mod corpora;
 pub mod exactly_once;
 pub mod fencing;
 pub mod huge_transaction;

@@ -12,6 +12,7 @@
 //! All of these panic where something does not work: a test without its server
 //! fails, it does not skip.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use otter_server::sandbox::{Flavor, Server, ServerOptions};
@@ -48,6 +49,28 @@ pub fn server(flavor: Flavor) -> Testbed {
     static LAST_ID: AtomicU32 = AtomicU32::new(100);
     let id = LAST_ID.fetch_add(1, Ordering::Relaxed) + 1;
     Testbed(ServerOptions::new(flavor, id).root_password("").fast())
+}
+
+/// The server of this flavor that all tests of this process share, as its makers ship it, with a
+/// binlog.
+///
+/// # Panics
+/// Where it does not start.
+pub fn shared(flavor: Flavor) -> &'static Server {
+    static MARIADB: OnceLock<Server> = OnceLock::new();
+    static MYSQL: OnceLock<Server> = OnceLock::new();
+    let slot = if flavor == Flavor::MySql { &MYSQL } else { &MARIADB };
+    // On a thread of its own, since the caller's runtime is at work.
+    slot.get_or_init(|| {
+        let start = move || {
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("the system has room for one more runtime")
+                .block_on(server(flavor).target().start())
+        };
+        std::thread::spawn(start).join().expect("the server starts")
+    })
 }
 
 impl Testbed {

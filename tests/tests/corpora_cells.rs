@@ -20,6 +20,7 @@ use std::{env, fs};
 use otter_binlog::file::BinlogFile;
 use otter_core::{Change, Row, RowsEvent, Value};
 use otter_server::sandbox::cache_folder;
+use otter_tests::corpora;
 
 const MAX_EVENT: usize = 64 << 20;
 
@@ -222,15 +223,13 @@ fn compare_file(
 
 #[test]
 fn every_cell_is_what_the_servers_tools_print() {
-    let Some(folder) = env::var_os("OTTER_CORPORA").map(PathBuf::from) else {
-        panic!("set OTTER_CORPORA to the folder of the recorded binlogs");
-    };
+    let folder = corpora::folder();
     let tools = [
         (5, tool("OTTER_MYSQL_BIN", "mysqlbinlog", "mysql", false)),
         (7, tool("OTTER_MARIADB_BIN", "mariadb-binlog", "mariadb", true)),
     ];
     let (mut totals, mut wrong, mut unread) = (Totals::default(), Vec::new(), 0);
-    for line in fs::read_to_string(folder.join("MANIFEST.tsv")).unwrap().lines().skip(1) {
+    for line in corpora::manifest() {
         let fields: Vec<&str> = line.split('\t').collect();
         let rows = |place: usize| fields[place].parse::<usize>().unwrap();
         // The better of the two: the one that can read the file and finds more rows.

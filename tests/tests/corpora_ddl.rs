@@ -13,22 +13,16 @@
 )]
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use otter_binlog::history::token::{Lexer, TokenKind};
 use otter_binlog::history::{
     Dialect, Flavor, Schema, SchemaOptions, Session, Statement, TableSchema, read,
 };
-
-fn corpora() -> PathBuf {
-    let folder = std::env::var_os("OTTER_CORPORA")
-        .expect("set OTTER_CORPORA to the folder with the recorded corpora");
-    PathBuf::from(folder)
-}
+use otter_tests::corpora::folder;
 
 fn text_of(path: &str) -> String {
-    let path = corpora().join(path);
+    let path = folder().join(path);
     std::fs::read_to_string(&path)
         .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
 }

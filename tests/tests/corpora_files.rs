@@ -13,18 +13,11 @@
 )]
 
 use std::fs;
-use std::path::PathBuf;
 
 use otter_binlog::file::{BinlogFile, FileError};
+use otter_tests::corpora::{folder, manifest as manifest_lines};
 
 const MAX_EVENT: usize = 64 << 20;
-
-fn folder() -> PathBuf {
-    match std::env::var_os("OTTER_CORPORA") {
-        Some(folder) => folder.into(),
-        None => panic!("set OTTER_CORPORA to the folder of the recorded binlogs"),
-    }
-}
 
 /// One line of the manifest.
 struct Listed {
@@ -36,7 +29,6 @@ struct Listed {
 }
 
 fn manifest() -> Vec<Listed> {
-    let text = fs::read_to_string(folder().join("MANIFEST.tsv")).unwrap();
     let listed = |line: &str| {
         let fields: Vec<&str> = line.split('\t').collect();
         let number = |place: usize| fields[place].parse::<usize>().unwrap();
@@ -48,7 +40,7 @@ fn manifest() -> Vec<Listed> {
             is_defective: !fields[9].trim().is_empty(),
         }
     };
-    text.lines().skip(1).map(listed).collect()
+    manifest_lines().iter().map(|line| listed(line)).collect()
 }
 
 /// What was found in a file.

@@ -25,6 +25,7 @@ mod run;
 
 use std::path::PathBuf;
 
+use otter_tests::corpora;
 use otter_tests::testbed::FLAVORS;
 
 use case::Case;
@@ -35,9 +36,7 @@ use run::{Run, files};
 const SCHEMAS: &str = include_str!("corpora_maxwell/schemas.case");
 
 fn maxwell(folder: &str) -> PathBuf {
-    let corpora = std::env::var_os("OTTER_CORPORA")
-        .expect("set OTTER_CORPORA to the folder with the recorded corpora");
-    PathBuf::from(corpora).join("maxwell").join(folder)
+    corpora::folder().join("maxwell").join(folder)
 }
 
 #[tokio::test]

@@ -11,25 +11,12 @@
 )]
 
 use std::error::Error;
-use std::fs;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use otter_binlog::reader::{BinlogFiles, BinlogReader, ParallelOptions, ReadOptions};
 use otter_core::{Change, Event, Position, Start, Transaction};
-
-fn folder() -> PathBuf {
-    match std::env::var_os("OTTER_CORPORA") {
-        Some(folder) => folder.into(),
-        None => panic!("set OTTER_CORPORA to the folder of the recorded binlogs"),
-    }
-}
-
-fn paths() -> Vec<String> {
-    let text = fs::read_to_string(folder().join("MANIFEST.tsv")).unwrap();
-    let path = |line: &str| line.split('\t').next().unwrap().to_owned();
-    text.lines().skip(1).map(path).collect()
-}
+use otter_tests::corpora::{folder, paths};
 
 fn chain(error: &dyn Error) -> String {
     let cause = error.source().map(chain);

@@ -14,26 +14,14 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use otter_binlog::file::BinlogFile;
 use otter_binlog::reader::{BinlogFiles, BinlogReader, ReadOptions};
 use otter_core::Start;
+use otter_tests::corpora::{folder, paths};
 
 const MAX_EVENT: usize = 64 << 20;
-
-fn folder() -> PathBuf {
-    match std::env::var_os("OTTER_CORPORA") {
-        Some(folder) => folder.into(),
-        None => panic!("set OTTER_CORPORA to the folder of the recorded binlogs"),
-    }
-}
-
-fn paths() -> Vec<String> {
-    let text = fs::read_to_string(folder().join("MANIFEST.tsv")).unwrap();
-    let path = |line: &str| line.split('\t').next().unwrap().to_owned();
-    text.lines().skip(1).map(path).collect()
-}
 
 /// The rows of each event with its offset, up to the first error.
 fn events(bytes: &[u8]) -> Vec<(u64, usize)> {

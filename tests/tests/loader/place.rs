@@ -1,7 +1,7 @@
 //! A place in a shared server: databases of its own for each test.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use otter_core::testkit::lease::{lease, pipeline};
@@ -12,24 +12,6 @@ use otter_tests::wait::wait_until;
 use otter_tests::{query, testbed};
 
 use crate::source::{self, INT, Source};
-
-/// The server of this flavor that all tests of this process share.
-pub fn shared(flavor: Flavor) -> &'static Server {
-    static MARIADB: OnceLock<Server> = OnceLock::new();
-    static MYSQL: OnceLock<Server> = OnceLock::new();
-    let slot = if flavor == Flavor::MySql { &MYSQL } else { &MARIADB };
-    // On a thread of its own, since the caller's runtime is at work.
-    slot.get_or_init(|| {
-        let start = move || {
-            tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .expect("the system has room for one more runtime")
-                .block_on(testbed::server(flavor).target().start())
-        };
-        std::thread::spawn(start).join().expect("the server starts")
-    })
-}
 
 /// A test's own databases: one for its tables and one for checkpoints and marks.
 #[derive(Debug, Clone)]
@@ -47,7 +29,7 @@ impl Place {
         static LAST: AtomicU32 = AtomicU32::new(0);
         let number = LAST.fetch_add(1, Ordering::Relaxed);
         let place = Self {
-            server: shared(flavor),
+            server: testbed::shared(flavor),
             flavor,
             database: format!("place_{number}"),
             schema: format!("otter_{number}"),

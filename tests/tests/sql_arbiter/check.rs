@@ -5,9 +5,9 @@ use std::time::Duration;
 use otter_arbitrate::SqlArbiter;
 use otter_core::{Arbiter, Finding, PipelineId, Side, Verdict};
 use otter_tests::query::{number, text};
-use otter_tests::testbed::{self, FLAVORS, execute};
+use otter_tests::testbed::{self, FLAVORS, execute, shared};
 
-use crate::place::{new_schema, shared, url};
+use crate::place::{new_schema, url};
 
 fn side() -> Side {
     Side::target(PipelineId::new("shop"))

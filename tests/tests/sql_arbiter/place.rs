@@ -2,7 +2,7 @@
 //! of their own to it.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,27 +10,7 @@ use otter_arbitrate::SqlArbiter;
 use otter_core::testkit::arbiter::Node;
 use otter_core::testkit::remote_arbiter::RemoteNode;
 use otter_core::{Arbiter, DatabaseUrl};
-use otter_server::sandbox::{Flavor, Server};
 use otter_tests::proxy::Proxy;
-use otter_tests::testbed;
-
-/// The server of this flavor that all tests of this process share.
-pub fn shared(flavor: Flavor) -> &'static Server {
-    static MARIADB: OnceLock<Server> = OnceLock::new();
-    static MYSQL: OnceLock<Server> = OnceLock::new();
-    let slot = if flavor == Flavor::MySql { &MYSQL } else { &MARIADB };
-    // On a thread of its own, since the caller's runtime is at work.
-    slot.get_or_init(|| {
-        let start = move || {
-            tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .expect("the system has room for one more runtime")
-                .block_on(testbed::server(flavor).start())
-        };
-        std::thread::spawn(start).join().expect("the server starts")
-    })
-}
 
 /// A schema's name that no other test of this process has.
 pub fn new_schema() -> String {

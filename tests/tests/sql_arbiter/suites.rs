@@ -9,10 +9,10 @@ use otter_core::testkit::arbiter::{ArbiterFixture, Node};
 use otter_core::testkit::remote_arbiter::{RemoteArbiterFixture, RemoteNode};
 use otter_core::testkit::suite::Fixture;
 use otter_server::sandbox::{Flavor, Server};
-use otter_tests::testbed;
+use otter_tests::testbed::{self, shared};
 use tokio::sync::Mutex;
 
-use crate::place::{Line, Lines, new_schema, shared, url};
+use crate::place::{Line, Lines, new_schema, url};
 
 /// Long enough to be renewed on a busy machine, short enough for a suite.
 const LEASE: Duration = Duration::from_secs(3);

@@ -6,10 +6,10 @@ use otter_arbitrate::SqlArbiter;
 use otter_core::{Arbiter, Fault, Lease, PipelineId, Side};
 use otter_server::sandbox::Flavor;
 use otter_tests::query::{number, text, texts};
-use otter_tests::testbed::{self, FLAVORS, execute};
+use otter_tests::testbed::{self, FLAVORS, execute, shared};
 use tokio::time::{Instant, sleep};
 
-use crate::place::{new_schema, shared, url};
+use crate::place::{new_schema, url};
 
 const LEASE: Duration = Duration::from_secs(3);
 
