@@ -6,10 +6,12 @@
 
 mod classify;
 mod kind;
+mod named;
 mod names;
 mod tokens;
 
 pub(crate) use classify::classify;
 pub(crate) use kind::{Scope, Statement, XaVerb};
+pub(crate) use named::named_tables;
 pub(crate) use names::QualifiedName;
 pub(crate) use tokens::{Dialect, Wide};

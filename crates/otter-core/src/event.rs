@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::ddl::Ddl;
 use crate::rows::RowArena;
-use crate::table::{Table, TableName};
+use crate::table::Table;
 use crate::value::Value;
 
 /// One event of a transaction, in source order.
@@ -75,19 +76,6 @@ pub enum Change<'a> {
         /// The row as it was.
         before: Row<'a>,
     },
-}
-
-/// A schema change, as the source logged it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ddl {
-    /// The session's default database; empty where it had none.
-    pub database: Arc<str>,
-    /// The statement's text.
-    pub statement: Arc<str>,
-    /// What it does, in the statement's own first words: `ALTER TABLE`.
-    pub kind: Arc<str>,
-    /// The tables it names; empty where it concerns a whole database.
-    pub tables: Vec<TableName>,
 }
 
 impl RowsEvent {

@@ -13,6 +13,7 @@ pub mod arbiter;
 pub mod batch;
 pub mod budget;
 pub mod database_url;
+pub mod ddl;
 pub mod event;
 pub mod fault;
 pub mod finding;
@@ -34,7 +35,8 @@ pub use arbiter::{Arbiter, ArbiterId, Campaign, Holder, Lease, PipelineId, Role,
 pub use batch::{Batch, Origin, Part, SourceTime, Transaction, TransactionEnd};
 pub use budget::{Budget, Permit};
 pub use database_url::DatabaseUrl;
-pub use event::{Change, Ddl, Event, Row, RowFlags, RowKind, RowsEvent};
+pub use ddl::{Ddl, DdlName, DdlReach, DdlSession};
+pub use event::{Change, Event, Row, RowFlags, RowKind, RowsEvent};
 pub use fault::{Classify, Error, Fault, Result};
 pub use finding::{Finding, Verdict};
 pub use mapping::{Mapping, Mappings, Route};

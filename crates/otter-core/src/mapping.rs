@@ -4,6 +4,7 @@
 //! table, the most specific one decides: an exact part counts more than a glob, then more
 //! literal characters, then more `?`, then fewer `*`.
 
+mod ddl;
 mod error;
 mod glob;
 mod pattern;

@@ -15,6 +15,7 @@ fn alter(place: &Place) -> Event {
         statement: Arc::from("ALTER TABLE pair ADD COLUMN m INT DEFAULT 'sekret'"),
         kind: Arc::from("ALTER TABLE"),
         tables: vec![otter_core::TableName::new(place.database.as_str(), "pair")],
+        ..Ddl::default()
     })
 }
 

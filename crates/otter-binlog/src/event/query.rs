@@ -13,6 +13,8 @@ pub(crate) struct Query<'a> {
     /// In the client's character set; compressed in a QUERY_COMPRESSED event.
     pub(crate) statement: &'a [u8],
     pub(crate) session: Session,
+    /// `time_zone`, where the statement depends on it.
+    pub(crate) time_zone: Option<&'a [u8]>,
     /// The connection that ran it, which owns its temporary tables.
     pub(crate) thread: u32,
     /// Whether it failed, but was logged because it had an effect.
@@ -31,15 +33,31 @@ pub(crate) struct Session {
     pub(crate) utf8mb4_collation: Option<u16>,
     /// MySQL: `explicit_defaults_for_timestamp`.
     pub(crate) explicit_timestamp_defaults: Option<bool>,
+    /// Options of the session, bit by bit.
+    pub(crate) flags: u32,
+    /// What the event's second lacks of the time at which the statement began.
+    pub(crate) micros: u32,
 }
 
 const SQL_MODE_ANSI_QUOTES: u64 = 4;
 const SQL_MODE_NO_BACKSLASH_ESCAPES: u64 = 1 << 20;
+const NO_FOREIGN_KEY_CHECKS: u32 = 1 << 26;
+const NO_UNIQUE_CHECKS: u32 = 1 << 27;
 
 impl Session {
     /// Whether `"name"` is a name instead of a text.
     pub(crate) fn has_ansi_quotes(&self) -> bool {
         self.sql_mode & SQL_MODE_ANSI_QUOTES != 0
+    }
+
+    /// Whether the session did not check foreign keys.
+    pub(crate) fn has_no_foreign_key_checks(&self) -> bool {
+        self.flags & NO_FOREIGN_KEY_CHECKS != 0
+    }
+
+    /// Whether the session did not check unique keys.
+    pub(crate) fn has_no_unique_checks(&self) -> bool {
+        self.flags & NO_UNIQUE_CHECKS != 0
     }
 
     /// Whether a backslash in a text is just a backslash.
@@ -65,19 +83,25 @@ impl<'a> Query<'a> {
         let database = cursor.bytes(database_length)?;
         cursor.u8()?;
         let mut session = Session::default();
+        let mut time_zone = None;
         // A status variable of a newer server, or one that is cut, ends the list; what was read
         // before it holds.
-        let _ = session.read(&mut Cursor::new(status));
-        Ok(Self { database, statement: cursor.take_rest(), session, thread, failed })
+        let _ = session.read(&mut Cursor::new(status), &mut time_zone);
+        Ok(Self { database, statement: cursor.take_rest(), session, time_zone, thread, failed })
     }
 }
 
 impl Session {
-    fn read(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Short> {
+    fn read<'a>(
+        &mut self,
+        cursor: &mut Cursor<'a>,
+        time_zone: &mut Option<&'a [u8]>,
+    ) -> Result<(), Short> {
         while !cursor.is_empty() {
             match cursor.u8()? {
-                // Flags, lengths written by the master.
-                0 | 10 => drop(cursor.u32()?),
+                0 => self.flags = cursor.u32()?,
+                // The length that the master wrote.
+                10 => drop(cursor.u32()?),
                 1 => self.sql_mode = cursor.u64()?,
                 // Catalog with a zero behind it.
                 2 => {
@@ -91,8 +115,9 @@ impl Session {
                     cursor.u16()?;
                     self.server_collation = Some(cursor.u16()?);
                 }
-                // Time zone, catalog without zero.
-                5 | 6 => drop(cursor.prefixed(1)?),
+                5 => *time_zone = Some(cursor.prefixed(1)?),
+                // Catalog without zero.
+                6 => drop(cursor.prefixed(1)?),
                 // Names of months, collation of the database.
                 7 | 8 => drop(cursor.u16()?),
                 18 => self.utf8mb4_collation = Some(cursor.u16()?),
@@ -104,8 +129,8 @@ impl Session {
                     cursor.prefixed(1)?;
                 }
                 12 => skip_database_names(cursor)?,
-                // Microseconds, in MySQL and in MariaDB.
-                13 | 128 => drop(cursor.u24()?),
+                // In MySQL and in MariaDB.
+                13 | 128 => self.micros = cursor.u24()?,
                 16 => self.explicit_timestamp_defaults = Some(cursor.u8()? != 0),
                 // Switches of one byte.
                 19 | 20 => drop(cursor.u8()?),
@@ -147,9 +172,10 @@ mod tests {
     #[test]
     fn session_and_statement_are_read_behind_every_known_variable() {
         let status = [
-            &[0, 1, 2, 3, 4][..],
+            &[0, 1, 2, 3, 0x0c][..],
             &[1, 4, 0, 16, 0, 0, 0, 0, 0],
             &[6, 3, b's', b't', b'd'],
+            &[5, 3, b'C', b'E', b'T'],
             &[12, 2, b'a', 0, b'b', b'c', 0],
             &[12, 254],
             &[13, 1, 2, 3],
@@ -161,6 +187,8 @@ mod tests {
         let query = Query::parse(&body, &Format::default()).unwrap();
         assert_eq!((query.database, query.statement), (&b"shop"[..], &b"DROP TABLE t"[..]));
         assert_eq!(query.session.client_collation, Some(28));
+        assert_eq!((query.time_zone, query.session.micros), (Some(&b"CET"[..]), 0x03_0201));
+        assert!(query.session.has_no_foreign_key_checks() && query.session.has_no_unique_checks());
         assert!(query.session.has_ansi_quotes() && query.session.has_plain_backslashes());
     }
 

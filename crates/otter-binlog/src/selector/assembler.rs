@@ -7,6 +7,7 @@
 mod apart;
 mod batches;
 mod borders;
+mod ddl;
 mod events;
 mod passing;
 mod queries;

@@ -14,7 +14,10 @@ pub(crate) fn classify(text: &[u8], dialect: Dialect, charset: &str) -> Statemen
         _ => {}
     }
     let mut reader = Reader::new(Tokens::new(text, dialect), charset);
-    let reader = &mut reader;
+    read_statement(&mut reader, text, dialect)
+}
+
+pub(super) fn read_statement(reader: &mut Reader<'_>, text: &[u8], dialect: Dialect) -> Statement {
     skip_own_settings(reader);
     let Some(first) = reader.peek() else { return Statement::Passing };
     // Statements may stand in parentheses: `(SELECT …)`.
@@ -300,7 +303,8 @@ fn other_tables(reader: &mut Reader<'_>) -> Vec<QualifiedName> {
             reader.take_any(&["TO", "AS"]);
             reader.take_symbol(b'=');
             tables.extend(reader.table());
-        } else if depth == 0 && reader.take("WITH") {
+        } else if depth == 0 && reader.take_one(&["WITH", "TO", "CONVERT"]) {
+            // EXCHANGE PARTITION p WITH TABLE t; MariaDB: CONVERT TABLE t TO PARTITION p and back.
             if reader.take("TABLE") {
                 tables.extend(reader.table());
             }

@@ -1,5 +1,7 @@
 //! Reading names behind keywords.
 
+use std::ops::Range;
+
 use super::tokens::{Token, Tokens};
 use crate::schema::charset::to_utf8;
 
@@ -18,14 +20,19 @@ pub(crate) struct Reader<'a> {
     next: Option<Token<'a>>,
     /// Where `next` was looked for.
     next_offset: usize,
+    /// Where `next` begins.
+    next_begin: usize,
     charset: &'a str,
+    /// Every table's name that was read, with its place in the text.
+    read: Vec<(Range<usize>, QualifiedName)>,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(mut tokens: Tokens<'a>, charset: &'a str) -> Self {
         let next_offset = tokens.offset();
         let next = tokens.next();
-        Self { tokens, next, next_offset, charset }
+        let next_begin = tokens.begin();
+        Self { tokens, next, next_offset, next_begin, charset, read: Vec::new() }
     }
 
     /// The token that comes next; `None` at the end.
@@ -40,7 +47,9 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn bump(&mut self) -> Option<Token<'a>> {
         self.next_offset = self.tokens.offset();
-        std::mem::replace(&mut self.next, self.tokens.next())
+        let taken = std::mem::replace(&mut self.next, self.tokens.next());
+        self.next_begin = self.tokens.begin();
+        taken
     }
 
     /// Takes the keyword if it comes next.
@@ -50,6 +59,11 @@ impl<'a> Reader<'a> {
             self.bump();
         }
         is_next
+    }
+
+    /// Takes one of the keywords if it comes next.
+    pub(crate) fn take_one(&mut self, keywords: &[&str]) -> bool {
+        keywords.iter().any(|keyword| self.take(keyword))
     }
 
     /// Takes any of the keywords, as often as they come, and tells whether one did.
@@ -81,8 +95,21 @@ impl<'a> Reader<'a> {
         Some(to_utf8(self.charset, &bytes).unwrap_or_else(lossy))
     }
 
+    /// The tables' names that were read, with their places in the text.
+    pub(crate) fn into_read(self) -> Vec<(Range<usize>, QualifiedName)> {
+        self.read
+    }
+
     /// A table's name, with or without its database.
     pub(crate) fn table(&mut self) -> Option<QualifiedName> {
+        let begin = self.next_begin;
+        let table = self.table_here()?;
+        // The look-ahead began where the name ended.
+        self.read.push((begin..self.next_offset, table.clone()));
+        Some(table)
+    }
+
+    fn table_here(&mut self) -> Option<QualifiedName> {
         // `.name` means the default database.
         let leading_point = self.take_symbol(b'.');
         let first = self.name()?;

@@ -70,6 +70,8 @@ impl Token<'_> {
 pub(crate) struct Tokens<'a> {
     text: &'a [u8],
     at: usize,
+    /// Where the last token began.
+    begin: usize,
     dialect: Dialect,
     /// Inside a versioned comment, whose end is just skipped.
     versioned: bool,
@@ -77,12 +79,17 @@ pub(crate) struct Tokens<'a> {
 
 impl<'a> Tokens<'a> {
     pub(crate) fn new(text: &'a [u8], dialect: Dialect) -> Self {
-        Self { text, at: 0, dialect, versioned: false }
+        Self { text, at: 0, begin: 0, dialect, versioned: false }
     }
 
     /// Where the next token is looked for.
     pub(crate) fn offset(&self) -> usize {
         self.at
+    }
+
+    /// Where the last token began.
+    pub(crate) fn begin(&self) -> usize {
+        self.begin
     }
 
     fn byte(&self, ahead: usize) -> Option<u8> {
@@ -195,6 +202,7 @@ impl<'a> Iterator for Tokens<'a> {
 
     fn next(&mut self) -> Option<Token<'a>> {
         self.skip_blanks();
+        self.begin = self.at;
         let byte = self.byte(0)?;
         let escapes = !self.dialect.plain_backslashes;
         Some(match byte {

@@ -47,6 +47,11 @@ impl Glob {
             .collect()
     }
 
+    /// Whether every name matches.
+    pub(super) fn is_any(&self) -> bool {
+        self.pieces == [Piece::Any]
+    }
+
     /// What each wildcard stands for in this name, in order; `None` where the name does not
     /// match. Every `*` but the last takes as little as it can, so that the answer is one.
     pub(super) fn captures<'n>(&self, name: &'n str) -> Option<Vec<&'n str>> {

@@ -61,6 +61,11 @@ impl TablePattern {
         Some(TableName::new(self.database.exact()?, self.table.exact()?))
     }
 
+    /// Whether any name of a table is among these.
+    pub(super) fn takes_all_tables(&self) -> bool {
+        self.table.is_any()
+    }
+
     pub(super) fn specificity(&self) -> Specificity {
         self.database.specificity().and(self.table.specificity())
     }

@@ -1,14 +1,14 @@
 //! The transform that applies mappings: rows get their target's name, other rows are dropped.
 //!
-//! It never looks into a row. Schema changes keep the source's names: whoever applies them needs
-//! the statement's own words.
+//! It never looks into a row. A schema change gets the target's names where it is carried as a
+//! whole.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Mappings;
 use crate::batch::Batch;
-use crate::event::{Ddl, Event, RowsEvent};
+use crate::event::{Event, RowsEvent};
 use crate::fault::{Classify, Fault, Result};
 use crate::stage::Transform;
 use crate::table::{Table, TableName};
@@ -16,7 +16,10 @@ use crate::table::{Table, TableName};
 /// Renames tables as [`Mappings`] say and drops the rows of tables that are not mapped.
 ///
 /// Transactions stay, even where nothing is left of them. A schema change stays where it names a
-/// mapped table, or concerns a whole database that holds one.
+/// mapped table, or concerns a whole database that holds one, and tells by its [`DdlReach`] whether
+/// the target may execute it.
+///
+/// [`DdlReach`]: crate::ddl::DdlReach
 #[derive(Debug)]
 pub struct Route {
     mappings: Mappings,
@@ -55,7 +58,10 @@ impl Route {
     fn event(&self, event: Event) -> Result<Option<Event>> {
         match event {
             Event::Rows(rows) => Ok(self.rows(rows)?.map(Event::Rows)),
-            Event::Ddl(ddl) => Ok(self.concerns(&ddl).then_some(Event::Ddl(ddl))),
+            Event::Ddl(ddl) => {
+                let concerns = self.mappings.concerns(&ddl);
+                Ok(concerns.then(|| Event::Ddl(self.mappings.route_ddl(ddl))))
+            }
         }
     }
 
@@ -85,14 +91,6 @@ impl Route {
         let routed = Routed { source: Arc::clone(source), target: target.clone() };
         seen.insert(source.name.clone(), routed);
         target
-    }
-
-    fn concerns(&self, ddl: &Ddl) -> bool {
-        if ddl.tables.is_empty() {
-            // Without a database nobody can tell what it touches, so it must be seen.
-            return ddl.database.is_empty() || self.mappings.touches_database(&ddl.database);
-        }
-        ddl.tables.iter().any(|table| self.mappings.route(table).is_some())
     }
 }
 

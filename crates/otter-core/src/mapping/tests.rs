@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::batch::{Batch, Part, SourceTime, Transaction};
 use crate::budget::Permit;
-use crate::event::{Ddl, Event, RowKind, RowsEvent};
+use crate::ddl::Ddl;
+use crate::event::{Event, RowKind, RowsEvent};
 use crate::position::{FilePlace, Position};
 use crate::rows::RowArenaBuilder;
 use crate::stage::Transform;
@@ -163,6 +164,7 @@ fn ddl(database: &str, tables: &[&str]) -> Event {
         statement: "ALTER TABLE …".into(),
         kind: "ALTER TABLE".into(),
         tables: tables.iter().map(|table| name(table)).collect(),
+        ..Ddl::default()
     })
 }
 

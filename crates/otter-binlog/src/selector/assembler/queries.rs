@@ -2,25 +2,18 @@
 
 use std::borrow::Cow;
 
-use otter_core::{Batch, Ddl, TableName};
+use otter_core::{Batch, TableName};
 
+use super::ddl::Spoken;
 use super::{Assembler, Seal, Stale};
 use crate::event::compressed::inflate_event;
 use crate::event::gtid::MariaDbRole;
 use crate::event::query::Query;
 use crate::event::{EventKind, RawEvent};
-use crate::schema::charset::to_utf8;
 use crate::schema::reader::SYSTEM_SCHEMAS;
 use crate::selector::error::SelectError;
 use crate::selector::tracker::{Logged, client_charset};
 use crate::statement::{Dialect, QualifiedName, Scope, Statement, Wide, classify};
-
-/// A statement with its session, in UTF-8 where that is possible.
-struct Spoken<'a> {
-    database: &'a str,
-    text: &'a [u8],
-    charset: &'static str,
-}
 
 impl Assembler {
     pub(super) fn on_query(
@@ -51,7 +44,7 @@ impl Assembler {
         };
         let statement = classify(&text, dialect, charset);
         let database = String::from_utf8_lossy(query.database);
-        let spoken = Spoken { database: &database, text: &text, charset };
+        let spoken = Spoken { database: &database, query: &query, text: &text, charset, dialect };
         let is_schema_change = matches!(
             statement,
             Statement::Ddl { .. } | Statement::Database { .. } | Statement::Unknown { .. }
@@ -96,6 +89,7 @@ impl Assembler {
                 let name = if self.facts.folds_names { name.to_lowercase() } else { name };
                 self.make_all_stale();
                 if self.may_hold_tables(&name) {
+                    let spoken = Spoken { database: &name, ..spoken };
                     self.push_ddl(event, seal, kind, Vec::new(), &spoken)?;
                 }
             }
@@ -162,7 +156,7 @@ impl Assembler {
             && (self.options.databases)(database)
     }
 
-    fn resolve(&self, name: QualifiedName, database: &str) -> TableName {
+    pub(super) fn resolve(&self, name: QualifiedName, database: &str) -> TableName {
         let database = name.database.unwrap_or_else(|| database.to_owned());
         if self.facts.folds_names {
             TableName::new(database.to_lowercase(), name.table.to_lowercase())
@@ -190,34 +184,6 @@ impl Assembler {
             *table.database != *self.options.own_schema && (self.options.filter)(table)
         });
         if concerns { self.push_ddl(event, seal, kind, tables, spoken) } else { Ok(()) }
-    }
-
-    fn push_ddl(
-        &mut self,
-        event: &RawEvent<'_>,
-        seal: &Seal,
-        kind: String,
-        tables: Vec<TableName>,
-        spoken: &Spoken<'_>,
-    ) -> Result<(), SelectError> {
-        let place = self.place(seal);
-        let draft = self.draft_for(&event.header, seal.start)?;
-        // MariaDB: an ALTER in two phases is logged twice; it counts when it is committed.
-        let counts = !matches!(draft.role, MariaDbRole::StartAlter | MariaDbRole::RollbackAlter);
-        if draft.is_known || !counts {
-            return Ok(());
-        }
-        let Some(statement) = to_utf8(spoken.charset, spoken.text) else {
-            let charset = spoken.charset.to_owned();
-            return Err(SelectError::StatementText { place, kind, charset });
-        };
-        draft.push_ddl(Ddl {
-            database: spoken.database.into(),
-            statement: statement.into(),
-            kind: kind.into(),
-            tables,
-        });
-        Ok(())
     }
 
     /// DML that was logged as a statement: it passes only where it certainly concerns no wanted

@@ -1,0 +1,114 @@
+//! What mappings make of a schema change: whether it is carried as a whole, and how the target
+//! calls its tables.
+
+use super::Mappings;
+use super::glob::Glob;
+use crate::ddl::{Ddl, DdlName, DdlReach};
+use crate::table::TableName;
+
+impl Mappings {
+    /// Whether any of it concerns a mapped table, or may do so.
+    pub(super) fn concerns(&self, ddl: &Ddl) -> bool {
+        if ddl.tables.is_empty() {
+            // Without a database nobody can tell what it touches, so it must be seen.
+            return ddl.database.is_empty() || self.touches_database(&ddl.database);
+        }
+        ddl.tables.iter().any(|table| self.route(table).is_some())
+    }
+
+    /// The change as the target is to execute it; its reach tells where that is not possible, and
+    /// then the words stay those of the source.
+    pub(super) fn route_ddl(&self, ddl: Ddl) -> Ddl {
+        if ddl.tables.is_empty() {
+            let is_whole = self.keeps_database(&ddl.database);
+            let reach = if is_whole { DdlReach::Whole } else { DdlReach::Partly };
+            return Ddl { reach, ..ddl };
+        }
+        let mentioned = ddl.tables.iter().chain(ddl.names.iter().map(|name| &name.table));
+        let mut is_renamed = false;
+        for table in mentioned {
+            let Some(target) = self.route(table) else {
+                return Ddl { reach: DdlReach::Partly, ..ddl };
+            };
+            if self.merges(table) {
+                return Ddl { reach: DdlReach::Merged, ..ddl };
+            }
+            is_renamed |= target != *table;
+        }
+        if is_renamed { self.rename(ddl) } else { Ddl { reach: DdlReach::Whole, ..ddl } }
+    }
+
+    /// Writes the target's names over the source's.
+    fn rename(&self, ddl: Ddl) -> Ddl {
+        let mut statement = String::with_capacity(ddl.statement.len() + 32);
+        let mut end = 0;
+        let mut names = Vec::with_capacity(ddl.names.len());
+        for name in &ddl.names {
+            let between = ddl.statement.get(end..name.at.start);
+            let (Some(between), Some(table)) = (between, self.route(&name.table)) else {
+                return Ddl { reach: DdlReach::Partly, ..ddl };
+            };
+            statement.push_str(between);
+            let start = statement.len();
+            push_quoted(&mut statement, &table);
+            names.push(DdlName { at: start..statement.len(), table });
+            end = name.at.end;
+        }
+        statement.push_str(ddl.statement.get(end..).unwrap_or_default());
+        let tables: Option<Vec<_>> = ddl.tables.iter().map(|table| self.route(table)).collect();
+        // A table whose name does not stand in the text would keep the source's.
+        let all_named =
+            ddl.tables.iter().all(|table| ddl.names.iter().any(|name| name.table == *table));
+        match tables {
+            Some(tables) if all_named => Ddl {
+                reach: DdlReach::Whole,
+                statement: statement.into(),
+                // Every name has its database now, and the session's may not be there.
+                database: "".into(),
+                tables,
+                names,
+                ..ddl
+            },
+            _ => Ddl { reach: DdlReach::Partly, ..ddl },
+        }
+    }
+
+    /// Whether another source table may become the same table of the target.
+    fn merges(&self, table: &TableName) -> bool {
+        let own = match self.0.exact.get(table) {
+            Some(mapping) => Some(mapping),
+            None => self.0.globs.iter().find(|mapping| mapping.from.matches(table)),
+        };
+        let Some(own) = own else { return false };
+        let loses = |from: &Glob, to: &Glob| from.exact().is_none() && to.exact().is_some();
+        if loses(&own.from.database, &own.to.database) || loses(&own.from.table, &own.to.table) {
+            return true;
+        }
+        let Some(target) = self.route(table) else { return false };
+        self.iter().any(|other| other != own && other.to.matches(&target))
+    }
+
+    /// Whether all tables of the database are carried under their own names.
+    fn keeps_database(&self, database: &str) -> bool {
+        let mut whole = false;
+        for mapping in self.iter().filter(|mapping| mapping.from.matches_database(database)) {
+            if mapping.from != mapping.to {
+                return false;
+            }
+            whole |= mapping.from.takes_all_tables();
+        }
+        whole
+    }
+}
+
+/// Appends the name with its database, in backticks, which every mode understands.
+fn push_quoted(text: &mut String, table: &TableName) {
+    for (part, before) in [(&table.database, "`"), (&table.table, ".`")] {
+        text.push_str(before);
+        text.push_str(&part.replace('`', "``"));
+        text.push('`');
+    }
+}
+
+#[cfg(test)]
+mod tests;
