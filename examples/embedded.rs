@@ -39,7 +39,7 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let filter = Arc::new(move |table: &otter_core::TableName| *table.database == *database);
     let selector = BinlogSelector::new(SelectorOptions::new(source.parse()?, filter));
     let mut options = LoaderOptions::default();
-    options.ddl = DdlPolicy::Skip;
+    options.ddl = DdlPolicy::Skip.into();
     let loader = MySqlLoader::new(id.clone(), target.parse()?, options);
     let arbiter = Arc::new(LocalArbiter::open("otter-state").map_err(otter_core::Error::from)?);
 

@@ -9,9 +9,9 @@ use otter_binlog::selector::{BinlogSelector, SelectorOptions};
 use otter_core::{
     Arbiter, ArbiterId, AtStart, Pipeline, PipelineId, PipelineOptions, Result, Route,
 };
-use otter_sink::{DdlPolicy as LoadDdl, LoaderOptions, MySqlLoader, TargetSchemaLog};
+use otter_sink::{LoaderOptions, MySqlLoader, TargetSchemaLog};
 
-use crate::config::{ArbiterKind, Config, DdlPolicy, PipelineConfig};
+use crate::config::{ArbiterKind, Config, PipelineConfig};
 
 /// The schema in the target that holds checkpoints and marks.
 pub(crate) const SCHEMA: &str = "otter";
@@ -82,10 +82,7 @@ fn loader(id: PipelineId, config: &PipelineConfig) -> MySqlLoader {
     options.group_bytes = config.limits.group_bytes;
     options.connections = config.limits.connections;
     options.source_site = Some(Arc::from(config.from.site.as_str()));
-    options.ddl = match config.ddl {
-        DdlPolicy::Halt => LoadDdl::Halt,
-        DdlPolicy::Skip => LoadDdl::Skip,
-    };
+    options.ddl = config.ddl;
     MySqlLoader::new(id, config.to.url.clone(), options)
 }
 

@@ -6,6 +6,7 @@
 mod arbiter;
 mod channels;
 mod databases;
+mod ddl;
 mod error;
 mod limits;
 mod names;
@@ -24,7 +25,7 @@ pub use arbiter::{ArbiterConfig, ArbiterKind};
 pub use databases::Database;
 pub use error::{ConfigError, Problem};
 pub use limits::Limits;
-pub use pipelines::{DdlPolicy, PipelineConfig};
+pub use pipelines::PipelineConfig;
 use section::{Keys, Section, Source, named};
 
 const TOP_KEYS: Keys =

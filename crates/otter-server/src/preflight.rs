@@ -105,6 +105,7 @@ impl Report {
             tables: &tables,
             // Two ways are not built yet.
             marks: Marks::Unread,
+            ddl: pipeline.ddl,
         };
         self.note(About::Target, target::check_target(&check).await);
     }

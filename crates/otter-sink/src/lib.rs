@@ -11,5 +11,5 @@ pub mod mysql;
 pub mod preflight;
 pub mod schema_log;
 
-pub use mysql::{DdlPolicy, LoaderOptions, MySqlLoadError, MySqlLoader};
+pub use mysql::{DdlPolicies, DdlPolicy, LoaderOptions, MySqlLoadError, MySqlLoader};
 pub use schema_log::TargetSchemaLog;

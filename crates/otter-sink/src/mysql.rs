@@ -6,6 +6,7 @@
 
 pub(crate) mod conn;
 pub(crate) mod connect;
+mod ddl;
 mod error;
 pub(crate) mod fit;
 mod fragment;
@@ -28,6 +29,7 @@ mod takeover;
 pub(crate) mod target;
 mod writeset;
 
+pub use ddl::{DdlPolicies, DdlRefusal};
 pub use error::{MySqlLoadError, RowPlace};
 pub use loader::MySqlLoader;
 pub use options::{DdlPolicy, LoaderOptions};

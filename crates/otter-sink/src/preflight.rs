@@ -3,6 +3,7 @@
 //! Nothing is changed, except by [`prove_marks`]: rights are tried with statements that touch no row,
 //! in a transaction that is rolled back. Each finding that is not right names the statement that mends it.
 
+mod ddl;
 mod grants;
 mod mark;
 mod server;
@@ -14,9 +15,9 @@ use std::time::Duration;
 
 use otter_core::{DatabaseUrl, Finding, Table};
 
-use crate::mysql::MySqlLoadError;
 use crate::mysql::conn::{ApplyConn, ConnError, TextRow};
 use crate::mysql::connect::{self, ServerFacts, SessionTimes};
+use crate::mysql::{DdlPolicies, MySqlLoadError};
 use grants::Grants;
 pub use mark::prove_marks;
 
@@ -46,16 +47,25 @@ pub struct TargetCheck<'a> {
     pub tables: &'a [Arc<Table>],
     /// Whether the marks are read.
     pub marks: Marks,
+    /// What is done about schema changes.
+    pub ddl: DdlPolicies,
 }
 
 /// Checks a target. The findings are in the order of what they depend on; where the server cannot
 /// be reached there is one.
 ///
 /// ```no_run
+/// use otter_sink::DdlPolicies;
 /// use otter_sink::preflight::{Marks, TargetCheck, check_target};
 ///
 /// # async fn example(url: otter_core::DatabaseUrl) {
-/// let check = TargetCheck { url: &url, schema: "otter", tables: &[], marks: Marks::Unread };
+/// let check = TargetCheck {
+///     url: &url,
+///     schema: "otter",
+///     tables: &[],
+///     marks: Marks::Unread,
+///     ddl: DdlPolicies::default(),
+/// };
 /// for finding in check_target(&check).await {
 ///     println!("{} {} {}", finding.verdict, finding.what, finding.detail);
 /// }
@@ -98,7 +108,8 @@ async fn look(
     findings.push(server::check_kill(desk, check.url).await);
     findings.push(server::check_named_lock(desk).await?);
     server::check_store(desk, check.schema, &grants, findings).await?;
-    tables::check(desk, check.tables, &grants, findings).await
+    tables::check(desk, check.tables, &grants, findings).await?;
+    ddl::check(desk, check, &grants, findings).await
 }
 
 /// A connection for checking.

@@ -1,10 +1,12 @@
 //! Schema changes of the source: a halt that says what to do, or passing by.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use otter_core::testkit::lease::lease;
-use otter_core::{Ddl, Event, Fault, Load};
-use otter_sink::DdlPolicy;
+use otter_core::{Ddl, DdlReach, DdlSession, Event, Fault, Load, TableName};
+use otter_sink::{DdlPolicy, LoaderOptions, MySqlLoader};
+use otter_tests::random::Random;
 
 use crate::place::Place;
 use crate::source::{INT, Source, insert, pair, table};
@@ -19,7 +21,196 @@ fn alter(place: &Place) -> Event {
     })
 }
 
+fn ddl(place: &Place, kind: &str, statement: &str, tables: &[&str]) -> Ddl {
+    Ddl {
+        database: place.database.as_str().into(),
+        statement: statement.into(),
+        kind: kind.into(),
+        tables: tables.iter().map(|name| TableName::new(place.database.as_str(), *name)).collect(),
+        ..Ddl::default()
+    }
+}
+
+fn applying(place: &Place) -> LoaderOptions {
+    let mut options = place.options();
+    options.ddl = DdlPolicy::Apply.into();
+    options
+}
+
+/// Loads one transaction again and again, giving up ever later, until it is committed. Returns how
+/// often that was given up before it was.
+async fn load_with_interruptions(
+    loader: &MySqlLoader,
+    source: &mut Source,
+    event: &Event,
+    random: &mut Random,
+) -> u32 {
+    let begin = source.clone();
+    let _ = source.batch(vec![vec![event.clone()]]);
+    for given_up in 0.. {
+        let batch = begin.clone().batch(vec![vec![event.clone()]]);
+        let patience = Duration::from_micros(random.below(4_000 * (u64::from(given_up) + 1)));
+        if let Ok(outcome) = tokio::time::timeout(patience, loader.load(batch, &lease(1))).await {
+            let _ = outcome.unwrap();
+            return given_up;
+        }
+        // The server may be at it still; to resume is to wait for its end.
+        let found = loader.resume(&lease(1)).await.unwrap().unwrap();
+        if found == source.position() {
+            return given_up;
+        }
+        assert_eq!(found, begin.position());
+    }
+    unreachable!("it returns when it is committed")
+}
+
 on_both! {
+    async fn a_schema_change_is_executed_between_the_rows_before_and_behind_it(place: Place) {
+        let pairs = place.pairs().await;
+        let mut source = Source::new();
+        // Even where rows have one connection only.
+        let mut options = applying(&place);
+        options.connections = 1;
+        let loader = place.begun_with(&source, options).await;
+        let wide = table(&place.database, "pair", &[("id", INT), ("n", INT), ("m", INT)]);
+        let mut image = pair(2, 2);
+        image.push(Some(otter_core::Value::Int(3)));
+        let text = "ALTER TABLE pair ADD COLUMN m INT NOT NULL DEFAULT 7";
+        let batch = source.batch(vec![
+            vec![insert(&pairs, &[pair(1, 1)])],
+            vec![Event::Ddl(ddl(&place, "ALTER TABLE", text, &["pair"]))],
+            vec![insert(&wide, &[image])],
+        ]);
+        let through = batch.through.clone();
+        let loaded = loader.load(batch, &lease(1)).await.unwrap();
+        assert_eq!((loaded.through, loaded.transactions, loaded.rows), (through, 3, 2));
+        let shown = place.texts("SELECT id, n, m FROM {db}.pair ORDER BY id").await;
+        assert_eq!(shown, [["1", "1", "7"], ["2", "2", "3"]]);
+        loader.close().await;
+    }
+
+    async fn the_session_of_a_schema_change_is_the_source_s(place: Place) {
+        let _ = place.pairs().await;
+        place.execute("INSERT INTO pair VALUES (1, 1)").await;
+        let mut source = Source::new();
+        let loader = place.begun_with(&source, applying(&place)).await;
+        // ANSI_QUOTES; zero dates are valid; noon of a day long ago, two hours east.
+        let text = r#"ALTER TABLE "pair" ADD d DATE NOT NULL DEFAULT '0000-00-00',
+            ADD t DATETIME(6) DEFAULT CURRENT_TIMESTAMP(6)"#;
+        let mut change = ddl(&place, "ALTER TABLE", text, &["pair"]);
+        let mut session = DdlSession::default();
+        session.sql_mode = 4;
+        session.begun_micros = 1_000_000_000_000_042;
+        session.time_zone = Some("+02:00".into());
+        change.session = session;
+        let _ = loader.load(source.batch(vec![vec![Event::Ddl(change)]]), &lease(1)).await.unwrap();
+        let shown = place.texts("SELECT CONCAT(d), CONCAT(t) FROM {db}.pair").await;
+        assert_eq!(shown, [["0000-00-00", "2001-09-09 03:46:40.000042"]]);
+        loader.close().await;
+    }
+
+    async fn a_table_arrives_with_the_rows_that_it_was_made_of(place: Place) {
+        let mut source = Source::new();
+        let loader = place.begun_with(&source, applying(&place)).await;
+        let pairs = table(&place.database, "pair", &[("id", INT), ("n", INT)]);
+        let text = "CREATE TABLE pair (id INT PRIMARY KEY, n INT)";
+        let create = Event::Ddl(ddl(&place, "CREATE TABLE", text, &["pair"]));
+        let events = vec![create, insert(&pairs, &[pair(1, 1), pair(2, 2)])];
+        let _ = loader.load(source.batch(vec![events]), &lease(1)).await.unwrap();
+        assert_eq!(place.shown_pairs().await, "1=1 2=2");
+        loader.close().await;
+    }
+
+    async fn an_interrupted_schema_change_is_executed_once(place: Place) {
+        let seed = Random::seed_from_environment();
+        println!("OTTER_SEED={seed}");
+        let mut random = Random::new(seed);
+        place
+            .execute(
+                "CREATE TABLE a (id INT PRIMARY KEY) COMMENT 'first'; \
+                 CREATE TABLE b (id INT PRIMARY KEY) COMMENT 'second'",
+            )
+            .await;
+        let mut source = Source::new();
+        let loader = place.begun_with(&source, applying(&place)).await;
+        let (mut given_up, mut columns) = (0, 1);
+        for round in 1..=12 {
+            let swap = "RENAME TABLE a TO c, b TO a, c TO b";
+            let swap = ddl(&place, "RENAME TABLE", swap, &["a", "c", "b", "a", "c", "b"]);
+            given_up +=
+                load_with_interruptions(&loader, &mut source, &Event::Ddl(swap), &mut random).await;
+            // In one of the two definitions there is one column more each time.
+            let add = format!("ALTER TABLE a ADD COLUMN c{round} INT");
+            let add = Event::Ddl(ddl(&place, "ALTER TABLE", &add, &["a"]));
+            given_up += load_with_interruptions(&loader, &mut source, &add, &mut random).await;
+            columns += 1;
+            let shown = place
+                .texts(
+                    "SELECT TABLE_COMMENT FROM information_schema.TABLES \
+                     WHERE TABLE_SCHEMA = '{db}' ORDER BY TABLE_NAME",
+                )
+                .await
+                .concat();
+            let swapped = if round % 2 == 1 { ["second", "first"] } else { ["first", "second"] };
+            assert_eq!(shown, swapped, "after round {round}");
+        }
+        let count = "SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = '{db}'";
+        assert_eq!(place.texts(count).await, [[(columns + 1).to_string()]]);
+        assert!(given_up > 0, "something was interrupted");
+        loader.close().await;
+    }
+
+    async fn a_schema_change_that_the_target_refuses_is_told_without_values(place: Place) {
+        let _ = place.pairs().await;
+        place.execute("INSERT INTO pair VALUES (1, 424242), (2, 424242)").await;
+        let mut source = Source::new();
+        let loader = place.begun_with(&source, applying(&place)).await;
+        let begin = source.clone();
+        let refused = async |text: &str| {
+            let change = Event::Ddl(ddl(&place, "ALTER TABLE", text, &["pair"]));
+            let batch = begin.clone().batch(vec![vec![change]]);
+            let error = loader.load(batch, &lease(1)).await.unwrap_err();
+            assert_eq!(error.fault(), Fault::Poison, "{error}");
+            let found = loader.resume(&lease(1)).await.unwrap().unwrap();
+            assert_eq!(found, begin.position());
+            error.to_string()
+        };
+        let shown = refused("ALTER TABLE pair ADD UNIQUE KEY (n)").await;
+        assert!(shown.contains("error 1062") && !shown.contains("424242"), "{shown}");
+        let shown = refused("ALTER TABLE pair ADD COLUMN n INT").await;
+        assert!(shown.contains("error 1060: Duplicate column name 'n'"), "{shown}");
+        // The operator makes room, which must not be taken for the change itself.
+        place.execute("DELETE FROM pair WHERE id = 2; ALTER TABLE pair COMMENT 'mended'").await;
+        let add = Event::Ddl(ddl(&place, "ALTER TABLE", "ALTER TABLE pair ADD UNIQUE KEY (n)", &["pair"]));
+        let _ = loader.load(source.batch(vec![vec![add]]), &lease(1)).await.unwrap();
+        let keys = "SELECT COUNT(*) FROM information_schema.STATISTICS \
+                    WHERE TABLE_SCHEMA = '{db}' AND COLUMN_NAME = 'n'";
+        assert_eq!(place.texts(keys).await, [["1"]]);
+        loader.close().await;
+    }
+
+    async fn what_the_target_cannot_be_sure_of_halts(place: Place) {
+        let _ = place.pairs().await;
+        let source = Source::new();
+        let loader = place.begun_with(&source, applying(&place)).await;
+        let change = ddl(&place, "ALTER TABLE", "ALTER TABLE pair ADD COLUMN m INT", &["pair"]);
+        let mut failed = change.clone();
+        failed.session.failed = true;
+        for (change, told) in [
+            (Ddl { reach: DdlReach::Partly, ..change.clone() }, "does not carry as a whole"),
+            (Ddl { reach: DdlReach::Merged, ..change.clone() }, "flow into the one"),
+            (failed, "failed at the source"),
+            (Ddl { kind: "FROB TABLE".into(), ..change }, "changes of this kind halt"),
+        ] {
+            let batch = source.clone().batch(vec![vec![Event::Ddl(change)]]);
+            let error = loader.load(batch, &lease(1)).await.unwrap_err();
+            assert_eq!(error.fault(), Fault::Poison, "{error}");
+            assert!(error.to_string().contains(told), "{error}");
+            let _ = loader.resume(&lease(1)).await.unwrap();
+        }
+        loader.close().await;
+    }
+
     async fn a_schema_change_halts_behind_what_came_before_it(place: Place) {
         let pairs = place.pairs().await;
         let mut source = Source::new();
@@ -47,7 +238,7 @@ on_both! {
         let pairs = place.pairs().await;
         let mut source = Source::new();
         let mut options = place.options();
-        options.ddl = DdlPolicy::Skip;
+        options.ddl = DdlPolicy::Skip.into();
         let loader = place.begun_with(&source, options).await;
         let first = source.batch(vec![vec![insert(&pairs, &[pair(1, 1)])]]);
         let _ = loader.load(first, &lease(1)).await.unwrap();

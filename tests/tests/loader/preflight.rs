@@ -2,6 +2,7 @@
 
 use otter_core::testkit::lease::{lease, pipeline};
 use otter_core::{ColumnType, DatabaseUrl, Fault, Finding, Load, Verdict};
+use otter_sink::DdlPolicies;
 use otter_sink::preflight::{Marks, TargetCheck, check_target};
 use otter_sink::{MySqlLoadError, MySqlLoader};
 
@@ -13,7 +14,13 @@ async fn check(
     url: &DatabaseUrl,
     tables: &[std::sync::Arc<otter_core::Table>],
 ) -> Vec<Finding> {
-    let check = TargetCheck { url, schema: &place.schema, tables, marks: Marks::Read };
+    let check = TargetCheck {
+        url,
+        schema: &place.schema,
+        tables,
+        marks: Marks::Read,
+        ddl: DdlPolicies::default(),
+    };
     check_target(&check).await
 }
 

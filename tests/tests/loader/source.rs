@@ -12,7 +12,7 @@ use otter_core::{
 pub type Image<'a> = Vec<Option<Value<'a>>>;
 
 /// Makes batches that follow each other.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Source {
     position: Position,
     number: u64,

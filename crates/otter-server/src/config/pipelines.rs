@@ -2,8 +2,10 @@
 
 use otter_core::Start;
 use otter_core::mapping::{Mapping, Mappings};
+use otter_sink::DdlPolicies;
 
 use super::databases::Database;
+use super::ddl;
 use super::error::{ConfigError, Problem};
 use super::limits::{self, Limits};
 use super::names::{Names, check_name};
@@ -38,15 +40,6 @@ pub(super) const TABLE_KEYS: Keys = Keys {
     ],
 };
 
-/// What to do about a schema change at the source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DdlPolicy {
-    /// Stop and say so.
-    Halt,
-    /// Pass by; the operator changes the target.
-    Skip,
-}
-
 /// One direction.
 #[derive(Debug, Clone)]
 pub struct PipelineConfig {
@@ -61,7 +54,7 @@ pub struct PipelineConfig {
     /// Where it begins where the target has no checkpoint.
     pub start: Option<Start>,
     /// What it does about schema changes.
-    pub ddl: DdlPolicy,
+    pub ddl: DdlPolicies,
     /// Which tables it carries, and where to.
     pub mappings: Mappings,
     /// How much it holds at a time.
@@ -103,7 +96,7 @@ fn pipeline(
         from: from.clone(),
         to: to.clone(),
         start: start(section)?,
-        ddl: ddl(section)?,
+        ddl: ddl::read(section)?,
         mappings: mappings(section)?,
         limits: limits::read(section)?,
         line: section.line(),
@@ -160,23 +153,6 @@ fn start(section: &Section<'_>) -> Result<Option<Start>, ConfigError> {
         let section_title = section.title();
         section.error("start", Problem::Start { section: section_title, error })
     })
-}
-
-fn ddl(section: &Section<'_>) -> Result<DdlPolicy, ConfigError> {
-    match section.text("ddl")?.as_ref().map(|policy| policy.value.as_str()) {
-        None | Some("halt") => Ok(DdlPolicy::Halt),
-        Some("skip") => Ok(DdlPolicy::Skip),
-        Some("apply") => Err(section.error(
-            "ddl",
-            Problem::NotBuiltValue {
-                key: "ddl",
-                value: "\"apply\"",
-                section: section.title(),
-                instead: "write \"halt\", or \"skip\" and change both schemas by hand",
-            },
-        )),
-        Some(_) => Err(section.bad_value("ddl", "\"halt\" or \"skip\"")),
-    }
 }
 
 fn mappings(section: &Section<'_>) -> Result<Mappings, ConfigError> {

@@ -136,6 +136,11 @@ impl<'a> Section<'a> {
         self.value(key).is_some()
     }
 
+    /// Whether a table stands there.
+    pub(super) fn is_table(&self, key: &str) -> bool {
+        self.value(key).is_some_and(|value| value.as_table().is_some())
+    }
+
     /// A text with its variables replaced.
     pub(super) fn text(&self, key: &str) -> Result<Option<Located<String>>, ConfigError> {
         self.expanded(key, expand)

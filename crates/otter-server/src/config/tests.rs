@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use otter_core::mapping::Mapping;
 use otter_core::{Start, TableName};
+use otter_sink::{DdlPolicies, DdlPolicy};
 
 use super::*;
 
@@ -74,7 +75,7 @@ fn the_documented_configuration_is_read() {
     assert_eq!(pipeline.channel, "shop");
     assert_eq!((pipeline.from.name.as_str(), pipeline.to.name.as_str()), ("hangzhou", "virginia"));
     assert_eq!(pipeline.start, Some(Start::Now));
-    assert_eq!(pipeline.ddl, DdlPolicy::Halt);
+    assert_eq!(pipeline.ddl, DdlPolicies::default());
     assert_eq!(pipeline.limits, Limits::default());
     let people = TableName::new("crm", "people");
     assert_eq!(pipeline.mappings.route(&people), Some(TableName::new("copy", "persons")));
@@ -100,7 +101,7 @@ fn every_option_can_be_set() {
     let config = parse(&text).unwrap();
     let pipeline = config.pipelines.first().unwrap();
     assert!(matches!(&pipeline.start, Some(Start::At(place)) if place.file.is_some()));
-    assert_eq!(pipeline.ddl, DdlPolicy::Skip);
+    assert_eq!(pipeline.ddl, DdlPolicy::Skip.into());
     let limits = Limits {
         memory_bytes: 128 << 20,
         max_event_bytes: 32 << 20,
@@ -182,11 +183,6 @@ fn what_is_not_built_yet_is_refused_by_name() {
         "on_poison = \"quarantine\"",
         "on_poison = \"quarantine\"` in pipeline `hangzhou-virginia` is not built yet: write \
          \"halt\" or leave it out",
-    );
-    of_pipeline(
-        "ddl = \"apply\"",
-        "ddl = \"apply\"` in pipeline `hangzhou-virginia` is not built yet: write \"halt\", or \
-         \"skip\" and change both schemas by hand",
     );
     assert_eq!(
         complaint("{ from = \"shop.*\" }", "{ from = \"shop.*\", columns = { drop = [\"a\"] } }"),
@@ -364,7 +360,9 @@ fn values_of_the_wrong_kind_are_told_what_the_key_takes() {
     assert!(complaint_of_pipeline("group_rows = 0").contains("a whole number from 1 to"));
     assert!(complaint_of_pipeline("group_rows = -1").contains("a whole number from 1 to"));
     assert!(complaint_of_pipeline("initial_copy = 1").ends_with("takes true or false"));
-    assert!(complaint_of_pipeline("ddl = \"maybe\"").ends_with("takes \"halt\" or \"skip\""));
+    assert!(
+        complaint_of_pipeline("ddl = \"maybe\"").ends_with("takes \"apply\", \"skip\" or \"halt\"")
+    );
     assert!(complaint_of_pipeline("mode = \"slow\"").ends_with("takes \"strict\""));
     assert!(complaint_of_pipeline("on_poison = \"drink\"").ends_with("takes \"halt\""));
     assert!(complaint("\"one-way\"", "\"two-way\"").ends_with("takes \"one-way\""));
@@ -474,4 +472,21 @@ fn every_key_is_documented() {
             assert!(documented.iter().any(|text_of_it| text.contains(text_of_it)), "{key}");
         }
     }
+}
+
+#[test]
+fn each_kind_of_schema_change_may_have_a_policy_of_its_own() {
+    let ddl = |value: &str| {
+        let text = GOOD.replacen("start = \"now\"", &format!("start = \"now\"\nddl = {value}"), 1);
+        parse(&text).map(|config| config.pipelines.first().unwrap().ddl)
+    };
+    assert_eq!(ddl("\"apply\"").unwrap(), DdlPolicy::Apply.into());
+    let mixed = ddl("{ default = \"apply\", drop = \"halt\", truncate = \"skip\" }").unwrap();
+    assert_eq!(mixed.of("CREATE INDEX"), DdlPolicy::Apply);
+    assert_eq!(mixed.of("DROP TABLE"), DdlPolicy::Halt);
+    assert_eq!(mixed.of("TRUNCATE TABLE"), DdlPolicy::Skip);
+    assert_eq!(ddl("{}").unwrap(), DdlPolicies::default());
+    let complaint = ddl("{ dorp = \"halt\" }").unwrap_err().to_string();
+    assert!(complaint.contains("`dorp`") && complaint.contains("`drop`"), "{complaint}");
+    assert!(ddl("7").is_err() && ddl("{ drop = \"maybe\" }").is_err());
 }

@@ -23,6 +23,9 @@ use super::relay::Relay;
 /// How long saying goodbye may take; the server cleans up by itself afterwards.
 const GOODBYE: Duration = Duration::from_secs(2);
 
+/// How long a statement may take that may take any time: a year.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 3_600);
+
 /// What a server said in an error packet.
 ///
 /// The message may hold row values (`Duplicate entry '…'`), so `Debug` and `Display` leave it
@@ -59,6 +62,10 @@ pub(crate) trait ApplyConn: Send + fmt::Debug {
         text: &Arc<String>,
         matched: &mut Vec<u64>,
     ) -> Result<(), ConnError>;
+
+    /// Executes a statement that may take any time; the caller says when it is too long by
+    /// dropping the call.
+    async fn execute_patiently(&mut self, text: &str) -> Result<(), ConnError>;
 
     /// Executes one or more statements and returns the rows of all of them.
     async fn query(&mut self, text: &str) -> Result<Vec<TextRow>, ConnError>;
@@ -105,6 +112,7 @@ impl SqlxConn {
     async fn run(
         &mut self,
         text: Arc<String>,
+        patience: Duration,
         mut take: impl FnMut(Either<MySqlQueryResult, MySqlRow>) + Send,
     ) -> Result<(), ConnError> {
         if self.busy {
@@ -112,7 +120,7 @@ impl SqlxConn {
         }
         self.busy = true;
         let stream = sqlx::raw_sql(AssertSqlSafe(text)).fetch_many(&mut self.inner);
-        match drain(stream, self.answer_timeout, &mut take).await {
+        match drain(stream, patience, &mut take).await {
             Ok(Ok(())) => {
                 self.busy = false;
                 Ok(())
@@ -124,7 +132,7 @@ impl SqlxConn {
                 self.busy = !matches!(&error, ConnError::Server(server) if !server.ends_session());
                 Err(error)
             }
-            Err(_) => Err(ConnError::Late(self.answer_timeout)),
+            Err(_) => Err(ConnError::Late(patience)),
         }
     }
 }
@@ -151,7 +159,7 @@ impl ApplyConn for SqlxConn {
         text: &Arc<String>,
         matched: &mut Vec<u64>,
     ) -> Result<(), ConnError> {
-        self.run(Arc::clone(text), |item| {
+        self.run(Arc::clone(text), self.answer_timeout, |item| {
             if let Either::Left(done) = item {
                 matched.push(done.rows_affected());
             }
@@ -159,9 +167,13 @@ impl ApplyConn for SqlxConn {
         .await
     }
 
+    async fn execute_patiently(&mut self, text: &str) -> Result<(), ConnError> {
+        self.run(Arc::new(text.to_owned()), LONGEST, |_| {}).await
+    }
+
     async fn query(&mut self, text: &str) -> Result<Vec<TextRow>, ConnError> {
         let mut rows = Vec::new();
-        self.run(Arc::new(text.to_owned()), |item| {
+        self.run(Arc::new(text.to_owned()), self.answer_timeout, |item| {
             if let Either::Right(row) = item {
                 rows.push(text_row(&row));
             }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use otter_core::{ArbiterId, Classify, Fault, FilePlace, Gtid, RowKind, TableName, Term};
 
 use super::conn::ConnError;
+use super::ddl::DdlRefusal;
 use super::refusal::Reason;
 
 /// Which row is meant, without its values.
@@ -246,8 +247,8 @@ pub enum MySqlLoadError {
     },
     /// A schema change of the source stops the loader.
     #[error(
-        "the source ran {kind} on {tables} at {start}, and schema changes halt this pipeline; run \
-         it in the target by hand, then let the pipeline pass by it with ddl = \"skip\""
+        "the source ran {kind} on {tables} at {start}, and the pipeline halts there: {why}; {}",
+        .why.remedy()
     )]
     Ddl {
         /// The statement's kind: `ALTER TABLE`.
@@ -256,6 +257,8 @@ pub enum MySqlLoadError {
         tables: String,
         /// Where its transaction begins.
         start: FilePlace,
+        /// Why it is not executed.
+        why: DdlRefusal,
     },
 }
 

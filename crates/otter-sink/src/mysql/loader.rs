@@ -14,7 +14,7 @@ use super::connect::{self, SessionTimes};
 use super::error::MySqlLoadError;
 use super::group::Group;
 use super::line::{Line, require_held};
-use super::options::{DdlPolicy, LoaderOptions};
+use super::options::LoaderOptions;
 use super::parallel::FIRST_GUESS;
 use super::plan::TablePlans;
 use super::random::random_name;
@@ -90,7 +90,8 @@ impl MySqlLoader {
             facts: &facts,
             lease,
             holder: &self.holder,
-            slots: self.options.connections.max(1),
+            // A schema change runs on a connection of its own.
+            slots: self.options.connections.max(if self.options.ddl.applies_any() { 2 } else { 1 }),
             claimed,
             patience: self.options.takeover_timeout,
         };
@@ -235,14 +236,17 @@ impl Session {
         let mut committed = 0;
         for (index, segment) in segments.iter().enumerate() {
             let transactions = segment.transactions();
-            if let Segment::Ddl(transaction, ddl) = segment {
-                self.meet_ddl(transaction, ddl)?;
-            }
             let is_last = index + 1 == segments.len();
             let between =
                 if is_last { None } else { Some(self.position_behind(transactions, through)?) };
             let through = between.as_ref().unwrap_or(through);
-            loaded.rows += self.load_segment(transactions, through, lease).await?;
+            loaded.rows += match segment {
+                Segment::Ddl(transaction, ddl) => {
+                    let at = Advance { through, source_time: Some(transaction.committed_at) };
+                    Box::pin(self.load_ddl((transaction, ddl), at, lease)).await?
+                }
+                Segment::Rows(_) => self.load_segment(transactions, through, lease).await?,
+            };
             loaded.transactions += u64::try_from(transactions.len()).unwrap_or(u64::MAX);
             committed += 1;
         }
@@ -260,7 +264,7 @@ impl Session {
         self.options.group_rows.min(by_bytes).max(1)
     }
 
-    async fn load_segment(
+    pub(super) async fn load_segment(
         &mut self,
         transactions: &[Transaction],
         through: &Position,
@@ -285,31 +289,6 @@ impl Session {
             found: batch.after.to_string(),
             committed: position.to_string(),
         })
-    }
-
-    fn meet_ddl(&mut self, transaction: &Transaction, ddl: &Ddl) -> Result<(), MySqlLoadError> {
-        let tables = if ddl.tables.is_empty() {
-            format!("database {}", ddl.database)
-        } else {
-            ddl.tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-        };
-        match self.options.ddl {
-            DdlPolicy::Halt => Err(MySqlLoadError::Ddl {
-                kind: Arc::clone(&ddl.kind),
-                tables,
-                start: transaction.start.clone(),
-            }),
-            DdlPolicy::Skip => {
-                tracing::warn!(
-                    kind = &*ddl.kind,
-                    tables,
-                    start = %transaction.start,
-                    "passing by a schema change of the source"
-                );
-                self.tables.clear();
-                Ok(())
-            }
-        }
     }
 }
 

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::ddl::DdlPolicies;
+
 /// What a loader does with a schema change of the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -12,6 +14,8 @@ pub enum DdlPolicy {
     Halt,
     /// Passes by with a warning, and reads the target's definitions again.
     Skip,
+    /// Executes it in the target, once, between what came before it and what comes behind it.
+    Apply,
 }
 
 /// How a loader works. Make the default and change what differs:
@@ -20,7 +24,8 @@ pub enum DdlPolicy {
 /// use otter_sink::{DdlPolicy, LoaderOptions};
 ///
 /// let mut options = LoaderOptions::default();
-/// options.ddl = DdlPolicy::Skip;
+/// options.ddl = DdlPolicy::Apply.into();
+/// options.ddl.drop = DdlPolicy::Halt;
 /// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -30,8 +35,8 @@ pub struct LoaderOptions {
     /// The site whose changes carry no mark yet: the source's own. It is written as the origin
     /// into the mark. Without it the pipeline's name stands there.
     pub source_site: Option<Arc<str>>,
-    /// What happens to schema changes.
-    pub ddl: DdlPolicy,
+    /// What happens to schema changes of each kind.
+    pub ddl: DdlPolicies,
     /// How long the server may take to answer one statement before the connection is given up.
     pub answer_timeout: Duration,
     /// How long a predecessor may take to disappear once it was killed; rolling back a large
@@ -64,7 +69,7 @@ impl Default for LoaderOptions {
         Self {
             schema: Arc::from("otter"),
             source_site: None,
-            ddl: DdlPolicy::Halt,
+            ddl: DdlPolicies::default(),
             answer_timeout: Duration::from_secs(60),
             takeover_timeout: Duration::from_secs(30),
             text_bytes: 1 << 20,

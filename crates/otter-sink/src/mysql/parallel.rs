@@ -113,24 +113,35 @@ impl Session {
         }
         let most = usize::from(self.options.connections).min(groups).saturating_sub(1);
         while self.helpers.len() < most {
-            require_held(lease)?;
-            let slot = u16::try_from(self.helpers.len() + 1).unwrap_or(u16::MAX);
-            let (url, times) = &self.target;
-            let (mut conn, facts) = match Box::pin(connect::open(url, *times)).await {
-                Ok(opened) => opened,
+            match Box::pin(self.open_helper(lease)).await? {
+                Ok(line) => self.helpers.push(line),
                 Err(error) => {
                     // An account may have a limit; fewer connections do the same more slowly.
-                    tracing::warn!(%error, slot, "no further connection to the target");
+                    tracing::warn!(%error, "no further connection to the target");
                     self.no_helper_before = Some(Instant::now() + HELPER_PAUSE);
                     return Ok(());
                 }
-            };
-            let pipeline = lease.side().pipeline.as_str();
-            let name = lock_name(self.store.schema(), pipeline, slot);
-            hand_slot_over(&mut *self.line.conn, &mut *conn, &name).await?;
-            self.helpers.push(Line::new(slot, conn, facts));
+            }
         }
         Ok(())
+    }
+
+    /// Opens one more connection; the inner error tells why the target has none.
+    pub(super) async fn open_helper(
+        &mut self,
+        lease: &Lease,
+    ) -> Result<Result<Line, MySqlLoadError>, MySqlLoadError> {
+        require_held(lease)?;
+        let slot = u16::try_from(self.helpers.len() + 1).unwrap_or(u16::MAX);
+        let (url, times) = &self.target;
+        let (mut conn, facts) = match Box::pin(connect::open(url, *times)).await {
+            Ok(opened) => opened,
+            Err(error) => return Ok(Err(error)),
+        };
+        let pipeline = lease.side().pipeline.as_str();
+        let name = lock_name(self.store.schema(), pipeline, slot);
+        hand_slot_over(&mut *self.line.conn, &mut *conn, &name).await?;
+        Ok(Ok(Line::new(slot, conn, facts)))
     }
 
     /// Runs groups until all are committed, or until one must be tried again; then those before it

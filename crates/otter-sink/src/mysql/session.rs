@@ -76,7 +76,7 @@ impl<'a> Desk<'a> {
         }
     }
 
-    fn known(&self) -> Known<'a> {
+    pub(super) fn known(&self) -> Known<'a> {
         Known { tables: self.tables, store: self.store }
     }
 
@@ -128,7 +128,7 @@ impl<'a> Desk<'a> {
         Ok(())
     }
 
-    fn push_advance(&self, line: &mut Line, advance: Advance<'_>, sequence: u64) {
+    pub(super) fn push_advance(&self, line: &mut Line, advance: Advance<'_>, sequence: u64) {
         let text = line.script.push(Expect::Checkpoint);
         let held = (self.claim, sequence);
         self.store.push_advance(text, held, advance.through, advance.source_time);

@@ -4,6 +4,7 @@
 //! pipeline, origin and slot (a slot is one writing connection). Nothing here decides who may
 //! write; `takeover` does.
 
+mod intent;
 mod tables;
 
 use otter_core::{Position, SourceTime, Timestamp};
@@ -11,6 +12,7 @@ use otter_core::{Position, SourceTime, Timestamp};
 use super::conn::{ApplyConn, ConnError, TextRow};
 use super::error::MySqlLoadError;
 use super::names::{qualified, string};
+pub(crate) use intent::Intent;
 
 /// The version of the checkpoint's format.
 pub(crate) const FORMAT: u16 = 1;
@@ -45,6 +47,7 @@ pub(crate) struct Store {
     checkpoint: String,
     mark: String,
     schema_log: String,
+    ddl: String,
     /// The pipeline's name as a literal.
     pipeline: String,
 }
@@ -83,6 +86,7 @@ impl Store {
             checkpoint: qualified(schema, "checkpoint"),
             mark: qualified(schema, "mark"),
             schema_log: qualified(schema, "schema_log"),
+            ddl: qualified(schema, "ddl"),
             pipeline: string(pipeline),
         }
     }

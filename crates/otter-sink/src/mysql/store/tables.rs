@@ -8,7 +8,7 @@ use crate::mysql::names::identifier;
 
 impl Store {
     /// The statements that make the schema and its tables.
-    pub(crate) fn create_statements(&self) -> [String; 4] {
+    pub(crate) fn create_statements(&self) -> [String; 5] {
         let name = |column| format!("{column} VARCHAR({MAX_NAME}) NOT NULL");
         let pipeline = name("`pipeline`");
         let tail = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin";
@@ -49,6 +49,13 @@ impl Store {
                  PRIMARY KEY (`pipeline`, `number`, `piece`)) {tail}",
                 self.schema_log,
             ),
+            format!(
+                "CREATE TABLE IF NOT EXISTS {} ({pipeline}, \
+                 `place` LONGTEXT NOT NULL, \
+                 `footprint` LONGTEXT NOT NULL, \
+                 PRIMARY KEY (`pipeline`)) {tail}",
+                self.ddl,
+            ),
         ]
     }
 
@@ -70,8 +77,8 @@ impl Store {
     ) -> Result<(), MySqlLoadError> {
         let probe = format!(
             "SELECT 1 FROM {} WHERE FALSE; SELECT 1 FROM {} WHERE FALSE; \
-             SELECT 1 FROM {} WHERE FALSE",
-            self.checkpoint, self.mark, self.schema_log
+             SELECT 1 FROM {} WHERE FALSE; SELECT 1 FROM {} WHERE FALSE",
+            self.checkpoint, self.mark, self.schema_log, self.ddl
         );
         match conn.query(&probe).await {
             Ok(_) => return Ok(()),
@@ -96,17 +103,20 @@ impl Store {
         Ok(())
     }
 
-    /// Empties the pipeline's schema log: its position was not reached by reading, so that schema
+    /// Empties the pipeline's schema log and what is known of its last schema change: its position was not reached by reading, so that schema
     /// changes before it may be missing there.
     pub(crate) async fn forget_schema(
         &self,
         conn: &mut dyn ApplyConn,
     ) -> Result<(), MySqlLoadError> {
-        let text = format!("DELETE FROM {} WHERE `pipeline` = {}", self.schema_log, self.pipeline);
-        match conn.query(&text).await {
-            // There is none: a version without one was here.
-            Err(error) if error.number() == Some(1146) => Ok(()),
-            answer => answer.map(drop).map_err(MySqlLoadError::plain),
+        for table in [&self.schema_log, &self.ddl] {
+            let text = format!("DELETE FROM {table} WHERE `pipeline` = {}", self.pipeline);
+            match conn.query(&text).await {
+                // There is none: a version without one was here.
+                Err(error) if error.number() == Some(1146) => {}
+                answer => drop(answer.map_err(MySqlLoadError::plain)?),
+            }
         }
+        Ok(())
     }
 }

@@ -1,0 +1,63 @@
+//! The schema change that a pipeline is about to execute, or executed last.
+
+use super::{Claim, Store};
+use crate::mysql::conn::ApplyConn;
+use crate::mysql::error::MySqlLoadError;
+use crate::mysql::names::string;
+
+/// What was seen before a schema change began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Intent {
+    /// Where its transaction begins at the source.
+    pub(crate) place: String,
+    pub(crate) footprint: String,
+}
+
+impl Store {
+    pub(crate) async fn read_intent(
+        &self,
+        conn: &mut dyn ApplyConn,
+    ) -> Result<Option<Intent>, MySqlLoadError> {
+        let text = format!(
+            "SELECT `place`, `footprint` FROM {} WHERE `pipeline` = {}",
+            self.ddl, self.pipeline
+        );
+        let rows = conn.query(&text).await.map_err(MySqlLoadError::plain)?;
+        let row = rows.into_iter().next().map(Vec::into_iter);
+        let intent = row.and_then(|mut cells| {
+            Some(Intent { place: cells.next()??, footprint: cells.next()?? })
+        });
+        Ok(intent)
+    }
+
+    /// Stores an intent, unless another loader holds the checkpoint (FENCE-1).
+    pub(crate) async fn write_intent(
+        &self,
+        conn: &mut dyn ApplyConn,
+        held: (&Claim, u64),
+        intent: &Intent,
+    ) -> Result<(), MySqlLoadError> {
+        self.lock(conn).await?;
+        let (claim, sequence) = held;
+        if !self.is_held(conn, claim, sequence).await? {
+            return Err(MySqlLoadError::CheckpointMoved);
+        }
+        let text = format!(
+            "REPLACE INTO {} (`pipeline`, `place`, `footprint`) VALUES ({}, {}, {}); COMMIT",
+            self.ddl,
+            self.pipeline,
+            string(&intent.place),
+            string(&intent.footprint),
+        );
+        conn.query(&text).await.map(drop).map_err(MySqlLoadError::plain)
+    }
+
+    /// Forgets the intent: its statement was refused, and so has done nothing.
+    pub(crate) async fn forget_intent(
+        &self,
+        conn: &mut dyn ApplyConn,
+    ) -> Result<(), MySqlLoadError> {
+        let text = format!("DELETE FROM {} WHERE `pipeline` = {}", self.ddl, self.pipeline);
+        conn.query(&text).await.map(drop).map_err(MySqlLoadError::plain)
+    }
+}
