@@ -174,7 +174,7 @@ async fn a_schema_change_goes_where_its_table_goes() {
         let mut scene = scene((flavor, flavor)).await;
         execute(
             &scene.target,
-            "CREATE DATABASE copy; RENAME TABLE shop.item TO copy.item; \
+            "CREATE DATABASE copy; RENAME TABLE shop.item TO copy.item, shop.tag TO copy.tag; \
              GRANT ALL ON copy.* TO otter@'%'; DROP DATABASE shop",
         )
         .await;
