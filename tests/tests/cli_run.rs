@@ -10,7 +10,7 @@
 )]
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use otter_server::sandbox::Flavor;
 use otter_tests::otter::{OtterProcess, program};
@@ -207,4 +207,21 @@ async fn a_password_comes_from_the_environment() {
     assert_eq!(check(Some(PASSWORD)).status.code(), Some(0));
     assert_eq!(check(Some("wr/ng@")).status.code(), Some(1));
     assert_eq!(check(None).status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn a_pipeline_writes_no_faster_than_its_limit() {
+    let mut scene = Scene::start(Flavor::MariaDb).await;
+    scene.replace("start = \"now\"", "start = \"now\"\nrows_per_second = 40");
+    let mut otter = scene.run().await;
+    otter.terminate_and_expect_success(DEADLINE).await;
+    for id in 1..=100 {
+        execute(&scene.source, &format!("INSERT INTO shop.item VALUES ({id}, 'x', 1)")).await;
+    }
+    let begun = Instant::now();
+    let mut otter = scene.run().await;
+    scene.wait_for_items(100).await;
+    // What is not paid for at the end is at most a quarter of a second's rows.
+    assert!(begun.elapsed() > Duration::from_secs(2), "{:?}", begun.elapsed());
+    otter.terminate_and_expect_success(DEADLINE).await;
 }

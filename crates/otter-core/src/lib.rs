@@ -29,6 +29,7 @@ pub mod table;
 pub mod temporal;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+pub mod throttle;
 pub mod value;
 
 pub use arbiter::{Arbiter, ArbiterId, Campaign, Holder, Lease, PipelineId, Role, Side, Term};
@@ -48,4 +49,5 @@ pub use stage::{Extract, Load, Loaded, Select, Start, Transform};
 pub use stop::{Stop, StopHandle};
 pub use table::{Column, ColumnType, Table, TableName};
 pub use temporal::{Date, DateTime, Time, Timestamp};
+pub use throttle::{Throttle, ThrottleHandle, ThrottleLimits};
 pub use value::Value;

@@ -9,6 +9,7 @@
     reason = "a test fails by panicking and reports by printing"
 )]
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,12 +20,14 @@ use otter_core::testkit::loader::LoaderFixture;
 use otter_core::testkit::memory::{MemoryArbiter, MemorySource, MemoryTarget};
 use otter_core::testkit::selector::SelectorFixture;
 use otter_core::testkit::suite::{Clock, Fixture};
-use otter_core::{Arbiter, Load, Select};
+use otter_core::{Arbiter, Load, Select, Throttle, ThrottleLimits};
 
 struct Arbitration(MemoryArbiter);
 struct OneNode(MemoryArbiter);
 struct Target(MemoryTarget);
 struct Source(MemorySource);
+/// A target behind limits that are never reached.
+struct Throttled(MemoryTarget);
 
 #[async_trait]
 impl Fixture for Arbitration {
@@ -73,6 +76,26 @@ impl LoaderFixture for Target {
 }
 
 #[async_trait]
+impl Fixture for Throttled {
+    const CLOCK: Clock = Clock::Paused;
+    async fn start() -> Self {
+        Self(MemoryTarget::new())
+    }
+}
+
+#[async_trait]
+impl LoaderFixture for Throttled {
+    async fn loader(&self) -> Arc<dyn Load> {
+        let mut limits = ThrottleLimits::default();
+        limits.rows_per_second = NonZeroU64::new(1_000_000);
+        Arc::new(Throttle::new(Arc::new(self.0.loader()), limits).0)
+    }
+    async fn rows(&self) -> Vec<Item> {
+        self.0.items()
+    }
+}
+
+#[async_trait]
 impl Fixture for Source {
     const CLOCK: Clock = Clock::Paused;
     async fn start() -> Self {
@@ -99,6 +122,10 @@ mod arbiter {
 
 mod loader {
     otter_core::loader_suite!(super::Target);
+}
+
+mod throttle {
+    otter_core::loader_suite!(super::Throttled);
 }
 
 mod selector {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use otter_arbitrate::{LocalArbiter, SqlArbiter};
 use otter_binlog::selector::{BinlogSelector, SelectorOptions};
 use otter_core::{
-    Arbiter, ArbiterId, AtStart, Pipeline, PipelineId, PipelineOptions, Result, Route,
+    Arbiter, ArbiterId, AtStart, Pipeline, PipelineId, PipelineOptions, Result, Route, Throttle,
 };
 use otter_sink::{LoaderOptions, MySqlLoader, TargetSchemaLog};
 
@@ -70,7 +70,9 @@ pub(crate) fn pipeline(
         at_start,
         ..PipelineOptions::default()
     };
-    Pipeline::new(id.clone(), arbiter, selector_with_log(&id, config), loader(id, config))
+    // The limits are those of the configuration for as long as it runs.
+    let (loader, _) = Throttle::new(Arc::new(loader(id.clone(), config)), config.limits.throttle);
+    Pipeline::new(id.clone(), arbiter, selector_with_log(&id, config), loader)
         .transform(Route::new(config.mappings.clone()))
         .options(options)
 }

@@ -1,4 +1,8 @@
-//! How much a pipeline holds at a time (MEM-1).
+//! How much a pipeline holds at a time (MEM-1), and how fast it writes.
+
+use std::num::NonZeroU64;
+
+use otter_core::ThrottleLimits;
 
 use super::error::ConfigError;
 use super::section::Section;
@@ -12,8 +16,9 @@ const MOST_MEMORY_MB: u64 = 1 << 20;
 const MOST_EVENT_MB: u64 = 1024;
 const MOST_CONNECTIONS: u64 = 64;
 const MOST_GROUP_ROWS: u64 = 10_000_000;
+const MOST_ROWS_PER_SECOND: u64 = 1_000_000_000;
 
-/// How much a pipeline holds at a time.
+/// How much a pipeline holds at a time, and how fast it writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of row data in flight between source and target (`memory_mb`).
@@ -26,6 +31,8 @@ pub struct Limits {
     pub group_bytes: usize,
     /// How many connections write to the target at once.
     pub connections: u16,
+    /// How fast it writes at most.
+    pub throttle: ThrottleLimits,
 }
 
 /// Under load so many groups are taken from the queue at once, for the connections to share.
@@ -35,13 +42,18 @@ impl Limits {
     /// The rows that are taken from the queue at once.
     #[must_use]
     pub fn rows_at_once(&self) -> usize {
-        self.group_rows.saturating_mul(GROUPS_AT_ONCE)
+        let rows = self.group_rows.saturating_mul(GROUPS_AT_ONCE);
+        // What is taken at once is written at once: with a limit, in steps of a quarter second.
+        let step = self.throttle.rows_per_second.map(|rate| (rate.get() / 4).max(1));
+        step.and_then(|step| usize::try_from(step).ok()).map_or(rows, |step| rows.min(step))
     }
 
     /// The bytes that are taken from the queue at once: the reading half keeps the most.
     #[must_use]
     pub fn bytes_at_once(&self) -> usize {
-        self.group_bytes.saturating_mul(GROUPS_AT_ONCE).min(self.memory_bytes / 4)
+        let bytes = self.group_bytes.saturating_mul(GROUPS_AT_ONCE).min(self.memory_bytes / 4);
+        let step = self.throttle.bytes_per_second.map(|rate| (rate.get() / 4).max(1));
+        step.and_then(|step| usize::try_from(step).ok()).map_or(bytes, |step| bytes.min(step))
     }
 }
 
@@ -53,8 +65,19 @@ impl Default for Limits {
             group_rows: 2_000,
             group_bytes: 2 << 20,
             connections: 4,
+            throttle: ThrottleLimits::default(),
         }
     }
+}
+
+fn throttle(section: &Section<'_>) -> Result<ThrottleLimits, ConfigError> {
+    let mut limits = ThrottleLimits::default();
+    limits.rows_per_second =
+        section.whole("rows_per_second", 1..=MOST_ROWS_PER_SECOND)?.and_then(NonZeroU64::new);
+    limits.bytes_per_second = section
+        .whole("mb_per_second", 1..=MOST_MEMORY_MB)?
+        .and_then(|megabytes| NonZeroU64::new(megabytes * MIB));
+    Ok(limits)
 }
 
 pub(super) fn read(section: &Section<'_>) -> Result<Limits, ConfigError> {
@@ -81,5 +104,6 @@ pub(super) fn read(section: &Section<'_>) -> Result<Limits, ConfigError> {
             Some(count) => u16::try_from(count).unwrap_or(u16::MAX),
             None => default.connections,
         },
+        throttle: throttle(section)?,
     })
 }

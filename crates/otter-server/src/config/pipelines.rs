@@ -28,6 +28,8 @@ pub(super) const KEYS: Keys = Keys {
         "group_rows",
         "group_mb",
         "connections",
+        "rows_per_second",
+        "mb_per_second",
     ],
     not_built: &[],
 };

@@ -1,10 +1,11 @@
 //! Every message of a configuration that cannot be used, and what a good one means.
 
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::time::Duration;
 
 use otter_core::mapping::Mapping;
-use otter_core::{Start, TableName};
+use otter_core::{Start, TableName, ThrottleLimits};
 use otter_sink::{DdlPolicies, DdlPolicy};
 
 use super::*;
@@ -95,14 +96,18 @@ fn every_option_can_be_set() {
         "start = \"now\"",
         "start = \"mysql-bin.000003:1234\"\nddl = \"skip\"\nmode = \"strict\"\non_poison = \"halt\"\n\
          initial_copy = false\nmemory_mb = 128\nmax_event_mb = 32\ngroup_rows = 1_000\ngroup_mb = 2\n\
-         connections = 8",
+         connections = 8\nrows_per_second = 5_000\nmb_per_second = 3",
         1,
     ) + "[arbiter]\nkind = \"local\"\npath = \"/var/lib/otter\"\nlease_ms = 2000\n[server]\n";
     let config = parse(&text).unwrap();
     let pipeline = config.pipelines.first().unwrap();
     assert!(matches!(&pipeline.start, Some(Start::At(place)) if place.file.is_some()));
     assert_eq!(pipeline.ddl, DdlPolicy::Skip.into());
+    let mut throttle = ThrottleLimits::default();
+    throttle.rows_per_second = NonZeroU64::new(5_000);
+    throttle.bytes_per_second = NonZeroU64::new(3 << 20);
     let limits = Limits {
+        throttle,
         memory_bytes: 128 << 20,
         max_event_bytes: 32 << 20,
         group_rows: 1_000,
@@ -110,8 +115,9 @@ fn every_option_can_be_set() {
         connections: 8,
     };
     assert_eq!(pipeline.limits, limits);
-    assert_eq!(limits.rows_at_once(), 16_000);
-    assert_eq!(limits.bytes_at_once(), 32 << 20);
+    let unlimited = Limits { throttle: ThrottleLimits::default(), ..limits };
+    assert_eq!((limits.rows_at_once(), unlimited.rows_at_once()), (1_250, 16_000));
+    assert_eq!((limits.bytes_at_once(), unlimited.bytes_at_once()), (768 << 10, 32 << 20));
     let kind = ArbiterKind::Local { path: "/var/lib/otter".into() };
     let arbiter = ArbiterConfig { kind, lease: Duration::from_secs(2) };
     assert_eq!(config.arbiter, arbiter);
