@@ -25,6 +25,14 @@ ensure_mariadb() {
         mariadb=mariadb-client mariadb-binlog=mariadb-client
 }
 
+# A coordinator that tests start themselves: the library with its server, and a
+# Java to run it. Not the package that makes a service of it.
+ensure_zookeeper() {
+    local files=()
+    [ -e /usr/share/java/zookeeper.jar ] || ! have apt-get || files+=(libzookeeper-java=libzookeeper-java)
+    apt_commands java=default-jre-headless "${files[@]}"
+}
+
 # Only benchmarks and soaks need a load generator.
 ensure_sysbench() { apt_commands sysbench=sysbench time=time; }
 

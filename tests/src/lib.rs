@@ -9,6 +9,7 @@
 //! | [`comparison`] | whether two servers hold the same rows |
 //! | [`corpora`] | recorded binlogs and statements |
 //! | [`otter`] | the program `otter-server` |
+//! | [`zookeeper`] | ZooKeeper servers, one or an ensemble |
 //! | [`proxy`] | a line that is cut, silent or slow |
 //! | [`wait`] | conditions with deadlines |
 //! | [`workload`], [`exactly_once`] | a busy application, and the main promise under fire |
@@ -42,3 +43,4 @@ pub mod testbed;
 pub mod types;
 pub mod wait;
 pub mod workload;
+pub mod zookeeper;

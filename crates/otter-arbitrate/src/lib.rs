@@ -7,18 +7,28 @@
     feature = "sql",
     doc = "| [`SqlArbiter`] | several machines: a schema on a MySQL or MariaDB server | `sql` |"
 )]
+#![cfg_attr(
+    feature = "zookeeper",
+    doc = "| [`ZooKeeperArbiter`] | several machines: a subtree of a ZooKeeper ensemble | `zookeeper` |"
+)]
 //!
 //! An arbiter keeps two processes from doing the same work; that a pipeline's data stays right
 //! does not depend on it, since the checkpoint in the target judges (FENCE-1). This crate never
 //! touches row data.
 
 mod error_chain;
+#[cfg(any(feature = "sql", feature = "zookeeper"))]
+mod holding;
 pub mod local;
 mod machine;
 mod random;
 #[cfg(feature = "sql")]
 pub mod sql;
+#[cfg(feature = "zookeeper")]
+pub mod zookeeper;
 
 pub use local::{LocalArbiter, LocalArbiterError};
 #[cfg(feature = "sql")]
 pub use sql::{SqlArbiter, SqlArbiterError};
+#[cfg(feature = "zookeeper")]
+pub use zookeeper::{ZooKeeperArbiter, ZooKeeperArbiterError};

@@ -29,11 +29,11 @@ use tracing::info;
 
 pub use error::SqlArbiterError;
 
-use crate::machine;
+use crate::holding::{Alive, Holding};
 use crate::random::random_name;
 use conn::Conn;
 use keeper::Keeper;
-use shared::{Alive, Shared, World};
+use shared::{Shared, World};
 use text::{LAYOUT, Texts};
 
 /// The schema where the URL names none: Otter's own, which no pipeline carries.
@@ -88,9 +88,8 @@ impl SqlArbiter {
         let lease = lease.max(SHORTEST_LEASE);
         let texts = texts_of(url);
         let arbiter = look_in(url, async |conn| open_id(conn, url, &texts).await).await?;
-        let holder = machine::holder_name();
-        let world = World { url: url.clone(), texts, arbiter, holder, lease };
-        let shared = Arc::new(Shared::new(world));
+        let world = World { url: url.clone(), texts };
+        let shared = Arc::new(Shared::new(world, Arc::new(Holding::new(arbiter, lease))));
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(Keeper::new(Arc::clone(&shared)).run(stopped));
         Ok(Self { shared, alive: Arc::new(Alive(stop)) })
@@ -118,7 +117,7 @@ impl SqlArbiter {
         let mut ended = self.shared.ended.subscribe();
         self.alive.0.send_replace(true);
         // The keeper bounds itself; an error means that it is gone, too.
-        let limit = 3 * self.shared.world.answer_limit();
+        let limit = 3 * self.shared.holding.answer_limit();
         let _ = timeout(limit, ended.wait_for(|ended| *ended)).await;
     }
 }
@@ -126,7 +125,7 @@ impl SqlArbiter {
 #[async_trait]
 impl Arbiter for SqlArbiter {
     fn id(&self) -> &ArbiterId {
-        &self.shared.world.arbiter
+        &self.shared.holding.arbiter
     }
 
     async fn try_campaign(&self, side: &Side) -> Result<Campaign> {
@@ -167,7 +166,7 @@ impl Arbiter for SqlArbiter {
 impl fmt::Debug for SqlArbiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqlArbiter")
-            .field("id", &self.shared.world.arbiter)
+            .field("id", &self.shared.holding.arbiter)
             .field("place", &self.shared.world.place())
             .finish_non_exhaustive()
     }

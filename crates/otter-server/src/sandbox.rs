@@ -33,5 +33,6 @@ pub use binaries::cache_folder;
 pub use error::SandboxError;
 pub use flavor::{Flavor, UnknownFlavor};
 pub use options::ServerOptions;
+pub use port::{ReservedPort, reserve_port};
 pub use process::ChildProcess;
 pub use server::Server;

@@ -1,20 +1,24 @@
 //! Asking for a side: a look without locks, and where the side is free, the grant.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use otter_core::{ArbiterId, Campaign, Holder, Side, Term};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::conn::{Conn, TextRow};
 use super::error::SqlArbiterError;
-use super::shared::{Alive, Loss, Session, Shared};
+use super::shared::Shared;
 use super::text::LONGEST_SIDE;
+use crate::holding::{Alive, Loss, Session};
 use crate::machine::BootTime;
 use crate::random::random_name;
 
 /// Another process may be faster, a connection may have been closed while it was idle, and other
 /// work of the server may be in the way; whoever has met all that so often is told.
-const TRIES: u32 = 4;
+const TRIES: u32 = 20;
+/// A grant takes a few milliseconds; whoever meets another's looks again so soon.
+const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 
 /// The outcome of asking over one connection.
 enum Asked {
@@ -34,7 +38,7 @@ pub(super) async fn ask(
         // The role behind the name takes some letters.
         return Err(SqlArbiterError::BadName { longest: LONGEST_SIDE - 10 });
     }
-    let limit = shared.world.answer_limit();
+    let limit = shared.holding.answer_limit();
     let address = || shared.world.url.address();
     match timeout(limit, Box::pin(ask_in_turn(&shared, (&side, &key), &alive))).await {
         Ok(outcome) => outcome,
@@ -57,7 +61,7 @@ async fn ask_in_turn(
         let (mut conn, is_used) = match desk.take() {
             Some(conn) => (conn, true),
             None => {
-                let conn = Conn::open(&shared.world.url, shared.world.lease).await?;
+                let conn = Conn::open(&shared.world.url, shared.holding.lease).await?;
                 (conn, false)
             }
         };
@@ -75,6 +79,7 @@ async fn ask_in_turn(
             Err(SqlArbiterError::Lost { .. }) if is_used && tries < TRIES => {}
             Err(error) => return Err(error),
         }
+        sleep(BETWEEN_TRIES).await;
     }
 }
 
@@ -84,10 +89,10 @@ async fn ask_over(
     (side, key): (&Side, &str),
     alive: &Arc<Alive>,
 ) -> Result<Asked, SqlArbiterError> {
-    if let Some(holder) = shared.own_holder(key) {
+    if let Some(holder) = shared.holding.own_holder(key) {
         return Ok(Asked::Told(Campaign::Held(holder)));
     }
-    let session = shared.session();
+    let session = shared.holding.session();
     if let Some(holder) = look(conn, shared, key, session.as_deref()).await? {
         return Ok(Asked::Told(Campaign::Held(holder)));
     }
@@ -96,9 +101,9 @@ async fn ask_over(
         None => begin_session(conn, shared).await?,
     };
     // Until the lease is held or not, what is found under our token is no leftover.
-    let _granting = shared.granting(key);
+    let _granting = shared.holding.granting(key);
     let world = &shared.world;
-    let text = world.texts.grant(key, &session.token, world.arbiter.as_str());
+    let text = world.texts.grant(key, &session.token, shared.holding.arbiter.as_str());
     let rows = query(conn, shared, text).await?;
     let row = rows.last().map(Vec::as_slice).unwrap_or_default();
     let [id, Some(term), Some(held), Some(lives)] = row else {
@@ -110,12 +115,12 @@ async fn ask_over(
         return Ok(Asked::Again);
     }
     if lives == "0" {
-        shared.lose_session(&session, &Loss::Ended);
+        shared.holding.lose_session(&session, &Loss::Ended);
         return Ok(Asked::Again);
     }
     let term = term.parse().map_err(|_| bad_answer(shared, "a term that is no number"))?;
     // Where the session is over already, what was granted ends with it.
-    let lease = shared.hold((side, key), Term(term), (&session, alive));
+    let lease = shared.holding.hold((side, key), Term(term), (&session, alive));
     Ok(lease.map_or(Asked::Again, |lease| Asked::Told(Campaign::Won(lease))))
 }
 
@@ -142,17 +147,17 @@ async fn look(
 }
 
 async fn begin_session(conn: &mut Conn, shared: &Shared) -> Result<Arc<Session>, SqlArbiterError> {
-    if let Some(over) = shared.session() {
-        shared.lose_session(&over, &Loss::Late);
+    if let Some(over) = shared.holding.session() {
+        shared.holding.lose_session(&over, &Loss::Late);
     }
     let world = &shared.world;
     let token = random_name().map_err(SqlArbiterError::NoRandomness)?;
-    let text = world.texts.begin_session(&token, &world.holder, world.lasts());
+    let text = world.texts.begin_session(&token, &shared.holding.holder, shared.lasts());
     // Before it is sent: the server begins to count later.
     let asked = BootTime::now();
     query(conn, shared, text).await?;
-    let session = Arc::new(Session::new(token, asked, world.lease));
-    shared.begin_session(&session);
+    let session = Arc::new(Session::new(token, asked, shared.holding.lease));
+    shared.holding.begin_session(&session);
     Ok(session)
 }
 
@@ -170,13 +175,13 @@ pub(super) async fn query(
 
 /// The arbiter that answers must be the one that this process began with.
 pub(super) fn require_ours(shared: &Shared, id: Option<&str>) -> Result<(), SqlArbiterError> {
-    if id == Some(shared.world.arbiter.as_str()) { Ok(()) } else { Err(rebuilt(shared, id)) }
+    if id == Some(shared.holding.arbiter.as_str()) { Ok(()) } else { Err(rebuilt(shared, id)) }
 }
 
 fn rebuilt(shared: &Shared, id: Option<&str>) -> SqlArbiterError {
     SqlArbiterError::Rebuilt {
         place: shared.world.place(),
-        ours: shared.world.arbiter.clone(),
+        ours: shared.holding.arbiter.clone(),
         found: id.map(ArbiterId::new),
     }
 }

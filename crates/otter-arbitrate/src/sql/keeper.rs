@@ -15,9 +15,9 @@ use tracing::{info, warn};
 use super::conn::{Conn, TextRow};
 use super::desk;
 use super::error::SqlArbiterError;
-use super::shared::{Board, Loss, Session, Shared};
-use super::text::Stored;
+use super::shared::{Board, Shared};
 use crate::error_chain::chain;
+use crate::holding::{Loss, Session, Stored};
 use crate::machine::BootTime;
 
 /// A session is renewed so often in the time that a lease lasts.
@@ -56,7 +56,7 @@ impl Keeper {
                 biased;
                 // An error means that nobody is left.
                 _ = stop.wait_for(|stop| *stop) => break,
-                () = self.shared.work.notified() => {}
+                () = self.shared.holding.work.notified() => {}
                 () = sleep_until(wake_at) => {}
             }
             self.work().await;
@@ -69,10 +69,10 @@ impl Keeper {
     fn wake_at(&mut self) -> Instant {
         let now = Instant::now();
         let mut wake_at = now + NEVER;
-        let session = self.shared.session();
+        let session = self.shared.holding.session();
         if session.as_ref().map(Arc::as_ptr) != self.known.as_ref().map(Arc::as_ptr) {
             self.known.clone_from(&session);
-            self.renew_at = now + self.shared.world.lease / RENEWALS_PER_LEASE;
+            self.renew_at = now + self.shared.holding.lease / RENEWALS_PER_LEASE;
         }
         if session.is_some() {
             wake_at = wake_at.min(self.renew_at);
@@ -80,7 +80,7 @@ impl Keeper {
         if self.shared.is_awaited() {
             wake_at = wake_at.min(self.look_at);
         }
-        if session.is_some() && !self.shared.releases().is_empty() {
+        if session.is_some() && !self.shared.holding.releases().is_empty() {
             wake_at = now;
         }
         // A server that fails is not asked in a hurry, but the end of a session is not missed.
@@ -92,18 +92,18 @@ impl Keeper {
     }
 
     async fn work(&mut self) {
-        let session = self.shared.session();
+        let session = self.shared.holding.session();
         if let Some(session) = &session
             && !session.is_valid()
         {
-            self.shared.lose_session(session, &Loss::Late);
+            self.shared.holding.lose_session(session, &Loss::Late);
             return;
         }
         let is_idle = session.is_none() && !self.shared.is_awaited();
         if is_idle || Instant::now() < self.retry_at {
             return;
         }
-        let limit = self.shared.world.answer_limit();
+        let limit = self.shared.holding.answer_limit();
         // The end of the session must be noticed in time.
         let left = session.as_ref().map_or(limit, |session| session.expires().remaining());
         let address = self.shared.world.url.address();
@@ -126,25 +126,25 @@ impl Keeper {
     async fn duties(&mut self, session: Option<&Arc<Session>>) -> Result<(), SqlArbiterError> {
         let mut conn = match self.conn.take() {
             Some(conn) => conn,
-            None => Conn::open(&self.shared.world.url, self.shared.world.lease).await?,
+            None => Conn::open(&self.shared.world.url, self.shared.holding.lease).await?,
         };
         if let Some(session) = session {
             if self.renew_at <= Instant::now() {
                 self.renew(&mut conn, session).await?;
-                self.renew_at = Instant::now() + self.shared.world.lease / RENEWALS_PER_LEASE;
+                self.renew_at = Instant::now() + self.shared.holding.lease / RENEWALS_PER_LEASE;
             }
-            let releases = self.shared.releases();
+            let releases = self.shared.holding.releases();
             if !releases.is_empty() {
                 let text = self.shared.world.texts.release(&session.token, &releases);
                 desk::query(&mut conn, &self.shared, text).await?;
-                self.shared.released(&releases);
+                self.shared.holding.released(&releases);
                 // Whoever waits in this process need not wait for the next look.
                 self.look_at = Instant::now();
             }
         }
         if self.shared.is_awaited() && self.look_at <= Instant::now() {
             self.look(&mut conn).await?;
-            let interval = self.shared.world.lease / LOOKS_PER_LEASE;
+            let interval = self.shared.holding.lease / LOOKS_PER_LEASE;
             self.look_at = Instant::now() + interval.min(LONGEST_LOOK_INTERVAL);
         }
         self.conn = Some(conn);
@@ -153,8 +153,8 @@ impl Keeper {
 
     async fn renew(&self, conn: &mut Conn, session: &Arc<Session>) -> Result<(), SqlArbiterError> {
         let shared = &self.shared;
-        let before = shared.held();
-        let text = shared.world.texts.renew(&session.token, shared.world.lasts());
+        let before = shared.holding.held();
+        let text = shared.world.texts.renew(&session.token, shared.lasts());
         // INVARIANT FENCE-1: counted from before the question, while the server counts from after
         // it and longer, so that the lease is over here before anybody else can have the side.
         let asked = BootTime::now();
@@ -166,17 +166,17 @@ impl Keeper {
         desk::require_ours(shared, id.as_deref())?;
         // An answer after the end comes too late, whatever it says: we were frozen in between.
         if BootTime::now() >= old {
-            shared.lose_session(session, &Loss::Late);
+            shared.holding.lose_session(session, &Loss::Late);
             return Ok(());
         }
         if lives.as_deref() != Some("1") {
-            shared.lose_session(session, &Loss::Ended);
+            shared.holding.lose_session(session, &Loss::Ended);
             return Ok(());
         }
         let found: Option<HashSet<Stored>> = leases.iter().map(read_stored).collect();
         let found = found.ok_or_else(|| desk::bad_answer(shared, "a lease without a term"))?;
-        shared.compare(&before, &found);
-        session.extend(asked.after(shared.world.lease));
+        shared.holding.compare(&before, &found);
+        session.extend(asked.after(shared.holding.lease));
         Ok(())
     }
 
@@ -191,10 +191,10 @@ impl Keeper {
     }
 
     fn failed(&mut self, error: &SqlArbiterError, session: Option<&Arc<Session>>) {
-        self.retry_at = Instant::now() + self.shared.world.lease / TRIES_PER_LEASE;
+        self.retry_at = Instant::now() + self.shared.holding.lease / TRIES_PER_LEASE;
         if let SqlArbiterError::Rebuilt { .. } = error {
             if let Some(session) = session {
-                self.shared.lose_session(session, &Loss::Rebuilt);
+                self.shared.holding.lose_session(session, &Loss::Rebuilt);
             }
             // Those that wait find out for themselves, and are told.
             self.shared.board.send_replace(Board::default());
@@ -211,21 +211,21 @@ impl Keeper {
     }
 
     async fn give_everything_back(&mut self) {
-        let Some(session) = self.shared.session() else { return };
-        self.shared.lose_session(&session, &Loss::Closed);
+        let Some(session) = self.shared.holding.session() else { return };
+        self.shared.holding.lose_session(&session, &Loss::Closed);
         let world = &self.shared.world;
         let conn = self.conn.take();
         let goodbye = async {
             let mut conn = match conn {
                 Some(conn) => conn,
-                None => Conn::open(&world.url, world.lease).await?,
+                None => Conn::open(&world.url, self.shared.holding.lease).await?,
             };
             desk::query(&mut conn, &self.shared, world.texts.end_session(&session.token)).await?;
             conn.goodbye().await;
             Ok::<(), SqlArbiterError>(())
         };
         // Where it fails, the leases end by time.
-        match timeout(world.answer_limit(), Box::pin(goodbye)).await {
+        match timeout(self.shared.holding.answer_limit(), Box::pin(goodbye)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 info!(error = %chain(&error), "leases were not given back; they end by time");

@@ -13,6 +13,8 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use crate::holding::Stored;
+
 /// The layout of the tables that this version knows.
 pub(super) const LAYOUT: u32 = 1;
 /// The longest name of a side: 700 letters of four bytes fit into an index.
@@ -21,13 +23,6 @@ pub(super) const LONGEST_SIDE: usize = 700;
 const LONGEST_HOLDER: usize = 200;
 /// How long the session of a dead process is kept for people to look at.
 const KEEP_DEAD_SESSIONS: &str = "INTERVAL 1 DAY";
-
-/// A lease as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Stored {
-    pub(super) side: String,
-    pub(super) term: u64,
-}
 
 /// The statements of the arbiter in one schema.
 #[derive(Debug, Clone)]

@@ -19,20 +19,25 @@ const PORTS: u16 = 12_000;
 
 /// A port that no other sandbox takes until this is dropped.
 #[derive(Debug)]
-pub(super) struct ReservedPort {
+pub struct ReservedPort {
     number: u16,
     // Held for its lock.
     _lock: File,
 }
 
 impl ReservedPort {
-    pub(super) fn number(&self) -> u16 {
+    /// The port.
+    #[must_use]
+    pub fn number(&self) -> u16 {
         self.number
     }
 }
 
-/// Reserves a port on which nobody listens.
-pub(super) fn reserve() -> Result<ReservedPort, SandboxError> {
+/// Reserves a port of 127.0.0.1 on which nobody listens.
+///
+/// # Errors
+/// Where no port is free, or the folder of their locks cannot be written.
+pub fn reserve_port() -> Result<ReservedPort, SandboxError> {
     let folder = binaries::cache_folder().join("ports");
     fs::create_dir_all(&folder).map_err(SandboxError::file("create", &folder))?;
     // Processes start at different places, so that they rarely meet.
@@ -50,7 +55,7 @@ pub(super) fn reserve() -> Result<ReservedPort, SandboxError> {
 
 #[cfg(test)]
 mod tests {
-    use super::reserve;
+    use super::reserve_port as reserve;
 
     #[test]
     fn two_reservations_never_name_the_same_port() {

@@ -60,7 +60,7 @@ impl Server {
         for _ in 1..PORT_ATTEMPTS {
             match server.start_again().await {
                 Err(SandboxError::Died { tail, .. }) if says_port_is_taken(&tail) => {
-                    server.port = port::reserve()?;
+                    server.port = port::reserve_port()?;
                 }
                 Err(error) => return Err(error),
                 Ok(()) => return Ok(server),
@@ -82,7 +82,7 @@ impl Server {
             Some(password) => password.clone(),
             None => random_word()?,
         };
-        let port = port::reserve()?;
+        let port = port::reserve_port()?;
         let server = Self { process: None, folder, port, binary, options, root_password };
         server.write_init_file()?;
         Ok(server)

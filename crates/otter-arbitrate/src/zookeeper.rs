@@ -1,0 +1,205 @@
+//! Arbitration among the processes of several machines, in a subtree of a ZooKeeper ensemble.
+//!
+//! Each process has a session, under which the nodes of its leases live. It asks for a sign of
+//! life three times per lease and counts the time that it may go on by its own boot clock, from
+//! before it asked; the session lasts a fifth longer. So a holder stops before anybody else can
+//! begin, and an ensemble that is away for less than a lease, or restarted server by server,
+//! interrupts nothing. Those that wait are told by watches.
+
+mod desk;
+mod error;
+mod keeper;
+mod tree;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use otter_core::{Arbiter, ArbiterId, Campaign, Holder, Lease, Result, Side};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tracing::info;
+
+pub use error::ZooKeeperArbiterError;
+
+use crate::holding::{Alive, Holding};
+use desk::Shared;
+use keeper::Keeper;
+use tree::Tree;
+
+/// A session must outlast two ticks of the ensemble, usually of two seconds each.
+const SHORTEST_LEASE: Duration = Duration::from_secs(1);
+
+/// Decides among the processes of several machines who runs a side, in a subtree of ZooKeeper.
+///
+/// Terms are transaction ids of the ensemble, which rise across all sides. Cloning is cheap; any
+/// number of processes may use one subtree. Must be opened and used within one tokio runtime.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use otter_arbitrate::ZooKeeperArbiter;
+/// use otter_core::{Arbiter, PipelineId, Side};
+///
+/// # async fn run() -> otter_core::Result<()> {
+/// let servers = "10.0.0.7:2181,10.0.0.8:2181,10.0.0.9:2181";
+/// let arbiter = ZooKeeperArbiter::open(servers, "/otter", Duration::from_secs(10)).await?;
+/// let lease = arbiter.campaign(&Side::target(PipelineId::new("shop"))).await?;
+/// assert!(lease.is_held());
+/// drop(lease);
+/// arbiter.close().await;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct ZooKeeperArbiter {
+    shared: Arc<Shared>,
+    alive: Arc<Alive>,
+}
+
+impl ZooKeeperArbiter {
+    /// Opens the arbiter of a subtree such as `/otter`, which is made where it is not there.
+    /// `servers` are addresses, `host:port`, separated by commas. A lease lasts `lease` after its
+    /// last renewal, at least a second.
+    ///
+    /// # Errors
+    /// [`Fault::Transient`](otter_core::Fault::Transient) where no server answers,
+    /// [`Fault::Fatal`](otter_core::Fault::Fatal) where the ensemble's sessions are too short for
+    /// the lease or the subtree cannot be made, naming the remedy.
+    pub async fn open(
+        servers: &str,
+        path: &str,
+        lease: Duration,
+    ) -> Result<Self, ZooKeeperArbiterError> {
+        let lease = lease.max(SHORTEST_LEASE);
+        let tree = Tree::new(servers, path)?;
+        let open = async {
+            let client = tree.connect(lease).await?;
+            tree.open_id(&client).await
+        };
+        let arbiter = within(servers, lease, open).await?;
+        let shared = Arc::new(Shared::new(tree, Arc::new(Holding::new(arbiter, lease))));
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(Keeper::new(Arc::clone(&shared)).run(stopped));
+        Ok(Self { shared, alive: Arc::new(Alive(stop)) })
+    }
+
+    /// The id of the arbiter of a subtree, which is only looked at; `None` where nobody has opened
+    /// it yet.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn peek(
+        servers: &str,
+        path: &str,
+        lease: Duration,
+    ) -> Result<Option<ArbiterId>, ZooKeeperArbiterError> {
+        let tree = Tree::new(servers, path)?;
+        let peek = async {
+            let client = tree.connect(lease).await?;
+            tree.read_id(&client).await
+        };
+        within(servers, lease, peek).await
+    }
+
+    /// Who holds a side of a subtree, which is only looked at; `None` where nobody does.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn holder_of(
+        (servers, path): (&str, &str),
+        lease: Duration,
+        side: &Side,
+    ) -> Result<Option<Holder>, ZooKeeperArbiterError> {
+        let tree = Tree::new(servers, path)?;
+        let look = async {
+            let client = tree.connect(lease).await?;
+            tree.look(&client, &side.to_string()).await
+        };
+        let node = within(servers, lease, look).await?;
+        Ok(node.map(|node| Holder { name: node.holder, term: otter_core::Term(node.term) }))
+    }
+
+    /// Gives all leases back, those that are held too, and waits until the ensemble knows; at most
+    /// some seconds. Whoever is asked afterwards refuses.
+    pub async fn close(&self) {
+        let mut ended = self.shared.ended.subscribe();
+        self.alive.0.send_replace(true);
+        // The keeper bounds itself; an error means that it is gone, too.
+        let limit = 3 * self.shared.holding.answer_limit();
+        let _ = timeout(limit, ended.wait_for(|ended| *ended)).await;
+    }
+
+    /// The session that this process has now, for tests that end it.
+    #[doc(hidden)]
+    pub async fn session_info(&self) -> Option<zookeeper_client::SessionInfo> {
+        Some(self.shared.current().await?.client.session().clone())
+    }
+
+    /// Waits until somebody may have given the side up.
+    async fn wait_for(&self, side: &Side) -> Result<()> {
+        let connected = self.shared.connect().await?;
+        let mut over = connected.over.subscribe();
+        let Some((_, watcher)) =
+            self.shared.tree.watch(&connected.client, &side.to_string()).await?
+        else {
+            return Ok(());
+        };
+        tokio::select! {
+            biased;
+            _ = over.wait_for(|over| *over) => {}
+            _ = watcher.changed() => {}
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Arbiter for ZooKeeperArbiter {
+    fn id(&self) -> &ArbiterId {
+        &self.shared.holding.arbiter
+    }
+
+    async fn try_campaign(&self, side: &Side) -> Result<Campaign> {
+        let (shared, alive) = (Arc::clone(&self.shared), Arc::clone(&self.alive));
+        // Where this future is dropped, the task goes on to its end, and its outcome is dropped
+        // and gives the side up.
+        let asking = tokio::spawn(desk::ask(shared, side.clone(), alive));
+        Ok(asking.await.map_err(ZooKeeperArbiterError::RuntimeGone)??)
+    }
+
+    async fn campaign(&self, side: &Side) -> Result<Lease> {
+        let mut told: Option<Holder> = None;
+        loop {
+            match self.try_campaign(side).await? {
+                Campaign::Won(lease) => return Ok(lease),
+                Campaign::Held(holder) if told.as_ref() == Some(&holder) => {}
+                Campaign::Held(holder) => {
+                    info!(%side, %holder, "side is held; waiting");
+                    told = Some(holder);
+                }
+            }
+            self.wait_for(side).await?;
+        }
+    }
+}
+
+impl fmt::Debug for ZooKeeperArbiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ZooKeeperArbiter")
+            .field("id", &self.shared.holding.arbiter)
+            .field("place", &self.shared.tree.place())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Bounds what is done while nothing is held yet.
+async fn within<T>(
+    servers: &str,
+    limit: Duration,
+    work: impl Future<Output = Result<T, ZooKeeperArbiterError>>,
+) -> Result<T, ZooKeeperArbiterError> {
+    match timeout(limit, Box::pin(work)).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(ZooKeeperArbiterError::Late { servers: servers.to_owned(), limit }),
+    }
+}

@@ -1,0 +1,186 @@
+//! ZooKeeper servers in temporary folders, one by itself or an ensemble.
+//!
+//! ```no_run
+//! # async fn example() {
+//! use otter_tests::zookeeper::Ensemble;
+//!
+//! let mut ensemble = Ensemble::start(3).await;
+//! let addresses = ensemble.addresses();
+//! ensemble.kill9(0);
+//! ensemble.start_again(0).await;
+//! # }
+//! ```
+
+use std::fs::{self, OpenOptions};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use otter_server::sandbox::{ChildProcess, ReservedPort, reserve_port};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout};
+
+/// A Java starts in a second; a loaded machine takes its time.
+const DEADLINE: Duration = Duration::from_secs(60);
+/// Often enough that a wait ends soon after the server serves.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+/// A server that serves answers in milliseconds.
+const ANSWER: Duration = Duration::from_secs(2);
+/// Where Debian puts the libraries of Java.
+const CLASS_PATH: &str = "/usr/share/java/*";
+const MAIN: &str = "org.apache.zookeeper.server.quorum.QuorumPeerMain";
+
+/// Servers that know each other; killed when this is dropped.
+#[derive(Debug)]
+pub struct Ensemble {
+    servers: Vec<Server>,
+}
+
+#[derive(Debug)]
+struct Server {
+    // Before the folder, so that the process is gone when the folder goes.
+    process: Option<ChildProcess>,
+    client: ReservedPort,
+    peer: ReservedPort,
+    election: ReservedPort,
+    folder: TempDir,
+}
+
+impl Ensemble {
+    /// Starts so many servers and waits until they serve.
+    ///
+    /// # Panics
+    /// Where they do not.
+    pub async fn start(count: usize) -> Self {
+        let servers: Vec<Server> = (0..count).map(|_| Server::new()).collect();
+        let peers: Vec<String> = servers.iter().zip(1..).map(Server::peer_line).collect();
+        for (server, number) in servers.iter().zip(1..) {
+            server.configure(number, if count > 1 { &peers } else { &[] });
+        }
+        let mut ensemble = Self { servers };
+        for server in &mut ensemble.servers {
+            server.spawn();
+        }
+        for server in &ensemble.servers {
+            server.wait_until_it_serves().await;
+        }
+        ensemble
+    }
+
+    /// The addresses of all servers, as a client takes them.
+    #[must_use]
+    pub fn addresses(&self) -> String {
+        let addresses = self.servers.iter().map(|server| format!("127.0.0.1:{}", server.port()));
+        addresses.collect::<Vec<_>>().join(",")
+    }
+
+    /// The port of a server.
+    #[must_use]
+    pub fn port(&self, index: usize) -> u16 {
+        self.servers[index].port()
+    }
+
+    /// Kills a server (SIGKILL) and waits until it is gone.
+    ///
+    /// # Panics
+    /// Where it cannot be killed.
+    pub fn kill9(&mut self, index: usize) {
+        if let Some(mut process) = self.servers[index].process.take() {
+            process.kill9().expect("the server can be killed");
+        }
+    }
+
+    /// Starts a killed server again, with what it had, and waits until it serves.
+    ///
+    /// # Panics
+    /// Where it does not.
+    pub async fn start_again(&mut self, index: usize) {
+        self.servers[index].spawn();
+        self.servers[index].wait_until_it_serves().await;
+    }
+
+    /// Which server leads now; `None` where none does, or where there is only one.
+    pub async fn leader(&self) -> Option<usize> {
+        for (index, server) in self.servers.iter().enumerate() {
+            if server.state().await.is_some_and(|state| state.contains("Mode: leader")) {
+                return Some(index);
+            }
+        }
+        None
+    }
+}
+
+impl Server {
+    fn new() -> Self {
+        let port = || reserve_port().expect("a free port");
+        let folder = tempfile::Builder::new().prefix("otter-zookeeper-").tempdir();
+        let folder = folder.expect("a temporary folder");
+        Self { process: None, client: port(), peer: port(), election: port(), folder }
+    }
+
+    fn port(&self) -> u16 {
+        self.client.number()
+    }
+
+    fn peer_line((server, number): (&Self, usize)) -> String {
+        let (peer, election) = (server.peer.number(), server.election.number());
+        format!("server.{number}=127.0.0.1:{peer}:{election}\n")
+    }
+
+    fn configure(&self, number: usize, peers: &[String]) {
+        let folder = self.folder.path();
+        let port = self.port();
+        let config = format!(
+            "tickTime=500\ninitLimit=20\nsyncLimit=10\ndataDir={}\nclientPortAddress=127.0.0.1\n\
+             clientPort={port}\nmaxClientCnxns=0\nmaxSessionTimeout=120000\n\
+             admin.enableServer=false\n4lw.commands.whitelist=srvr\n{}",
+            folder.display(),
+            peers.concat()
+        );
+        fs::write(folder.join("zoo.cfg"), config).expect("the configuration can be written");
+        fs::write(folder.join("myid"), number.to_string()).expect("the id can be written");
+    }
+
+    fn spawn(&mut self) {
+        let folder = self.folder.path();
+        let log = OpenOptions::new().create(true).append(true).open(folder.join("log"));
+        let log = log.expect("the log can be written");
+        let errors = log.try_clone().expect("the log can be opened twice");
+        let process = ChildProcess::spawn(Path::new("java"), |command| {
+            // Small and soon up; nothing waits for the disk.
+            command.args(["-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
+            command.args(["-Dzookeeper.forceSync=no", "-cp", CLASS_PATH, MAIN, "zoo.cfg"]);
+            command.current_dir(folder).stdin(Stdio::null()).stdout(log).stderr(errors);
+        });
+        let process = process.expect("java is there: run scripts/install zookeeper");
+        self.process = Some(process);
+    }
+
+    /// What the server says about itself; `None` where it does not answer. One that is just
+    /// starting may take a question and never answer it.
+    async fn state(&self) -> Option<String> {
+        timeout(ANSWER, self.ask()).await.ok().flatten()
+    }
+
+    async fn ask(&self) -> Option<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port())).await.ok()?;
+        stream.write_all(b"srvr").await.ok()?;
+        let mut state = String::new();
+        stream.read_to_string(&mut state).await.ok()?;
+        Some(state)
+    }
+
+    async fn wait_until_it_serves(&self) {
+        let deadline = Instant::now() + DEADLINE;
+        while !self.state().await.is_some_and(|state| state.contains("Mode: ")) {
+            assert!(Instant::now() < deadline, "ZooKeeper does not serve:\n{}", self.log());
+            sleep(BETWEEN_LOOKS).await;
+        }
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+}
