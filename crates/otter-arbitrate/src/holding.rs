@@ -30,6 +30,10 @@ pub(crate) struct Stored {
 /// The right of this process to hold leases, renewed for all of them at once.
 #[derive(Debug)]
 pub(crate) struct Session {
+    #[cfg_attr(
+        not(feature = "sql"),
+        allow(dead_code, reason = "a client of ZooKeeper keeps it itself")
+    )]
     pub(crate) token: String,
     /// Milliseconds of the boot clock. Never later than what the server counts.
     expires: AtomicU64,
@@ -191,6 +195,7 @@ impl Holding {
     }
 
     /// Ends one lease, where it is still held.
+    #[cfg(feature = "zookeeper")]
     pub(crate) fn lose(&self, lease: &Stored, loss: &Loss) {
         let mut state = self.state();
         let is_meant = state.held.get(&lease.side).is_some_and(|held| held.term.0 == lease.term);
@@ -201,6 +206,7 @@ impl Holding {
     }
 
     /// Whether a side's lease is held here, or its grant is under way.
+    #[cfg(feature = "zookeeper")]
     pub(crate) fn is_known(&self, side: &str) -> bool {
         let state = self.state();
         state.held.contains_key(side) || state.granting.contains(side)
@@ -215,6 +221,7 @@ impl Holding {
     }
 
     /// Compares with what the server has: `before` was held before it was asked.
+    #[cfg(feature = "sql")]
     pub(crate) fn compare(&self, before: &[Stored], found: &HashSet<Stored>) {
         let mut state = self.state();
         for lease in before.iter().filter(|lease| !found.contains(lease)) {
