@@ -32,6 +32,7 @@ mod template;
 pub use binaries::cache_folder;
 pub use error::SandboxError;
 pub use flavor::{Flavor, UnknownFlavor};
+pub use folder::Folder;
 pub use options::ServerOptions;
 pub use port::{ReservedPort, reserve_port};
 pub use process::ChildProcess;

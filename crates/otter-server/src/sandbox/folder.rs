@@ -21,9 +21,10 @@ const OWNER: &str = "owner";
 const BLOCK: usize = 16 * 1024;
 static ZEROS: [u8; BLOCK] = [0; BLOCK];
 
-/// A private folder that is removed when this is dropped.
+/// A private folder that is removed when this is dropped, and where its process was killed, by the
+/// next process that makes one.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub struct Folder {
     dir: TempDir,
     // Held for its lock.
     _owner: File,
@@ -31,7 +32,10 @@ pub(super) struct Folder {
 
 impl Folder {
     /// Creates a new folder, after removing those that nobody owns any more.
-    pub(super) fn create() -> Result<Self, SandboxError> {
+    ///
+    /// # Errors
+    /// Where the folder for temporary files cannot be written.
+    pub fn create() -> Result<Self, SandboxError> {
         static SWEEP: Once = Once::new();
         SWEEP.call_once(remove_orphans);
         // A sweep of another process may win the lock of a folder that is just
@@ -50,7 +54,9 @@ impl Folder {
         }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
         self.dir.path()
     }
 }
