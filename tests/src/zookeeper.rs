@@ -12,12 +12,11 @@
 //! ```
 
 use std::fs::{self, OpenOptions};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use otter_server::sandbox::{ChildProcess, ReservedPort, reserve_port};
-use tempfile::TempDir;
+use otter_server::sandbox::{ChildProcess, Folder, ReservedPort, reserve_port};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
@@ -45,7 +44,19 @@ struct Server {
     client: ReservedPort,
     peer: ReservedPort,
     election: ReservedPort,
-    folder: TempDir,
+    secure: ReservedPort,
+    folder: Folder,
+}
+
+/// PEM files with which a server is reached over TLS, and asks its clients for certificates.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// What certificates are signed with.
+    pub ca: PathBuf,
+    /// The server's certificate.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
 }
 
 impl Ensemble {
@@ -55,10 +66,41 @@ impl Ensemble {
     /// Where they do not.
     pub async fn start(count: usize) -> Self {
         let servers: Vec<Server> = (0..count).map(|_| Server::new()).collect();
-        let peers: Vec<String> = servers.iter().zip(1..).map(Server::peer_line).collect();
+        let peers: String = servers.iter().zip(1..).map(Server::peer_line).collect();
+        // One by itself is no ensemble.
+        let peers = if count > 1 { peers } else { String::new() };
         for (server, number) in servers.iter().zip(1..) {
-            server.configure(number, if count > 1 { &peers } else { &[] });
+            server.configure(number, &peers);
         }
+        Self::start_all(servers).await
+    }
+
+    /// Starts one server with a port for TLS beside the plain one, and waits until it serves.
+    ///
+    /// # Panics
+    /// Where it does not.
+    pub async fn start_with_tls(files: &TlsFiles) -> Self {
+        let server = Server::new();
+        let read = |file: &Path| fs::read_to_string(file).expect("the PEM file can be read");
+        // ZooKeeper takes key and certificate from one file.
+        let own = server.folder.path().join("own.pem");
+        let both = read(&files.key) + &read(&files.certificate);
+        fs::write(&own, both).expect("the key can be written");
+        let ca = fs::canonicalize(&files.ca).expect("the PEM file has a path");
+        let lines = format!(
+            "serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory\n\
+             secureClientPortAddress=127.0.0.1\nsecureClientPort={}\nssl.clientAuth=need\n\
+             ssl.keyStore.location={}\nssl.keyStore.type=PEM\n\
+             ssl.trustStore.location={}\nssl.trustStore.type=PEM\n",
+            server.secure.number(),
+            own.display(),
+            ca.display()
+        );
+        server.configure(1, &lines);
+        Self::start_all(vec![server]).await
+    }
+
+    async fn start_all(servers: Vec<Server>) -> Self {
         let mut ensemble = Self { servers };
         for server in &mut ensemble.servers {
             server.spawn();
@@ -76,10 +118,30 @@ impl Ensemble {
         addresses.collect::<Vec<_>>().join(",")
     }
 
+    /// The lines of `[arbiter]` in a configuration that choose these servers.
+    #[must_use]
+    pub fn config_lines(&self) -> String {
+        let servers: Vec<String> =
+            self.ports().iter().map(|port| format!("\"127.0.0.1:{port}\"")).collect();
+        format!("kind = \"zookeeper\"\nservers = [{}]\n", servers.join(", "))
+    }
+
+    /// The ports of all servers.
+    #[must_use]
+    pub fn ports(&self) -> Vec<u16> {
+        self.servers.iter().map(Server::port).collect()
+    }
+
     /// The port of a server.
     #[must_use]
     pub fn port(&self, index: usize) -> u16 {
         self.servers[index].port()
+    }
+
+    /// The port for TLS of a server that was started with one.
+    #[must_use]
+    pub fn secure_port(&self, index: usize) -> u16 {
+        self.servers[index].secure.number()
     }
 
     /// Kills a server (SIGKILL) and waits until it is gone.
@@ -115,9 +177,15 @@ impl Ensemble {
 impl Server {
     fn new() -> Self {
         let port = || reserve_port().expect("a free port");
-        let folder = tempfile::Builder::new().prefix("otter-zookeeper-").tempdir();
-        let folder = folder.expect("a temporary folder");
-        Self { process: None, client: port(), peer: port(), election: port(), folder }
+        let folder = Folder::create().expect("a temporary folder");
+        Self {
+            process: None,
+            client: port(),
+            peer: port(),
+            election: port(),
+            secure: port(),
+            folder,
+        }
     }
 
     fn port(&self) -> u16 {
@@ -129,15 +197,14 @@ impl Server {
         format!("server.{number}=127.0.0.1:{peer}:{election}\n")
     }
 
-    fn configure(&self, number: usize, peers: &[String]) {
+    fn configure(&self, number: usize, more: &str) {
         let folder = self.folder.path();
         let port = self.port();
         let config = format!(
             "tickTime=500\ninitLimit=20\nsyncLimit=10\ndataDir={}\nclientPortAddress=127.0.0.1\n\
              clientPort={port}\nmaxClientCnxns=0\nmaxSessionTimeout=120000\n\
-             admin.enableServer=false\n4lw.commands.whitelist=srvr\n{}",
+             admin.enableServer=false\n4lw.commands.whitelist=srvr\n{more}",
             folder.display(),
-            peers.concat()
         );
         fs::write(folder.join("zoo.cfg"), config).expect("the configuration can be written");
         fs::write(folder.join("myid"), number.to_string()).expect("the id can be written");

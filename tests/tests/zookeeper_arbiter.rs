@@ -11,9 +11,13 @@
     reason = "tests describe themselves by their names"
 )]
 
+#[path = "zookeeper_arbiter/check.rs"]
+mod check;
 #[path = "zookeeper_arbiter/ensemble.rs"]
 mod ensemble;
 #[path = "zookeeper_arbiter/place.rs"]
 mod place;
 #[path = "zookeeper_arbiter/suites.rs"]
 mod suites;
+#[path = "zookeeper_arbiter/tls.rs"]
+mod tls;

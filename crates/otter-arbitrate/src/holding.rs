@@ -48,7 +48,7 @@ pub(crate) enum Loss {
     Ended,
     #[error("its record is gone, or a higher term was granted")]
     Vanished,
-    #[error("the arbiter's tables are gone or were made anew")]
+    #[error("the arbiter's records are gone or were made anew")]
     Rebuilt,
     #[error("the arbiter was closed")]
     Closed,

@@ -24,11 +24,13 @@ mod machine;
 mod random;
 #[cfg(feature = "sql")]
 pub mod sql;
+pub mod status;
 #[cfg(feature = "zookeeper")]
 pub mod zookeeper;
 
 pub use local::{LocalArbiter, LocalArbiterError};
 #[cfg(feature = "sql")]
 pub use sql::{SqlArbiter, SqlArbiterError};
+pub use status::{ArbiterStatus, HeldSide};
 #[cfg(feature = "zookeeper")]
-pub use zookeeper::{ZooKeeperArbiter, ZooKeeperArbiterError};
+pub use zookeeper::{ZooKeeperArbiter, ZooKeeperArbiterError, ZooKeeperPlace, ZooKeeperTls};

@@ -35,6 +35,7 @@ use grant::{Asked, World};
 
 use crate::machine;
 use crate::random::random_name;
+use crate::status::{ArbiterStatus, HeldSide};
 
 /// Long enough for a busy machine to renew in time, short enough to follow a frozen process soon.
 const DEFAULT_LEASE: Duration = Duration::from_secs(10);
@@ -122,6 +123,21 @@ impl LocalArbiter {
     /// [`Fault::Fatal`](otter_core::Fault::Fatal) where it cannot be read.
     pub fn holder_of(state: &Path, side: &Side) -> Result<Option<Holder>, LocalArbiterError> {
         grant::holder(&SideFiles::new(state, side), side, &machine::boot_id())
+    }
+
+    /// Who holds these sides of a state directory, in their order, as its files tell: only the
+    /// processes of this machine are known there. Changes nothing.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn status(state: &Path, sides: &[Side]) -> Result<ArbiterStatus, LocalArbiterError> {
+        let id = Self::peek(state)?;
+        let held = |side: &Side| {
+            let holder = Self::holder_of(state, side)?;
+            Ok(holder.map(|holder| HeldSide { holder, since: None, until: None, lease: None }))
+        };
+        let sides = sides.iter().map(held).collect::<Result<_, LocalArbiterError>>()?;
+        Ok(ArbiterStatus { id, sides })
     }
 
     async fn ask(&self, side: &Side) -> Result<Asked, LocalArbiterError> {

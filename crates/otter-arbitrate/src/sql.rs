@@ -14,6 +14,7 @@ mod desk;
 mod error;
 mod keeper;
 mod shared;
+mod status;
 mod text;
 
 use std::fmt;
@@ -31,6 +32,7 @@ pub use error::SqlArbiterError;
 
 use crate::holding::{Alive, Holding};
 use crate::random::random_name;
+use crate::status::ArbiterStatus;
 use conn::Conn;
 use keeper::Keeper;
 use shared::{Shared, World};
@@ -103,6 +105,18 @@ impl SqlArbiter {
     pub async fn peek(url: &DatabaseUrl) -> Result<Option<ArbiterId>, SqlArbiterError> {
         let texts = texts_of(url);
         look_in(url, async |conn| peek_id(conn, url, &texts).await).await
+    }
+
+    /// Who holds these sides, in their order. Changes nothing.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn status(
+        url: &DatabaseUrl,
+        sides: &[Side],
+    ) -> Result<ArbiterStatus, SqlArbiterError> {
+        let texts = texts_of(url);
+        look_in(url, async |conn| status::status(conn, url, &texts, sides).await).await
     }
 
     /// What keeps a schema from arbitrating a side, or may: the server, the account's rights, the

@@ -6,30 +6,39 @@
 //! begin, and an ensemble that is away for less than a lease, or restarted server by server,
 //! interrupts nothing. Those that wait are told by watches.
 
+mod check;
 mod desk;
 mod error;
 mod keeper;
+mod place;
 mod tree;
+mod version;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use otter_core::{Arbiter, ArbiterId, Campaign, Holder, Lease, Result, Side};
+use otter_core::{Arbiter, ArbiterId, Campaign, Finding, Holder, Lease, Result, Side, Term};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::info;
 
 pub use error::ZooKeeperArbiterError;
+pub use place::{ZooKeeperPlace, ZooKeeperTls};
 
 use crate::holding::{Alive, Holding};
+use crate::status::{ArbiterStatus, HeldSide};
 use desk::Shared;
 use keeper::Keeper;
-use tree::Tree;
+use tree::{Node, Tree};
 
+/// Long enough for a busy network to be heard in time, short enough to take over soon.
+const DEFAULT_LEASE: Duration = Duration::from_secs(10);
 /// A session must outlast two ticks of the ensemble, usually of two seconds each.
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);
+/// The lease of somebody who only looks: every ensemble grants the session for it.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Decides among the processes of several machines who runs a side, in a subtree of ZooKeeper.
 ///
@@ -38,12 +47,13 @@ const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 ///
 /// ```no_run
 /// use std::time::Duration;
-/// use otter_arbitrate::ZooKeeperArbiter;
+/// use otter_arbitrate::{ZooKeeperArbiter, ZooKeeperPlace};
 /// use otter_core::{Arbiter, PipelineId, Side};
 ///
 /// # async fn run() -> otter_core::Result<()> {
-/// let servers = "10.0.0.7:2181,10.0.0.8:2181,10.0.0.9:2181";
-/// let arbiter = ZooKeeperArbiter::open(servers, "/otter", Duration::from_secs(10)).await?;
+/// let servers = ["10.0.0.7:2181", "10.0.0.8:2181", "10.0.0.9:2181"];
+/// let place = ZooKeeperPlace::new(servers, "/otter")?;
+/// let arbiter = ZooKeeperArbiter::open(&place, Duration::from_secs(10)).await?;
 /// let lease = arbiter.campaign(&Side::target(PipelineId::new("shop"))).await?;
 /// assert!(lease.is_held());
 /// drop(lease);
@@ -57,26 +67,27 @@ pub struct ZooKeeperArbiter {
 }
 
 impl ZooKeeperArbiter {
-    /// Opens the arbiter of a subtree such as `/otter`, which is made where it is not there.
-    /// `servers` are addresses, `host:port`, separated by commas. A lease lasts `lease` after its
-    /// last renewal, at least a second.
+    /// How long a lease lasts where nobody says otherwise: 10 s.
+    pub const DEFAULT_LEASE: Duration = DEFAULT_LEASE;
+
+    /// Opens the arbiter of a subtree, which is made where it is not there. A lease lasts `lease`
+    /// after its last renewal, at least a second.
     ///
     /// # Errors
     /// [`Fault::Transient`](otter_core::Fault::Transient) where no server answers,
     /// [`Fault::Fatal`](otter_core::Fault::Fatal) where the ensemble's sessions are too short for
-    /// the lease or the subtree cannot be made, naming the remedy.
+    /// the lease, or rights are missing, naming the remedy.
     pub async fn open(
-        servers: &str,
-        path: &str,
+        place: &ZooKeeperPlace,
         lease: Duration,
     ) -> Result<Self, ZooKeeperArbiterError> {
         let lease = lease.max(SHORTEST_LEASE);
-        let tree = Tree::new(servers, path)?;
+        let tree = Tree::new(place);
         let open = async {
             let client = tree.connect(lease).await?;
             tree.open_id(&client).await
         };
-        let arbiter = within(servers, lease, open).await?;
+        let arbiter = within(place, lease, open).await?;
         let shared = Arc::new(Shared::new(tree, Arc::new(Holding::new(arbiter, lease))));
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(Keeper::new(Arc::clone(&shared)).run(stopped));
@@ -88,35 +99,35 @@ impl ZooKeeperArbiter {
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub async fn peek(
-        servers: &str,
-        path: &str,
-        lease: Duration,
-    ) -> Result<Option<ArbiterId>, ZooKeeperArbiterError> {
-        let tree = Tree::new(servers, path)?;
-        let peek = async {
-            let client = tree.connect(lease).await?;
-            tree.read_id(&client).await
-        };
-        within(servers, lease, peek).await
+    pub async fn peek(place: &ZooKeeperPlace) -> Result<Option<ArbiterId>, ZooKeeperArbiterError> {
+        Ok(Self::status(place, &[]).await?.id)
     }
 
-    /// Who holds a side of a subtree, which is only looked at; `None` where nobody does.
+    /// Who holds these sides, in their order. Changes nothing.
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub async fn holder_of(
-        (servers, path): (&str, &str),
-        lease: Duration,
-        side: &Side,
-    ) -> Result<Option<Holder>, ZooKeeperArbiterError> {
-        let tree = Tree::new(servers, path)?;
+    pub async fn status(
+        place: &ZooKeeperPlace,
+        sides: &[Side],
+    ) -> Result<ArbiterStatus, ZooKeeperArbiterError> {
+        let tree = Tree::new(place);
+        let keys: Vec<String> = sides.iter().map(ToString::to_string).collect();
         let look = async {
-            let client = tree.connect(lease).await?;
-            tree.look(&client, &side.to_string()).await
+            let client = tree.connect(LOOK).await?;
+            let id = tree.read_id(&client).await?;
+            let nodes = tree.look_at_all(&client, &keys).await?;
+            let sides = nodes.into_iter().map(|node| node.map(held_side)).collect();
+            Ok(ArbiterStatus { id, sides })
         };
-        let node = within(servers, lease, look).await?;
-        Ok(node.map(|node| Holder { name: node.holder, term: otter_core::Term(node.term) }))
+        within(place, LOOK, look).await
+    }
+
+    /// What keeps a subtree from arbitrating a side, or may: the servers and their versions, the
+    /// length of sessions, rights, and who holds the side now. What it makes is gone when it
+    /// returns.
+    pub async fn check(place: &ZooKeeperPlace, lease: Duration, side: &Side) -> Vec<Finding> {
+        check::check(&Tree::new(place), lease.max(SHORTEST_LEASE), side).await
     }
 
     /// Gives all leases back, those that are held too, and waits until the ensemble knows; at most
@@ -187,19 +198,29 @@ impl fmt::Debug for ZooKeeperArbiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ZooKeeperArbiter")
             .field("id", &self.shared.holding.arbiter)
-            .field("place", &self.shared.tree.place())
+            .field("place", &self.shared.tree.place)
             .finish_non_exhaustive()
+    }
+}
+
+fn held_side(node: Node) -> HeldSide {
+    HeldSide {
+        holder: Holder { name: node.holder, term: Term(node.term) },
+        since: Some(node.since),
+        // Signs of life are not written anywhere.
+        until: None,
+        lease: node.lease,
     }
 }
 
 /// Bounds what is done while nothing is held yet.
 async fn within<T>(
-    servers: &str,
+    place: &ZooKeeperPlace,
     limit: Duration,
     work: impl Future<Output = Result<T, ZooKeeperArbiterError>>,
 ) -> Result<T, ZooKeeperArbiterError> {
     match timeout(limit, Box::pin(work)).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(ZooKeeperArbiterError::Late { servers: servers.to_owned(), limit }),
+        Err(_) => Err(ZooKeeperArbiterError::Late { servers: place.cluster(), limit }),
     }
 }

@@ -4,10 +4,11 @@
 
 use std::sync::Arc;
 
-use otter_arbitrate::{LocalArbiter, SqlArbiter};
+use otter_arbitrate::{ArbiterStatus, LocalArbiter, SqlArbiter, ZooKeeperArbiter};
 use otter_binlog::selector::{BinlogSelector, SelectorOptions};
 use otter_core::{
-    Arbiter, ArbiterId, AtStart, Pipeline, PipelineId, PipelineOptions, Result, Route, Throttle,
+    Arbiter, ArbiterId, AtStart, Pipeline, PipelineId, PipelineOptions, Result, Route, Side,
+    Throttle,
 };
 use otter_sink::{LoaderOptions, MySqlLoader, TargetSchemaLog};
 
@@ -20,39 +21,58 @@ pub(crate) const SCHEMA: &str = "otter";
 #[derive(Debug)]
 pub(crate) struct OpenArbiter {
     pub(crate) arbiter: Arc<dyn Arbiter>,
-    shared: Option<SqlArbiter>,
+    opened: Opened,
+}
+
+#[derive(Debug)]
+enum Opened {
+    Local,
+    MySql(SqlArbiter),
+    ZooKeeper(ZooKeeperArbiter),
 }
 
 impl OpenArbiter {
     /// Gives all leases back and waits until others can have them; a few seconds at most.
     pub(crate) async fn close(self) {
-        if let Some(shared) = self.shared {
-            shared.close().await;
+        match self.opened {
+            Opened::Local => {}
+            Opened::MySql(arbiter) => arbiter.close().await,
+            Opened::ZooKeeper(arbiter) => arbiter.close().await,
         }
     }
 }
 
-/// Opens the arbiter of an installation, making its folder or tables where they are missing.
+/// Opens the arbiter of an installation, making its folder, tables or nodes where they are missing.
 pub(crate) async fn arbiter(config: &Config) -> Result<OpenArbiter> {
     let lease = config.arbiter.lease;
-    match &config.arbiter.kind {
+    Ok(match &config.arbiter.kind {
         ArbiterKind::Local { path } => {
             let arbiter = LocalArbiter::open(path)?.with_lease(lease);
-            Ok(OpenArbiter { arbiter: Arc::new(arbiter), shared: None })
+            OpenArbiter { arbiter: Arc::new(arbiter), opened: Opened::Local }
         }
         ArbiterKind::MySql { url } => {
             let arbiter = SqlArbiter::open(url, lease).await?;
-            Ok(OpenArbiter { arbiter: Arc::new(arbiter.clone()), shared: Some(arbiter) })
+            OpenArbiter { arbiter: Arc::new(arbiter.clone()), opened: Opened::MySql(arbiter) }
         }
-    }
+        ArbiterKind::ZooKeeper { place } => {
+            let arbiter = ZooKeeperArbiter::open(place, lease).await?;
+            OpenArbiter { arbiter: Arc::new(arbiter.clone()), opened: Opened::ZooKeeper(arbiter) }
+        }
+    })
 }
 
 /// The identity of an installation's arbiter; `None` where it has none yet.
 pub(crate) async fn arbiter_id(config: &Config) -> Result<Option<ArbiterId>> {
-    match &config.arbiter.kind {
-        ArbiterKind::Local { path } => Ok(LocalArbiter::peek(path)?),
-        ArbiterKind::MySql { url } => Ok(SqlArbiter::peek(url).await?),
-    }
+    Ok(arbiter_status(config, &[]).await?.id)
+}
+
+/// What the arbiter of an installation knows about these sides; changes nothing.
+pub(crate) async fn arbiter_status(config: &Config, sides: &[Side]) -> Result<ArbiterStatus> {
+    Ok(match &config.arbiter.kind {
+        ArbiterKind::Local { path } => LocalArbiter::status(path, sides)?,
+        ArbiterKind::MySql { url } => SqlArbiter::status(url, sides).await?,
+        ArbiterKind::ZooKeeper { place } => ZooKeeperArbiter::status(place, sides).await?,
+    })
 }
 
 /// Puts a pipeline together, ready to run.

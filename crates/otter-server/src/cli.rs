@@ -14,6 +14,7 @@ use crate::exit::{self, Exit};
 use crate::logs::{self, LogFormat, LogLevel};
 use crate::run::{RunOptions, WhenHeld};
 use crate::sandbox::Flavor;
+use crate::status::StatusFormat;
 use crate::tail::{Extent, TailOptions, TailSource, parse_until};
 use crate::terminal::complain;
 
@@ -31,6 +32,11 @@ enum Command {
     Run(RunArgs),
     /// Check every precondition of every pipeline, and print what mends those that fail
     Check(CheckArgs),
+    /// Print who holds each pipeline, since when, under which term and until when
+    ///
+    /// The arbiter of the configuration is asked; nothing is changed. With `kind = "local"` only
+    /// the processes of this machine are known.
+    Status(StatusArgs),
     /// Watch two private databases being kept in step under load
     Demo(DemoArgs),
     /// Print what a database's server writes to its binlog, or what is in binlog files, as lines of
@@ -79,6 +85,15 @@ struct RunArgs {
 
 #[derive(Debug, Args)]
 struct CheckArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct StatusArgs {
     #[command(flatten)]
     config: ConfigArgs,
     /// Print JSON
@@ -202,6 +217,11 @@ async fn answer(command: Command) -> Exit {
                 if args.json { CheckFormat::Json } else { CheckFormat::Text },
             )
             .await
+        }
+        Command::Status(args) => {
+            let Some(config) = load(&args.config) else { return Exit::Usage };
+            let format = if args.json { StatusFormat::Json } else { StatusFormat::Text };
+            crate::status::status(&config, format).await
         }
         Command::Demo(args) => {
             let options = DemoOptions {

@@ -15,5 +15,6 @@ mod preflight;
 pub mod run;
 pub mod sandbox;
 mod signals;
+mod status;
 mod tail;
 mod terminal;

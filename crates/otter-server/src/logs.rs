@@ -47,7 +47,9 @@ impl LogLevel {
         let own = ["otter_core", "otter_binlog", "otter_arbitrate", "otter_sink", "otter_server"];
         let level = self.word();
         let others = if self == Self::Error { "error" } else { "warn" };
-        let mut directives = format!("{others},sqlx::query=off");
+        // It warns at each try to reach a server; our own lines tell what that means.
+        let tries = if matches!(self, Self::Debug | Self::Trace) { "warn" } else { "error" };
+        let mut directives = format!("{others},sqlx::query=off,zookeeper_client={tries}");
         for name in own {
             directives.push_str(&format!(",{name}={level}"));
         }

@@ -9,7 +9,7 @@ mod state;
 use std::fmt;
 use std::sync::Arc;
 
-use otter_arbitrate::SqlArbiter;
+use otter_arbitrate::{SqlArbiter, ZooKeeperArbiter};
 use otter_binlog::preflight as source;
 use otter_core::{Finding, PipelineId, Side, Table, Verdict};
 use otter_sink::preflight::{self as target, Marks, TargetCheck};
@@ -56,11 +56,15 @@ pub(crate) async fn look(config: &Config, pipeline: &PipelineConfig) -> Report {
         to: pipeline.to.name.clone(),
         findings: Vec::new(),
     };
+    let side = Side::target(PipelineId::new(pipeline.name.as_str()));
     match &config.arbiter.kind {
         ArbiterKind::Local { path } => report.note(About::State, state::look(path, &pipeline.name)),
         ArbiterKind::MySql { url } => {
-            let side = Side::target(PipelineId::new(pipeline.name.as_str()));
             report.note(About::Arbiter, SqlArbiter::check(url, &side).await);
+        }
+        ArbiterKind::ZooKeeper { place } => {
+            let findings = ZooKeeperArbiter::check(place, config.arbiter.lease, &side).await;
+            report.note(About::Arbiter, findings);
         }
     }
     report.add_databases(pipeline).await;

@@ -1,37 +1,42 @@
 //! A subtree for one case, and nodes with lines of their own to the server.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use otter_arbitrate::ZooKeeperArbiter;
+use otter_arbitrate::{ZooKeeperArbiter, ZooKeeperPlace};
 use otter_core::Arbiter;
 use otter_core::testkit::arbiter::Node;
 use otter_core::testkit::remote_arbiter::RemoteNode;
 use otter_tests::proxy::Proxy;
 use otter_tests::zookeeper::Ensemble;
+use tokio::sync::Mutex;
 
-/// The server that cases share.
-pub fn shared() -> &'static Ensemble {
-    static SERVER: OnceLock<Ensemble> = OnceLock::new();
-    // On a thread of its own, since the caller's runtime is at work.
-    SERVER.get_or_init(|| {
-        let start = || {
-            tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .expect("the system has room for one more runtime")
-                .block_on(Ensemble::start(1))
-        };
-        std::thread::spawn(start).join().expect("the server starts")
-    })
+/// The server that the cases of this process share; gone when the last of them drops it.
+pub async fn shared() -> Arc<Ensemble> {
+    static SERVER: Mutex<Weak<Ensemble>> = Mutex::const_new(Weak::new());
+    let mut server = SERVER.lock().await;
+    match server.upgrade() {
+        Some(running) => running,
+        None => {
+            let started = Arc::new(Ensemble::start(1).await);
+            *server = Arc::downgrade(&started);
+            started
+        }
+    }
 }
 
 /// A path that no other test of this process has.
 pub fn new_path() -> String {
     static LAST: AtomicU32 = AtomicU32::new(0);
     format!("/case-{}/otter", LAST.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A subtree of servers of this machine.
+pub fn place(ports: &[u16], path: &str) -> ZooKeeperPlace {
+    let servers = ports.iter().map(|port| format!("127.0.0.1:{port}"));
+    ZooKeeperPlace::new(servers, path).expect("addresses and a path")
 }
 
 /// A process with a line of its own to the server.
@@ -47,9 +52,9 @@ pub struct Lines(Mutex<Vec<Arc<Proxy>>>);
 impl Lines {
     pub async fn add(&self, port: u16, path: &str, lease: Duration) -> Line {
         let proxy = Arc::new(Proxy::start(port).await);
-        self.0.lock().unwrap().push(Arc::clone(&proxy));
-        let address = format!("127.0.0.1:{}", proxy.port());
-        let arbiter = ZooKeeperArbiter::open(&address, path, lease).await;
+        self.0.lock().await.push(Arc::clone(&proxy));
+        let place = place(&[proxy.port()], path);
+        let arbiter = ZooKeeperArbiter::open(&place, lease).await;
         Line { proxy, arbiter: arbiter.expect("the arbiter opens") }
     }
 }

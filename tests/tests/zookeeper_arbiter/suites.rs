@@ -1,5 +1,6 @@
 //! Both conformance suites.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,7 +13,7 @@ use otter_tests::zookeeper::Ensemble;
 use tokio::sync::Mutex;
 use zookeeper_client::Client;
 
-use crate::place::{Lines, new_path, shared};
+use crate::place::{Lines, new_path, place, shared};
 
 /// Long enough to be renewed on a busy machine, short enough for a suite.
 const LEASE: Duration = Duration::from_secs(3);
@@ -24,6 +25,7 @@ mod usual {
 
     /// A subtree of the server that all cases share.
     struct Subtree {
+        server: Arc<Ensemble>,
         path: String,
         lines: Lines,
     }
@@ -32,14 +34,14 @@ mod usual {
     impl Fixture for Subtree {
         const LIMIT: Duration = Duration::from_secs(120);
         async fn start() -> Self {
-            Self { path: new_path(), lines: Lines::default() }
+            Self { server: shared().await, path: new_path(), lines: Lines::default() }
         }
     }
 
     #[async_trait]
     impl ArbiterFixture for Subtree {
         async fn node(&self) -> Box<dyn Node> {
-            Box::new(self.lines.add(shared().port(0), &self.path, LEASE).await)
+            Box::new(self.lines.add(self.server.port(0), &self.path, LEASE).await)
         }
     }
 
@@ -128,8 +130,8 @@ mod remote {
             for node in [leases, format!("{}/arbiter", self.path)] {
                 client.delete(&node, None).await.expect("it can be deleted");
             }
-            let addresses = self.server.lock().await.addresses();
-            let anew = ZooKeeperArbiter::open(&addresses, &self.path, LONG_LEASE).await;
+            let port = self.server.lock().await.port(0);
+            let anew = ZooKeeperArbiter::open(&place(&[port], &self.path), LONG_LEASE).await;
             anew.expect("the arbiter opens").close().await;
         }
 

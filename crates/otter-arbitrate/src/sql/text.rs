@@ -132,6 +132,17 @@ impl Texts {
         )
     }
 
+    /// One row for each side that is held: side, term, holder; since when and until when, in
+    /// seconds since 1970.
+    pub(super) fn status(&self) -> String {
+        let Self { session, lease, .. } = self;
+        format!(
+            "SELECT l.side, l.term, s.holder, UNIX_TIMESTAMP(l.granted), \
+             UNIX_TIMESTAMP(s.expires) FROM {lease} l JOIN {session} s \
+             ON s.token = l.token WHERE s.expires > UTC_TIMESTAMP(6)"
+        )
+    }
+
     /// Begins a session, and forgets those that are dead for long.
     pub(super) fn begin_session(&self, token: &str, holder: &str, lasts: Duration) -> String {
         let session = &self.session;

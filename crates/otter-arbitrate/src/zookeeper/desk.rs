@@ -104,7 +104,7 @@ impl Shared {
     }
 
     fn rebuilt(&self, found: Option<ArbiterId>) -> ZooKeeperArbiterError {
-        let (place, ours) = (self.tree.place(), self.holding.arbiter.clone());
+        let (place, ours) = (self.tree.place.to_string(), self.holding.arbiter.clone());
         ZooKeeperArbiterError::Rebuilt { place, ours, found }
     }
 
@@ -136,7 +136,7 @@ pub(super) fn is_terminal(state: SessionState) -> bool {
 pub(super) async fn ask(shared: Arc<Shared>, side: Side, alive: Arc<Alive>) -> Result<Campaign> {
     let key = side.to_string();
     let limit = shared.holding.answer_limit();
-    let servers = shared.tree.servers.clone();
+    let servers = shared.tree.servers();
     match timeout(limit, Box::pin(ask_within(&shared, (&side, &key), &alive))).await {
         Ok(outcome) => outcome,
         Err(_) => Err(ZooKeeperArbiterError::Late { servers, limit }),
@@ -164,7 +164,8 @@ async fn ask_within(
         // Until the lease is held or not, a node under our session is no leftover.
         let granting = shared.holding.granting(key);
         let unanswered = Unanswered { shared, side: Some(key) };
-        let made = shared.tree.make(client, key, &shared.holding.holder).await?;
+        let holding = &shared.holding;
+        let made = shared.tree.make(client, key, (&holding.holder, holding.lease)).await?;
         let term = match made {
             None => return Err(shared.rebuilt(None)),
             Some(Made::Ours(term)) => term,
@@ -191,7 +192,7 @@ async fn ask_within(
             return Ok(Campaign::Won(lease));
         }
     }
-    Err(ZooKeeperArbiterError::Contention { servers: shared.tree.servers.clone() })
+    Err(ZooKeeperArbiterError::Contention { servers: shared.tree.servers() })
 }
 
 /// Ends a lease when its node goes away, whoever deleted it; ends itself with the lease.

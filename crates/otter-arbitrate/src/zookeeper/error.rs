@@ -1,22 +1,36 @@
 //! What can go wrong with an arbiter in ZooKeeper, and what mends it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use otter_core::{ArbiterId, Classify, Fault};
 use zookeeper_client::Error as ClientError;
 
+use super::place::ZooKeeperPlace;
+
 /// A failure of a [`ZooKeeperArbiter`](super::ZooKeeperArbiter).
+///
+/// No message holds a password.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ZooKeeperArbiterError {
     /// No server of the ensemble can be reached.
     #[error(
-        "ZooKeeper at {servers} cannot be reached: {cause}; check the addresses, and that a \
-         majority of the ensemble runs"
+        "ZooKeeper at {servers} cannot be reached{}: {cause}; check the addresses, and that a \
+         majority of the ensemble runs{}",
+        if *.has_tls { " over TLS" } else { "" },
+        if *.has_tls {
+            ", that these are its ports for TLS, and that the certificates are signed by the ca \
+             and bear these names"
+        } else {
+            ""
+        }
     )]
     Unreachable {
         /// The addresses.
         servers: String,
+        /// Whether it was tried over TLS.
+        has_tls: bool,
         /// What happened.
         cause: String,
     },
@@ -63,6 +77,53 @@ pub enum ZooKeeperArbiterError {
         ours: ArbiterId,
         /// The arbiter that is there now.
         found: Option<ArbiterId>,
+    },
+    /// A server's address is none.
+    #[error(
+        "{address:?} is no address of a ZooKeeper server: write host:port, [address]:port for IPv6"
+    )]
+    BadAddress {
+        /// What was given.
+        address: String,
+    },
+    /// A file of certificates or keys cannot be used.
+    #[error("the file {} cannot be used for TLS: {cause}; it must be PEM that this user may read", .file.display())]
+    BadFile {
+        /// The file.
+        file: PathBuf,
+        /// What happened.
+        cause: String,
+    },
+    /// The ensemble does not let the user in.
+    #[error(
+        "ZooKeeper at {servers} does not let {user} in: {cause}; allow the scheme digest on every \
+         server, and check user and password"
+    )]
+    Login {
+        /// The addresses.
+        servers: String,
+        /// The user.
+        user: String,
+        /// What it said.
+        cause: ClientError,
+    },
+    /// A right at a node is missing.
+    #[error(
+        "{} has no right to use {path} of ZooKeeper at {servers}; check user and password of the \
+         arbiter, or let somebody who has the right give it: in zkCli.sh, setAcl -R {root} {acl}",
+        .user.as_deref().unwrap_or("whoever has no user")
+    )]
+    MissingRight {
+        /// The addresses.
+        servers: String,
+        /// The node.
+        path: String,
+        /// Who asked.
+        user: Option<String>,
+        /// The subtree.
+        root: String,
+        /// The rights that are needed.
+        acl: String,
     },
     /// The path of the subtree is no path.
     #[error("{path:?} is no path of a subtree: write one such as /otter")]
@@ -117,8 +178,13 @@ fn found_text(found: &Option<ArbiterId>) -> String {
 
 impl ZooKeeperArbiterError {
     /// Names the failure of connecting.
-    pub(super) fn connecting(servers: &str, error: &ClientError) -> Self {
-        Self::Unreachable { servers: servers.to_owned(), cause: error.to_string() }
+    pub(super) fn connecting(place: &ZooKeeperPlace, error: &ClientError) -> Self {
+        let servers = place.cluster();
+        if *error == ClientError::AuthFailed {
+            let user = place.user().unwrap_or("nobody").to_owned();
+            return Self::Login { servers, user, cause: error.clone() };
+        }
+        Self::Unreachable { servers, has_tls: place.has_tls(), cause: error.to_string() }
     }
 
     /// Names the failure of a request.
@@ -126,8 +192,8 @@ impl ZooKeeperArbiterError {
         clippy::wildcard_enum_match_arm,
         reason = "the enum is the client's, and grows; what it does not name is no right to go on"
     )]
-    pub(super) fn asking(servers: &str, path: &str, error: &ClientError) -> Self {
-        let servers = servers.to_owned();
+    pub(super) fn asking(place: &ZooKeeperPlace, path: &str, error: &ClientError) -> Self {
+        let (servers, path) = (place.cluster(), path.to_owned());
         match error {
             ClientError::Timeout
             | ClientError::NoHosts
@@ -136,8 +202,19 @@ impl ZooKeeperArbiterError {
             | ClientError::SessionMoved
             | ClientError::ClientClosed
             | ClientError::Throttled
+            // A server that has lost its majority, and finds it again without an operator.
+            | ClientError::NotReadOnly
             | ClientError::Custom(_) => Self::Lost { servers, cause: error.to_string() },
-            _ => Self::Refused { servers, path: path.to_owned(), cause: error.clone() },
+            ClientError::AuthFailed => Self::connecting(place, error),
+            ClientError::NoAuth => {
+                let user = place.user().map(str::to_owned);
+                let acl = match &user {
+                    Some(user) => format!("digest:{user}:HASH:cdrwa"),
+                    None => "world:anyone:cdrwa".to_owned(),
+                };
+                Self::MissingRight { servers, path, user, root: place.root().to_owned(), acl }
+            }
+            _ => Self::Refused { servers, path, cause: error.clone() },
         }
     }
 }
@@ -153,6 +230,10 @@ impl Classify for ZooKeeperArbiterError {
             Self::ShortSession { .. }
             | Self::Rebuilt { .. }
             | Self::BadPath { .. }
+            | Self::BadAddress { .. }
+            | Self::BadFile { .. }
+            | Self::Login { .. }
+            | Self::MissingRight { .. }
             | Self::Layout { .. }
             | Self::Refused { .. }
             | Self::NoRandomness(_)

@@ -92,7 +92,7 @@ impl Keeper {
         let outcome = match timeout(left, Box::pin(self.duties(&connected))).await {
             Ok(outcome) => outcome,
             Err(_) => {
-                let servers = self.shared.tree.servers.clone();
+                let servers = self.shared.tree.servers();
                 Err(ZooKeeperArbiterError::Late { servers, limit })
             }
         };

@@ -2,31 +2,32 @@
 //!
 //! ```text
 //! ROOT/arbiter                 the arbiter's id and the layout, made once
-//! ROOT/leases/NAME@target      ephemeral: a side is held; its holder in words
+//! ROOT/leases/NAME@target      ephemeral: a side is held; its lease in ms, its holder in words
 //! ```
 //!
+//! A lease's node is written once, and tells all that people may ask: the ensemble adds the time.
 //! The term of a lease is the transaction (czxid) that made its node: the ensemble counts those
 //! for all nodes together and never goes back, so that whatever is deleted, no term is given
 //! twice, and nobody competes for a counter.
 
 use std::fmt::Write;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use otter_core::ArbiterId;
-use zookeeper_client::{Acls, Client, CreateMode, Error as ClientError, OneshotWatcher, Stat};
+use zookeeper_client::{Client, CreateMode, CreateOptions};
+use zookeeper_client::{Error as ClientError, OneshotWatcher, Stat};
 
 use super::error::ZooKeeperArbiterError;
+use super::place::ZooKeeperPlace;
 use crate::random::random_name;
 
 /// The layout of the nodes that this version knows.
 const LAYOUT: &str = "1";
 
-/// Where an arbiter is.
+/// The nodes of one arbiter.
 #[derive(Debug, Clone)]
 pub(super) struct Tree {
-    /// Addresses, separated by commas.
-    pub(super) servers: String,
-    root: String,
+    pub(super) place: ZooKeeperPlace,
 }
 
 /// What stands in the node of a side.
@@ -34,6 +35,11 @@ pub(super) struct Tree {
 pub(super) struct Node {
     pub(super) holder: String,
     pub(super) term: u64,
+    /// How long it lasts after its holder's last sign of life; `None` where somebody has written
+    /// into the node.
+    pub(super) lease: Option<Duration>,
+    /// When it was made, by the ensemble's clock.
+    pub(super) since: SystemTime,
     /// The session that made it.
     pub(super) session: i64,
 }
@@ -49,29 +55,28 @@ pub(super) enum Made {
 type Result<T> = std::result::Result<T, ZooKeeperArbiterError>;
 
 impl Tree {
-    /// A subtree, such as `/otter`.
-    pub(super) fn new(servers: &str, root: &str) -> Result<Self> {
-        let is_path = root.strip_prefix('/').is_some_and(|rest| {
-            rest.split('/').all(|name| !matches!(name, "" | "." | "..") && !name.contains('\0'))
-        });
-        if !is_path || root.starts_with("/zookeeper") {
-            return Err(ZooKeeperArbiterError::BadPath { path: root.to_owned() });
-        }
-        Ok(Self { servers: servers.to_owned(), root: root.to_owned() })
+    pub(super) fn new(place: &ZooKeeperPlace) -> Self {
+        Self { place: place.clone() }
     }
 
-    /// Addresses and path.
-    pub(super) fn place(&self) -> String {
-        format!("{}{}", self.servers, self.root)
+    /// The addresses of all servers.
+    pub(super) fn servers(&self) -> String {
+        self.place.cluster()
     }
 
     pub(super) fn id_path(&self) -> String {
-        format!("{}/arbiter", self.root)
+        format!("{}/arbiter", self.place.root())
+    }
+
+    /// The node that all leases are below.
+    pub(super) fn leases_path(&self) -> String {
+        format!("{}/leases", self.place.root())
     }
 
     /// The node of a side, whose name may hold anything.
     pub(super) fn side_path(&self, side: &str) -> String {
-        let mut path = format!("{}/leases/", self.root);
+        let mut path = self.leases_path();
+        path.push('/');
         for byte in side.bytes() {
             match byte {
                 b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => path.push(byte.into()),
@@ -88,24 +93,29 @@ impl Tree {
     /// A server of the ensemble may die before it has told the leader that we live, half a tick
     /// late; and clocks run at different rates.
     pub(super) async fn connect(&self, lease: Duration) -> Result<Client> {
-        let session = lease * 6 / 5;
+        let session = session_for(lease);
         let connector = Client::connector().with_session_timeout(session).with_fail_eagerly();
-        let client = connector
-            .connect(&self.servers)
-            .await
-            .map_err(|error| ZooKeeperArbiterError::connecting(&self.servers, &error))?;
+        let connector = self.place.secure(connector)?;
+        let servers = self.servers();
+        let connected = if self.place.has_tls() {
+            connector.secure_connect(&self.place.tries()).await
+        } else {
+            connector.connect(&self.place.tries()).await
+        };
+        let client =
+            connected.map_err(|error| ZooKeeperArbiterError::connecting(&self.place, &error))?;
         let granted = client.session_timeout();
         if granted < session {
-            let servers = self.servers.clone();
-            return Err(ZooKeeperArbiterError::ShortSession { servers, granted, needed: session });
+            let needed = session;
+            return Err(ZooKeeperArbiterError::ShortSession { servers, granted, needed });
         }
         Ok(client)
     }
 
     /// The arbiter's id, made where it is missing.
     pub(super) async fn open_id(&self, client: &Client) -> Result<ArbiterId> {
-        let persistent = CreateMode::Persistent.with_acls(Acls::anyone_all());
-        let leases = format!("{}/leases", self.root);
+        let persistent = CreateMode::Persistent.with_acls(self.place.acls());
+        let leases = self.leases_path();
         client.mkdir(&leases, &persistent).await.map_err(self.failed(&leases))?;
         let path = self.id_path();
         let random = random_name().map_err(ZooKeeperArbiterError::NoRandomness)?;
@@ -115,7 +125,7 @@ impl Tree {
             Ok(_) | Err(ClientError::NodeExists) => {}
             Err(error) => return Err(self.failed(&path)(error)),
         }
-        self.read_id(client).await?.ok_or_else(|| self.bad_layout())
+        self.read_id(client).await?.ok_or_else(|| self.bad_layout(&path))
     }
 
     /// The arbiter's id; `None` where it has none.
@@ -126,10 +136,10 @@ impl Tree {
             Err(ClientError::NoNode) => return Ok(None),
             Err(error) => return Err(self.failed(&path)(error)),
         };
-        let text = String::from_utf8(content).map_err(|_| self.bad_layout())?;
+        let text = String::from_utf8(content).map_err(|_| self.bad_layout(&path))?;
         match text.split_once(' ') {
             Some((id, LAYOUT)) if !id.is_empty() => Ok(Some(ArbiterId::new(id))),
-            Some(_) | None => Err(self.bad_layout()),
+            Some(_) | None => Err(self.bad_layout(&path)),
         }
     }
 
@@ -138,11 +148,11 @@ impl Tree {
         &self,
         client: &Client,
         side: &str,
-        holder: &str,
+        (holder, lease): (&str, Duration),
     ) -> Result<Option<Made>> {
         let path = self.side_path(side);
-        let ephemeral = CreateMode::Ephemeral.with_acls(Acls::anyone_all());
-        match client.create(&path, holder.as_bytes(), &ephemeral).await {
+        let content = format!("{} {holder}", lease.as_millis());
+        match client.create(&path, content.as_bytes(), &self.ephemeral()).await {
             Ok((stat, _)) => Ok(Some(Made::Ours(self.term(&stat, &path)?))),
             Err(ClientError::NodeExists) => Ok(Some(Made::Exists)),
             Err(ClientError::NoNode) => Ok(None),
@@ -153,15 +163,57 @@ impl Tree {
     /// Who holds a side.
     pub(super) async fn look(&self, client: &Client, side: &str) -> Result<Option<Node>> {
         let path = self.side_path(side);
-        match client.get_data(&path).await {
-            Ok((holder, stat)) => Ok(Some(Node {
-                holder: String::from_utf8_lossy(&holder).into_owned(),
-                term: self.term(&stat, &path)?,
-                session: stat.ephemeral_owner,
-            })),
-            Err(ClientError::NoNode) => Ok(None),
-            Err(error) => Err(self.failed(&path)(error)),
+        self.node(client.get_data(&path).await, &path)
+    }
+
+    /// Who holds these sides: all are asked for before the first answer.
+    pub(super) async fn look_at_all(
+        &self,
+        client: &Client,
+        sides: &[String],
+    ) -> Result<Vec<Option<Node>>> {
+        let asked: Vec<_> = sides
+            .iter()
+            .map(|side| {
+                let path = self.side_path(side);
+                // The client sends the request now; the future only waits for the answer.
+                (client.get_data(&path), path)
+            })
+            .collect();
+        let mut nodes = Vec::with_capacity(sides.len());
+        for (answer, path) in asked {
+            nodes.push(self.node(answer.await, &path)?);
         }
+        Ok(nodes)
+    }
+
+    fn node(
+        &self,
+        answer: std::result::Result<(Vec<u8>, Stat), ClientError>,
+        path: &str,
+    ) -> Result<Option<Node>> {
+        let (content, stat) = match answer {
+            Ok(answer) => answer,
+            Err(ClientError::NoNode) => return Ok(None),
+            Err(error) => return Err(self.failed(path)(error)),
+        };
+        let text = String::from_utf8_lossy(&content);
+        let told = text
+            .split_once(' ')
+            .and_then(|(lease, holder)| Some((Duration::from_millis(lease.parse().ok()?), holder)));
+        // Only people read it: whatever stands there, the node says that the side is held.
+        let (lease, holder) = match told {
+            Some((lease, holder)) => (Some(lease), holder),
+            None => (None, text.as_ref()),
+        };
+        let since = Duration::from_millis(u64::try_from(stat.ctime).unwrap_or(0));
+        Ok(Some(Node {
+            holder: holder.to_owned(),
+            term: self.term(&stat, path)?,
+            lease,
+            since: UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH),
+            session: stat.ephemeral_owner,
+        }))
     }
 
     /// The term of a side's node, and a watch that tells when it goes away; `None` where there is
@@ -189,22 +241,26 @@ impl Tree {
         }
     }
 
+    pub(super) fn ephemeral(&self) -> CreateOptions<'static> {
+        CreateMode::Ephemeral.with_acls(self.place.acls())
+    }
+
     fn term(&self, stat: &Stat, path: &str) -> Result<u64> {
-        u64::try_from(stat.czxid).map_err(|_| ZooKeeperArbiterError::Refused {
-            servers: self.servers.clone(),
-            path: path.to_owned(),
-            cause: ClientError::Unimplemented,
-        })
+        u64::try_from(stat.czxid).map_err(|_| self.bad_layout(path))
     }
 
-    fn failed(&self, path: &str) -> impl Fn(ClientError) -> ZooKeeperArbiterError {
-        move |error| ZooKeeperArbiterError::asking(&self.servers, path, &error)
+    pub(super) fn failed(&self, path: &str) -> impl Fn(ClientError) -> ZooKeeperArbiterError {
+        move |error| ZooKeeperArbiterError::asking(&self.place, path, &error)
     }
 
-    fn bad_layout(&self) -> ZooKeeperArbiterError {
-        let (servers, path) = (self.servers.clone(), self.id_path());
-        ZooKeeperArbiterError::Layout { servers, path }
+    fn bad_layout(&self, path: &str) -> ZooKeeperArbiterError {
+        ZooKeeperArbiterError::Layout { servers: self.servers(), path: path.to_owned() }
     }
+}
+
+/// How long a session must last that leases are held under: a fifth longer.
+pub(super) fn session_for(lease: Duration) -> Duration {
+    lease * 6 / 5
 }
 
 #[cfg(test)]
@@ -213,7 +269,7 @@ mod tests {
 
     #[test]
     fn every_side_has_a_node_of_its_own_right_below_the_leases() {
-        let tree = Tree::new("a:1", "/otter").unwrap();
+        let tree = Tree::new(&ZooKeeperPlace::new(["a:1"], "/otter").unwrap());
         let sides = ["a/target", "A/target", "a@target", "a/b/target", "../a/target", "日/source"];
         let paths: std::collections::BTreeSet<String> =
             sides.iter().map(|side| tree.side_path(side)).collect();
@@ -221,13 +277,6 @@ mod tests {
         for path in paths {
             let name = path.strip_prefix("/otter/leases/").unwrap();
             assert!(!name.contains('/') && name.is_ascii(), "{path}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_subtree_is_refused() {
-        for path in ["", "/", "otter", "/otter/", "/a//b", "/a/../b", "/zookeeper/otter"] {
-            assert!(Tree::new("a:1", path).is_err(), "{path}");
         }
     }
 }

@@ -3,14 +3,34 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use otter_arbitrate::{ZooKeeperArbiterError, ZooKeeperPlace, ZooKeeperTls};
 use otter_core::DatabaseUrl;
+use otter_core::database_url::Secret;
 
 use super::error::{ConfigError, Problem};
 use super::section::{Keys, Section};
 
-pub(super) const KEYS: Keys = Keys { known: &["kind", "path", "url", "lease_ms"], not_built: &[] };
+pub(super) const KEYS: Keys = Keys {
+    known: &["kind", "path", "url", "servers", "root", "user", "password", "tls", "lease_ms"],
+    not_built: &[],
+};
+
+pub(super) const TLS_KEYS: Keys = Keys { known: &["ca", "cert", "key"], not_built: &[] };
+
+/// Keys that go with one kind alone.
+const OF_ONE_KIND: [(&str, &str); 7] = [
+    ("path", "kind = \"local\""),
+    ("url", "kind = \"mysql\""),
+    ("servers", ZOOKEEPER),
+    ("root", ZOOKEEPER),
+    ("user", ZOOKEEPER),
+    ("password", ZOOKEEPER),
+    ("tls", ZOOKEEPER),
+];
+const ZOOKEEPER: &str = "kind = \"zookeeper\"";
 
 const DEFAULT_FOLDER: &str = "otter-state";
+const DEFAULT_ROOT: &str = "/otter";
 /// Long enough for a busy machine to renew in time, short enough to take over soon.
 const DEFAULT_LEASE_MS: u64 = 10_000;
 /// Below a second a busy machine loses its lease between two renewals.
@@ -40,15 +60,30 @@ pub enum ArbiterKind {
         /// The server, the account and the schema; it prints itself without the password.
         url: DatabaseUrl,
     },
+    /// In a subtree of a ZooKeeper ensemble, for processes of several machines.
+    ZooKeeper {
+        /// The servers, the subtree and who asks; it prints itself without the password.
+        place: ZooKeeperPlace,
+    },
 }
 
 impl ArbiterKind {
+    /// As it is written in the file.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Local { .. } => "local",
+            Self::MySql { .. } => "mysql",
+            Self::ZooKeeper { .. } => "zookeeper",
+        }
+    }
+
     /// Whether processes of several machines share it, and stand by for each other.
     #[must_use]
     pub fn is_shared(&self) -> bool {
         match self {
             Self::Local { .. } => false,
-            Self::MySql { .. } => true,
+            Self::MySql { .. } | Self::ZooKeeper { .. } => true,
         }
     }
 }
@@ -67,18 +102,8 @@ pub(super) fn read(
     let kind = match kind.as_ref().map_or("local", |kind| kind.value.as_str()) {
         "local" => local(section, folder)?,
         "mysql" => mysql(section)?,
-        "zookeeper" => {
-            return Err(section.error(
-                "kind",
-                Problem::NotBuiltValue {
-                    key: "kind",
-                    value: "\"zookeeper\"",
-                    section: section.title(),
-                    instead: "write \"mysql\" for several machines, or \"local\" for one",
-                },
-            ));
-        }
-        _ => return Err(section.bad_value("kind", "\"local\" or \"mysql\"")),
+        "zookeeper" => zookeeper(section, folder)?,
+        _ => return Err(section.bad_value("kind", "\"local\", \"mysql\" or \"zookeeper\"")),
     };
     let lease_ms = section
         .whole("lease_ms", SHORTEST_LEASE_MS..=LONGEST_LEASE_MS)?
@@ -87,7 +112,7 @@ pub(super) fn read(
 }
 
 fn local(section: &Section<'_>, folder: &Path) -> Result<ArbiterKind, ConfigError> {
-    refuse(section, "url", "kind = \"mysql\"")?;
+    refuse_others(section, "kind = \"local\"")?;
     let path = match section.text("path")? {
         Some(path) if path.value.is_empty() => {
             return Err(section.bad_value("path", "the path of a folder"));
@@ -99,7 +124,7 @@ fn local(section: &Section<'_>, folder: &Path) -> Result<ArbiterKind, ConfigErro
 }
 
 fn mysql(section: &Section<'_>) -> Result<ArbiterKind, ConfigError> {
-    refuse(section, "path", "kind = \"local\"")?;
+    refuse_others(section, "kind = \"mysql\"")?;
     let example = "url = \"mysql://otter:${PASSWORD}@10.0.0.9:3306\"";
     let text = section.url("url")?.ok_or_else(|| section.missing("url", example))?;
     let url = text
@@ -109,11 +134,58 @@ fn mysql(section: &Section<'_>) -> Result<ArbiterKind, ConfigError> {
     Ok(ArbiterKind::MySql { url })
 }
 
-/// Refuses a key that belongs to another kind of arbiter.
-fn refuse(section: &Section<'_>, key: &'static str, kind: &'static str) -> Result<(), ConfigError> {
-    if section.has(key) {
-        let section_title = section.title();
-        return Err(section.error(key, Problem::OtherKind { key, section: section_title, kind }));
+fn zookeeper(section: &Section<'_>, folder: &Path) -> Result<ArbiterKind, ConfigError> {
+    refuse_others(section, ZOOKEEPER)?;
+    let example = "servers = [\"10.0.0.7:2181\", \"10.0.0.8:2181\", \"10.0.0.9:2181\"]";
+    let servers = section.texts("servers")?.ok_or_else(|| section.missing("servers", example))?;
+    let root = section.text("root")?;
+    let root = root.as_ref().map_or(DEFAULT_ROOT, |root| root.value.as_str());
+    let mut place = ZooKeeperPlace::new(servers, root).map_err(|error| {
+        let is_root = matches!(error, ZooKeeperArbiterError::BadPath { .. });
+        let key = if is_root { "root" } else { "servers" };
+        section.error(key, Problem::ZooKeeper { key, section: section.title(), error })
+    })?;
+    match (section.text("user")?, section.text("password")?) {
+        (None, None) => {}
+        (Some(user), Some(_)) if user.value.is_empty() || user.value.contains(':') => {
+            return Err(section.bad_value("user", "a name without `:`"));
+        }
+        (Some(user), Some(password)) => {
+            place = place.with_login(user.value, Secret::new(password.value));
+        }
+        (Some(_), None) => {
+            return Err(section.missing("password", "password = \"${ZOOKEEPER_PASSWORD}\""));
+        }
+        (None, Some(_)) => return Err(section.missing("user", "user = \"otter\"")),
+    }
+    if let Some(tls) = section.table("tls", "`tls` of [arbiter]", &TLS_KEYS)? {
+        place = place.with_tls(read_tls(&tls, folder)?);
+    }
+    Ok(ArbiterKind::ZooKeeper { place })
+}
+
+fn read_tls(section: &Section<'_>, folder: &Path) -> Result<ZooKeeperTls, ConfigError> {
+    let file = |key: &str| {
+        let text = section.text(key)?;
+        Ok::<_, ConfigError>(text.map(|text| folder.join(text.value)))
+    };
+    let ca = file("ca")?.ok_or_else(|| section.missing("ca", "ca = \"/etc/otter/ca.pem\""))?;
+    let identity = match (file("cert")?, file("key")?) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) => None,
+        (Some(_), None) => return Err(section.missing("key", "key = \"/etc/otter/key.pem\"")),
+        (None, Some(_)) => return Err(section.missing("cert", "cert = \"/etc/otter/cert.pem\"")),
+    };
+    Ok(ZooKeeperTls { ca, identity })
+}
+
+/// Refuses keys that belong to another kind of arbiter.
+fn refuse_others(section: &Section<'_>, ours: &'static str) -> Result<(), ConfigError> {
+    for (key, kind) in OF_ONE_KIND {
+        if kind != ours && section.has(key) {
+            let title = section.title();
+            return Err(section.error(key, Problem::OtherKind { key, section: title, kind }));
+        }
     }
     Ok(())
 }

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use otter_arbitrate::ZooKeeperArbiterError;
 use otter_core::database_url::DatabaseUrlError;
 use otter_core::mapping::MappingError;
 use otter_core::position::ParsePositionError;
@@ -123,6 +124,16 @@ pub enum Problem {
         section: String,
         /// Why.
         error: DatabaseUrlError,
+    },
+    /// Servers or a path that ZooKeeper does not have.
+    #[error("`{key}` in {section}: {error}")]
+    ZooKeeper {
+        /// The key.
+        key: &'static str,
+        /// Where it stands.
+        section: String,
+        /// Why.
+        error: ZooKeeperArbiterError,
     },
     /// A start that is no position.
     #[error("`start` in {section}: {error}; or write \"now\" or \"earliest\"")]

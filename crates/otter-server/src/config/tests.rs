@@ -219,10 +219,6 @@ fn what_is_not_built_yet_is_refused_by_name() {
          key"
     ));
     assert!(with("[server]\nstore = \"sqlite:otter.db\"\n").contains("`store` in [server] is not"));
-    assert!(with("[arbiter]\nkind = \"zookeeper\"\n").ends_with(
-        "line 20: `kind = \"zookeeper\"` in [arbiter] is not built yet: write \"mysql\" for \
-         several machines, or \"local\" for one"
-    ));
 }
 
 #[test]
@@ -247,9 +243,75 @@ fn an_arbiter_in_a_database_takes_a_url_and_nothing_of_the_other_kind() {
     let both = complaint(&format!("kind = \"mysql\"\n{url}path = \"x\"\n"));
     assert!(both.contains("`path` in [arbiter] goes with kind = \"local\""), "{both}");
     let sql = complaint("kind = \"sql\"\n");
-    assert!(sql.ends_with("`kind` in [arbiter] takes \"local\" or \"mysql\""), "{sql}");
+    assert!(
+        sql.ends_with("`kind` in [arbiter] takes \"local\", \"mysql\" or \"zookeeper\""),
+        "{sql}"
+    );
     let bad = complaint("kind = \"mysql\"\nurl = \"mysql://otter:hunter2@:0\"\n");
     assert!(bad.contains("`url` in [arbiter]") && !bad.contains("hunter2"), "{bad}");
+}
+
+#[test]
+fn an_arbiter_in_zookeeper_takes_servers_and_how_to_be_let_in() {
+    let parse = |lines: &str| parse(&format!("{GOOD}[arbiter]\nkind = \"zookeeper\"\n{lines}"));
+    let place = |lines: &str| {
+        let kind = parse(lines).unwrap().arbiter.kind;
+        let ArbiterKind::ZooKeeper { place } = kind else { panic!("{kind:?}") };
+        place
+    };
+    let servers = "servers = [\"10.0.0.7\", \"zk:${PORT}\"]\n";
+    let plain = place(servers);
+    assert_eq!(plain.to_string(), "10.0.0.7:2181,zk:3399/otter");
+    assert_eq!((plain.user(), plain.has_tls()), (None, false));
+    assert!(parse(servers).unwrap().arbiter.kind.is_shared());
+    let rich = format!(
+        "{servers}root = \"/a/b\"\nuser = \"otter\"\npassword = \"${{VIRGINIA_PASSWORD}}\"\n\
+         tls = {{ ca = \"ca.pem\", cert = \"/c.pem\", key = \"/k.pem\" }}\n"
+    );
+    let secured = place(&rich);
+    assert_eq!((secured.root(), secured.user(), secured.has_tls()), ("/a/b", Some("otter"), true));
+    let printed = format!("{secured:?}");
+    assert!(printed.contains("/etc/otter/ca.pem") && !printed.contains("hunter2"), "{printed}");
+
+    let complaint = |lines: &str| {
+        let message = parse(lines).expect_err(lines).to_string();
+        message.strip_prefix("/etc/otter/otter.toml, ").unwrap().to_owned()
+    };
+    assert_eq!(
+        complaint(""),
+        "line 19: [arbiter] has no `servers`: add servers = [\"10.0.0.7:2181\", \
+         \"10.0.0.8:2181\", \"10.0.0.9:2181\"]"
+    );
+    assert_eq!(
+        complaint("servers = \"a\"\n"),
+        "line 21: `servers` in [arbiter] takes a list of texts in quotes"
+    );
+    assert_eq!(
+        complaint("servers = [\"a:b\"]\n"),
+        "line 21: `servers` in [arbiter]: \"a:b\" is no address of a ZooKeeper server: write \
+         host:port, [address]:port for IPv6"
+    );
+    assert!(complaint("servers = []\n").contains("is no address"));
+    assert!(complaint("servers = [\"${NO}\"]\n").contains("environment variable NO"));
+    let with = |line: &str| complaint(&format!("{servers}{line}\n"));
+    assert_eq!(
+        with("root = \"otter\""),
+        "line 22: `root` in [arbiter]: \"otter\" is no path of a subtree: write one such as /otter"
+    );
+    assert!(with("user = \"otter\"").contains("has no `password`: add password = \"${"));
+    assert!(with("password = \"hunter2\"").contains("has no `user`: add user = "));
+    let colon = with("password = \"hunter2\"\nuser = \"a:b\"");
+    assert_eq!(colon, "line 23: `user` in [arbiter] takes a name without `:`");
+    assert!(with("tls = {}").contains("`tls` of [arbiter] has no `ca`: add ca = "));
+    assert!(with("tls = { ca = \"a\", cert = \"b\" }").contains("has no `key`: add key = "));
+    assert!(with("tls = { ca = \"a\", key = \"b\" }").contains("has no `cert`: add cert = "));
+    assert!(with("tls = true").contains("takes a table"));
+    let other = "`url` in [arbiter] goes with kind = \"mysql\": write that, or remove the key";
+    assert!(with("url = \"mysql://otter@a\"").ends_with(other));
+    let local = Config::parse(&format!("{GOOD}[arbiter]\n{servers}"), Path::new("o"), &variables)
+        .unwrap_err()
+        .to_string();
+    assert!(local.contains("`servers` in [arbiter] goes with kind = \"zookeeper\""), "{local}");
 }
 
 #[test]
@@ -466,6 +528,7 @@ fn every_key_is_documented() {
         &TOP_KEYS,
         &SERVER_KEYS,
         &arbiter::KEYS,
+        &arbiter::TLS_KEYS,
         &databases::KEYS,
         &channels::KEYS,
         &pipelines::KEYS,

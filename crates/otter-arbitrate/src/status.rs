@@ -1,0 +1,29 @@
+//! Who holds what, as an arbiter's records tell it, for people.
+//!
+//! Times are those of the arbiter's own clock, and decide nothing (CLOCK-1).
+
+use std::time::{Duration, SystemTime};
+
+use otter_core::{ArbiterId, Holder};
+
+/// What an arbiter's records tell about some sides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArbiterStatus {
+    /// The arbiter's identity; `None` where nobody has opened it yet.
+    pub id: Option<ArbiterId>,
+    /// Who holds each side, in the order in which they were asked for; `None` where nobody does.
+    pub sides: Vec<Option<HeldSide>>,
+}
+
+/// A side that somebody holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldSide {
+    /// Who holds it, and under which term.
+    pub holder: Holder,
+    /// When it was granted; `None` where the arbiter does not record it.
+    pub since: Option<SystemTime>,
+    /// When it ends, unless it is renewed before; `None` where renewals are not recorded.
+    pub until: Option<SystemTime>,
+    /// How long it lasts after its last renewal; `None` where that is not recorded.
+    pub lease: Option<Duration>,
+}

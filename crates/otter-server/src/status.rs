@@ -1,0 +1,227 @@
+//! `otter-server status`: who holds each pipeline, since when, under which term, until when.
+//!
+//! It asks the arbiter alone, and changes nothing; how far a pipeline has come is what
+//! `position show` tells. Times are those of the arbiter's clock.
+
+use std::fmt::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use otter_arbitrate::{ArbiterStatus, HeldSide};
+use otter_core::{ArbiterId, PipelineId, Side, SourceTime};
+use serde_json::{Value, json};
+
+use crate::assemble;
+use crate::config::{ArbiterKind, Config};
+use crate::exit::Exit;
+use crate::terminal::{Colour, complain, is_terminal, paint, write};
+
+/// What the status is printed as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StatusFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Prints who holds the pipelines; [`Exit::Failed`] where the arbiter cannot tell.
+pub(crate) async fn status(config: &Config, format: StatusFormat) -> Exit {
+    let sides: Vec<Side> = config
+        .pipelines
+        .iter()
+        .map(|pipeline| Side::target(PipelineId::new(pipeline.name.as_str())))
+        .collect();
+    let found = match assemble::arbiter_status(config, &sides).await {
+        Ok(found) => found,
+        Err(error) => {
+            complain(error);
+            return Exit::Failed;
+        }
+    };
+    let told = Told { kind: &config.arbiter.kind, sides: &sides, found: &found };
+    write(&match format {
+        StatusFormat::Text => told.as_text(is_terminal()),
+        StatusFormat::Json => format!("{:#}\n", told.as_json()),
+    });
+    Exit::Done
+}
+
+/// What there is to tell.
+struct Told<'a> {
+    kind: &'a ArbiterKind,
+    sides: &'a [Side],
+    found: &'a ArbiterStatus,
+}
+
+/// One line of the table.
+type Cells = [String; 5];
+
+impl Told<'_> {
+    fn held(&self) -> impl Iterator<Item = (&Side, Option<&HeldSide>)> {
+        self.sides.iter().zip(self.found.sides.iter().map(Option::as_ref))
+    }
+
+    fn as_text(&self, is_terminal: bool) -> String {
+        let id = self.found.id.as_ref().map_or("not used yet", ArbiterId::as_str);
+        let mut text = format!("arbiter {id}, in {}\n", self.place());
+        let mut rows: Vec<Cells> =
+            vec![["pipeline", "holder", "term", "since", "until"].map(str::to_owned)];
+        rows.extend(self.held().map(|(side, held)| cells(side, held)));
+        let widths: [usize; 5] = std::array::from_fn(|column| {
+            let lengths = rows.iter().map(|row| row.get(column).map_or(0, |cell| width(cell)));
+            lengths.max().unwrap_or(0)
+        });
+        for (number, row) in rows.iter().enumerate() {
+            let mut line = String::new();
+            for (cell, length) in row.iter().zip(widths) {
+                let room = length.saturating_sub(width(cell)) + 2;
+                // Writing to a string cannot fail.
+                let _ = write!(line, "{cell}{:room$}", "");
+            }
+            let is_title = number == 0;
+            let line = paint(Colour::Bold, line.trim_end(), is_terminal && is_title);
+            let _ = writeln!(text, "{line}");
+        }
+        if !self.kind.is_shared() {
+            text.push_str(
+                "kind = \"local\": only the processes of this machine are known, and neither \
+                 since when nor until when\n",
+            );
+        }
+        text
+    }
+
+    /// Where the arbiter keeps its leases.
+    fn place(&self) -> String {
+        match self.kind {
+            ArbiterKind::Local { path } => path.display().to_string(),
+            ArbiterKind::MySql { url } => {
+                format!("{}/{}", url.address(), url.database().unwrap_or(assemble::SCHEMA))
+            }
+            ArbiterKind::ZooKeeper { place } => place.to_string(),
+        }
+    }
+
+    fn as_json(&self) -> Value {
+        let pipelines: Vec<Value> = self
+            .held()
+            .map(|(side, held)| {
+                json!({
+                    "pipeline": side.pipeline.as_str(),
+                    "side": side.role.to_string(),
+                    "holder": held.map(|held| held.holder.name.as_str()),
+                    "term": held.map(|held| held.holder.term.0),
+                    "since": held.and_then(|held| held.since).map(time),
+                    "until": held.and_then(|held| held.until).map(time),
+                    "lease_ms": held.and_then(|held| held.lease).map(|lease| {
+                        u64::try_from(lease.as_millis()).unwrap_or(u64::MAX)
+                    }),
+                })
+            })
+            .collect();
+        json!({
+            "arbiter": self.found.id.as_ref().map(ArbiterId::as_str),
+            "kind": self.kind.word(),
+            "place": self.place(),
+            "pipelines": pipelines,
+        })
+    }
+}
+
+fn cells(side: &Side, held: Option<&HeldSide>) -> Cells {
+    let pipeline = side.pipeline.to_string();
+    let Some(held) = held else {
+        return [pipeline, "nobody".to_owned(), String::new(), String::new(), String::new()];
+    };
+    let until = match (held.until, held.lease) {
+        (Some(until), _) => time(until),
+        (None, Some(lease)) => format!("{} s after its last sign of life", lease.as_secs_f32()),
+        (None, None) => "not known".to_owned(),
+    };
+    let since = held.since.map_or_else(|| "not known".to_owned(), time);
+    [pipeline, held.holder.name.clone(), held.holder.term.to_string(), since, until]
+}
+
+fn width(cell: &str) -> usize {
+    cell.chars().count()
+}
+
+/// A point in time in UTC.
+fn time(time: SystemTime) -> String {
+    // Whole seconds are enough for people, and the same for every arbiter.
+    let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    SourceTime::from_seconds(seconds).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use otter_core::{Holder, Term};
+
+    use super::*;
+
+    fn held(until: Option<SystemTime>, lease: Option<Duration>) -> HeldSide {
+        let holder = Holder { name: "host db7, process 4711".to_owned(), term: Term(12) };
+        let since = Some(UNIX_EPOCH + Duration::from_secs(1_763_712_000));
+        HeldSide { holder, since, until, lease }
+    }
+
+    fn found() -> ArbiterStatus {
+        let until = UNIX_EPOCH + Duration::from_millis(1_763_712_010_900);
+        ArbiterStatus {
+            id: Some(ArbiterId::new("mysql-1")),
+            sides: vec![
+                Some(held(Some(until), None)),
+                None,
+                Some(held(None, Some(Duration::from_millis(2_500)))),
+            ],
+        }
+    }
+
+    fn sides() -> Vec<Side> {
+        ["a", "hangzhou-virginia", "c"].map(|name| Side::target(PipelineId::new(name))).to_vec()
+    }
+
+    fn kind() -> ArbiterKind {
+        ArbiterKind::MySql { url: "mysql://otter:hunter2@10.0.0.9/leases".parse().unwrap() }
+    }
+
+    #[test]
+    fn the_table_tells_who_since_when_and_until_when() {
+        let (kind, sides, found) = (kind(), sides(), found());
+        let told = Told { kind: &kind, sides: &sides, found: &found };
+        let text = "\
+arbiter mysql-1, in 10.0.0.9:3306/leases
+pipeline           holder                  term  since                 until
+a                  host db7, process 4711  12    2025-11-21T08:00:00Z  2025-11-21T08:00:10Z
+hangzhou-virginia  nobody
+c                  host db7, process 4711  12    2025-11-21T08:00:00Z  2.5 s after its last sign of life
+";
+        assert_eq!(told.as_text(false), text);
+    }
+
+    #[test]
+    fn json_says_the_same_and_null_for_nobody() {
+        let (kind, sides, found) = (kind(), sides(), found());
+        let json = Told { kind: &kind, sides: &sides, found: &found }.as_json();
+        assert_eq!((&json["arbiter"], &json["kind"]), (&json!("mysql-1"), &json!("mysql")));
+        let expected = json!({
+            "pipeline": "a", "side": "target", "holder": "host db7, process 4711", "term": 12,
+            "since": "2025-11-21T08:00:00Z", "until": "2025-11-21T08:00:10Z", "lease_ms": null,
+        });
+        assert_eq!(json["pipelines"][0], expected);
+        assert_eq!(json["pipelines"][1]["holder"], Value::Null);
+        assert_eq!(json["pipelines"][2]["lease_ms"], 2_500);
+    }
+
+    #[test]
+    fn a_local_arbiter_says_that_it_knows_this_machine_only() {
+        let kind = ArbiterKind::Local { path: "/var/lib/otter".into() };
+        let found = ArbiterStatus { id: None, sides: vec![None] };
+        let sides = &sides()[..1];
+        let text = Told { kind: &kind, sides, found: &found }.as_text(false);
+        assert!(text.starts_with("arbiter not used yet, in /var/lib/otter\n"), "{text}");
+        assert!(text.contains("only the processes of this machine"), "{text}");
+    }
+}

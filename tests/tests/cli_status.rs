@@ -1,0 +1,121 @@
+//! `otter-server status`: who holds what, with every kind of arbiter.
+#![allow(
+    clippy::large_futures,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+use otter_core::SourceTime;
+use otter_server::sandbox::Flavor;
+use otter_tests::otter::OtterProcess;
+use otter_tests::scene::{DEADLINE, PASSWORD, Scene, assert_told};
+use otter_tests::testbed::FLAVORS;
+use otter_tests::zookeeper::Ensemble;
+use serde_json::{Value, json};
+
+const LOCAL: &str = "[arbiter]\nlease_ms = 2000\n";
+
+async fn text(scene: &Scene) -> String {
+    let ended = scene.command(&["status"]).await;
+    assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
+    ended.stdout
+}
+
+/// What `--json` tells about the one pipeline.
+async fn told(scene: &Scene) -> Value {
+    let ended = scene.command(&["status", "--json"]).await;
+    assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
+    let all: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(all["pipelines"].as_array().unwrap().len(), 1, "{all}");
+    let mut one = all["pipelines"][0].clone();
+    assert_eq!((&one["pipeline"], &one["side"]), (&json!("shop"), &json!("target")), "{one}");
+    for key in ["arbiter", "kind", "place"] {
+        one[key] = all[key].clone();
+    }
+    one
+}
+
+fn time(value: &Value) -> SourceTime {
+    value.as_str().unwrap_or_else(|| panic!("no time: {value}")).parse().unwrap()
+}
+
+fn assert_held_by(told: &Value, otter: &OtterProcess) {
+    let holder = told["holder"].as_str().unwrap_or_else(|| panic!("nobody: {told}"));
+    assert!(holder.ends_with(&format!("process {}", otter.id())), "{told}");
+    assert!(told["term"].as_u64().unwrap() > 0, "{told}");
+}
+
+#[tokio::test]
+async fn a_local_arbiter_tells_what_this_machine_knows() {
+    let scene = Scene::start(Flavor::MariaDb).await;
+    let before = text(&scene).await;
+    assert!(before.starts_with("arbiter not used yet, in "), "{before}");
+    assert!(before.contains("\nshop      nobody\n"), "{before}");
+    assert!(before.ends_with("neither since when nor until when\n"), "{before}");
+    let files = std::fs::read_dir(scene.folder()).unwrap().count();
+    assert_eq!(files, 1, "only the configuration: status makes nothing");
+
+    let mut otter = scene.run().await;
+    let held = told(&scene).await;
+    assert_eq!(
+        (&held["kind"], &held["since"], &held["until"]),
+        (&json!("local"), &Value::Null, &Value::Null)
+    );
+    assert!(held["arbiter"].as_str().unwrap().starts_with("local-"), "{held}");
+    assert_held_by(&held, &otter);
+    assert!(text(&scene).await.contains("not known  not known\n"));
+    otter.terminate_and_expect_success(DEADLINE).await;
+    assert_eq!(told(&scene).await["holder"], Value::Null);
+}
+
+#[tokio::test]
+async fn an_arbiter_in_a_database_tells_since_when_and_until_when() {
+    for flavor in FLAVORS {
+        let mut scene = Scene::start(flavor).await;
+        let url = scene.target.url_as("otter", PASSWORD);
+        let lines = format!("[arbiter]\nkind = \"mysql\"\nurl = \"{url}\"\nlease_ms = 20000\n");
+        scene.replace(LOCAL, &lines);
+        let before = text(&scene).await;
+        assert!(before.starts_with("arbiter not used yet, in 127.0.0.1:"), "{before}");
+        let mut otter = scene.run().await;
+        let held = told(&scene).await;
+        assert_held_by(&held, &otter);
+        assert_eq!(held["kind"], json!("mysql"));
+        let lasts = time(&held["until"]).seconds() - time(&held["since"]).seconds();
+        assert!((19..=120).contains(&lasts), "{held}");
+        let shown = text(&scene).await;
+        assert!(shown.contains(held["since"].as_str().unwrap()), "{shown}");
+        otter.terminate_and_expect_success(DEADLINE).await;
+        let after = told(&scene).await;
+        assert_eq!((&after["holder"], &after["arbiter"]), (&Value::Null, &held["arbiter"]));
+
+        scene.target.kill9().unwrap();
+        let away = scene.command(&["status"]).await;
+        assert_told(&away, 1, &["cannot be reached", "the arbiter's URL"]);
+    }
+}
+
+#[tokio::test]
+async fn an_arbiter_in_zookeeper_tells_since_when_and_how_long_at_most() {
+    let (mut scene, mut ensemble) = tokio::join!(Scene::start(Flavor::MariaDb), Ensemble::start(1));
+    scene.replace(LOCAL, &format!("[arbiter]\n{}lease_ms = 4000\n", ensemble.config_lines()));
+    let before = text(&scene).await;
+    assert!(before.starts_with("arbiter not used yet, in 127.0.0.1:"), "{before}");
+    let mut otter = scene.run().await;
+    let held = told(&scene).await;
+    assert_held_by(&held, &otter);
+    assert_eq!((&held["kind"], &held["until"]), (&json!("zookeeper"), &Value::Null));
+    assert_eq!(held["lease_ms"], json!(4_000));
+    assert!(time(&held["since"]).seconds() > 0);
+    let shown = text(&scene).await;
+    assert!(shown.contains("  4 s after its last sign of life\n"), "{shown}");
+    otter.terminate_and_expect_success(DEADLINE).await;
+    let after = told(&scene).await;
+    assert_eq!((&after["holder"], &after["arbiter"]), (&Value::Null, &held["arbiter"]));
+
+    ensemble.kill9(0);
+    let away = scene.command(&["status"]).await;
+    assert_told(&away, 1, &["cannot be reached", "a majority of the ensemble"]);
+}
