@@ -74,6 +74,17 @@ async fn embedded_copies_a_database_until_it_is_interrupted() {
     assert!(String::from_utf8_lossy(&output.stdout).starts_with("1 rows, now at "));
 }
 
+/// That it is an arbiter is what the suite at its end tests.
+#[tokio::test]
+async fn own_arbiter_lets_one_worker_run_and_then_another() {
+    let output = Command::new(example("own_arbiter")).output().await.expect("the example runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "shop is run by one (term 1)\nthen by other under term 2\n"
+    );
+}
+
 #[tokio::test]
 async fn read_files_counts_the_changes_of_its_recorded_files() {
     let output = Command::new(example("read_files")).output().await.expect("the example runs");
