@@ -76,7 +76,7 @@ async fn a_killed_process_is_followed_within_the_lease_and_five_seconds() {
         std::mem::swap(&mut one, &mut other);
     }
     let workload = load(&site);
-    for round in 0..3 {
+    for round in 0..2 {
         other.otter.wait_for_log("side is held; waiting", DEADLINE).await;
         site.drain(2 * round, DEADLINE).await;
         one.otter.kill9();

@@ -284,6 +284,10 @@ impl Drop for Guard {
         if state.held.get(&self.side).is_some_and(|held| held.term == self.term) {
             state.held.remove(&self.side);
             state.releases.push(Stored { side: self.side.clone(), term: self.term.0 });
+            // The holder may see the end of its time before the keeper does.
+            if state.session.as_ref().is_some_and(|session| !session.is_valid()) {
+                warn!(side = %self.side, term = %self.term, reason = %Loss::Late, "lease lost");
+            }
         }
         drop(state);
         self.holding.work.notify_one();

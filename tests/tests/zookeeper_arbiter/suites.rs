@@ -16,9 +16,9 @@ use zookeeper_client::Client;
 use crate::place::{Lines, new_path, place, shared};
 
 /// Long enough to be renewed on a busy machine, short enough for a suite.
-const LEASE: Duration = Duration::from_secs(3);
+const LEASE: Duration = Duration::from_secs(2);
 /// A killed server must be back within it.
-const LONG_LEASE: Duration = Duration::from_secs(10);
+const LONG_LEASE: Duration = Duration::from_secs(8);
 
 mod usual {
     use super::*;

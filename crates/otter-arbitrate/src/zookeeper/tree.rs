@@ -23,6 +23,12 @@ use crate::random::random_name;
 
 /// The layout of the nodes that this version knows.
 const LAYOUT: &str = "1";
+/// A server that is silent for this part of a session is given up for another one: when the machine
+/// of ours dies, two more that are dead may be met before the lease is over.
+const SILENCES_PER_SESSION: u32 = 6;
+/// A busy machine answers within it; where it is too long for the session, the client has a rule of
+/// its own.
+const SHORTEST_SILENCE: Duration = Duration::from_secs(1);
 
 /// The nodes of one arbiter.
 #[derive(Debug, Clone)]
@@ -94,7 +100,10 @@ impl Tree {
     /// late; and clocks run at different rates.
     pub(super) async fn connect(&self, lease: Duration) -> Result<Client> {
         let session = session_for(lease);
-        let connector = Client::connector().with_session_timeout(session).with_fail_eagerly();
+        let connector = Client::connector()
+            .with_session_timeout(session)
+            .with_connection_timeout((session / SILENCES_PER_SESSION).max(SHORTEST_SILENCE))
+            .with_fail_eagerly();
         let connector = self.place.secure(connector)?;
         let servers = self.servers();
         let connected = if self.place.has_tls() {
