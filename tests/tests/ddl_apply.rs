@@ -1,5 +1,6 @@
 //! Schema changes of the source arrive at the target by `ddl = "apply"`: definitions and rows are
 //! the same on both sides, whatever is killed meanwhile.
+#![allow(clippy::print_stdout, reason = "a test prints its seed")]
 
 use std::time::Duration;
 
