@@ -1,6 +1,10 @@
 //! What a transaction holds: row changes and schema changes.
 
+mod view;
+
 use std::sync::Arc;
+
+pub use view::ColumnView;
 
 use crate::ddl::Ddl;
 use crate::rows::RowArena;
@@ -46,6 +50,8 @@ pub struct RowsEvent {
     arena: Arc<RowArena>,
     first_cell: usize,
     row_count: usize,
+    /// What the columns show; without it they are the cells of the images.
+    view: Option<Arc<ColumnView>>,
 }
 
 /// One row image: a view into the arena.
@@ -54,6 +60,7 @@ pub struct Row<'a> {
     table: &'a Table,
     arena: &'a RowArena,
     first_cell: usize,
+    view: Option<&'a ColumnView>,
 }
 
 /// One changed row.
@@ -96,7 +103,8 @@ impl RowsEvent {
         if first_cell.checked_add(cells)? > arena.len() {
             return None;
         }
-        Some(Self { table, kind, flags: RowFlags::default(), arena, first_cell, row_count })
+        let flags = RowFlags::default();
+        Some(Self { table, kind, flags, arena, first_cell, row_count, view: None })
     }
 
     /// The same event with these flags.
@@ -114,6 +122,24 @@ impl RowsEvent {
             self.table = table;
             self
         })
+    }
+
+    /// The same rows under another definition, seen through a view: how a mapping drops columns
+    /// and adds constants. Returns `None` where the view is not of rows with this number of columns,
+    /// or does not show as many as the new definition has.
+    #[must_use]
+    pub fn with_view(mut self, table: Arc<Table>, view: Arc<ColumnView>) -> Option<Self> {
+        let fits =
+            view.width() == self.table.columns.len() && view.column_count() == table.columns.len();
+        if !fits {
+            return None;
+        }
+        self.view = Some(match &self.view {
+            Some(inner) => Arc::new(view.of(inner)?),
+            None => view,
+        });
+        self.table = table;
+        Some(self)
     }
 
     /// The definition that the rows follow.
@@ -148,11 +174,13 @@ impl RowsEvent {
 
     #[inline]
     fn change_at(&self, index: usize) -> Change<'_> {
-        let width = self.table.columns.len();
+        let view = self.view.as_deref();
+        let width = view.map_or(self.table.columns.len(), ColumnView::width);
         let row = |image: usize| Row {
             table: &self.table,
             arena: &self.arena,
             first_cell: self.first_cell + image * width,
+            view,
         };
         match self.kind {
             RowKind::Insert => Change::Insert { after: row(index) },
@@ -176,7 +204,10 @@ impl<'a> Row<'a> {
         if index >= self.table.columns.len() {
             return None;
         }
-        self.arena.value(self.first_cell + index)
+        match self.view {
+            None => self.arena.value(self.first_cell + index),
+            Some(view) => view.value(self.arena, self.first_cell, index),
+        }
     }
 
     /// The value of the column with this name; `None` where there is no such column or the row
@@ -189,8 +220,51 @@ impl<'a> Row<'a> {
     /// All values in column order; `None` where absent.
     #[inline]
     pub fn values(&self) -> impl ExactSizeIterator<Item = Option<Value<'a>>> + use<'a> {
-        self.arena.values(self.first_cell, self.table.columns.len())
+        let count = self.table.columns.len();
+        match self.view {
+            None => Values::Plain(self.arena.values(self.first_cell, count)),
+            Some(view) => {
+                let (arena, first) = (self.arena, self.first_cell);
+                Values::Viewed((0..count).map(move |index| view.value(arena, first, index)))
+            }
+        }
     }
+}
+
+/// The values of a row, with or without a view.
+enum Values<P, V> {
+    Plain(P),
+    Viewed(V),
+}
+
+impl<T, P, V> Iterator for Values<P, V>
+where
+    P: ExactSizeIterator<Item = T>,
+    V: ExactSizeIterator<Item = T>,
+{
+    type Item = T;
+
+    #[inline]
+    fn next(&mut self) -> Option<T> {
+        match self {
+            Self::Plain(values) => values.next(),
+            Self::Viewed(values) => values.next(),
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        match self {
+            Self::Plain(values) => values.size_hint(),
+            Self::Viewed(values) => values.size_hint(),
+        }
+    }
+}
+
+impl<T, P, V> ExactSizeIterator for Values<P, V>
+where
+    P: ExactSizeIterator<Item = T>,
+    V: ExactSizeIterator<Item = T>,
+{
 }
 
 impl std::fmt::Debug for Row<'_> {

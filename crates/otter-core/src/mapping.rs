@@ -2,8 +2,9 @@
 //!
 //! Pure: mappings are asked by name and never look at a database. Where several patterns match a
 //! table, the most specific one decides: an exact part counts more than a glob, then more
-//! literal characters, then more `?`, then fewer `*`.
+//! literal characters, then more and narrower ranges, then more `?`, then fewer `*`.
 
+mod columns;
 mod ddl;
 mod error;
 mod glob;
@@ -15,20 +16,30 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use columns::Names;
+pub use columns::{ColumnRules, ColumnRulesError, Template};
 pub use error::MappingError;
 pub use pattern::TablePattern;
-pub use route::Route;
+pub use route::{Route, TableRoute};
 
-use crate::table::TableName;
+use crate::table::{Table, TableName};
 
 /// A test of a table's name.
 pub type TableFilter = Arc<dyn Fn(&TableName) -> bool + Send + Sync>;
 
-/// Which source tables, and which target table each becomes.
+/// Which source tables, which target table each becomes, and what becomes of their columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mapping {
     from: TablePattern,
     to: TablePattern,
+    columns: ColumnRules,
+}
+
+/// A source table's mapping, and what the wildcards stand for.
+struct Match<'m, 'n> {
+    mapping: &'m Mapping,
+    database: Vec<&'n str>,
+    table: Vec<&'n str>,
 }
 
 /// All mappings of a pipeline, ready to be asked.
@@ -71,7 +82,7 @@ impl Mapping {
         let fits =
             |from: &glob::Glob, to: &glob::Glob| to.exact().is_some() || to.has_wildcards_of(from);
         if fits(&from.database, &to.database) && fits(&from.table, &to.table) {
-            return Ok(Self { from, to });
+            return Ok(Self { from, to, columns: ColumnRules::default() });
         }
         Err(MappingError::Shape { from: from.to_string(), to: to.to_string() })
     }
@@ -88,10 +99,38 @@ impl Mapping {
         &self.to
     }
 
-    fn route(&self, name: &TableName) -> Option<TableName> {
+    /// The same mapping with rules for the columns of its tables.
+    ///
+    /// # Errors
+    /// [`MappingError::Wildcard`] where a constant asks for a wildcard that `from` does not have.
+    pub fn with_columns(self, columns: ColumnRules) -> Result<Self, MappingError> {
+        let count = self.from.database.wildcard_count() + self.from.table.wildcard_count();
+        columns.check_wildcards(&self.from.to_string(), count)?;
+        Ok(Self { columns, ..self })
+    }
+
+    /// The rules for the columns of its tables.
+    #[must_use]
+    pub fn columns(&self) -> &ColumnRules {
+        &self.columns
+    }
+
+    /// Whether tables have other columns in the target than in the source.
+    fn is_reshaped(&self) -> bool {
+        !self.columns.is_empty()
+    }
+
+    fn matching<'m, 'n>(&'m self, name: &'n TableName) -> Option<Match<'m, 'n>> {
         let database = self.from.database_captures(&name.database)?;
         let table = self.from.table.captures(&name.table)?;
-        Some(TableName::new(self.to.database.fill(&database), self.to.table.fill(&table)))
+        Some(Match { mapping: self, database, table })
+    }
+}
+
+impl Match<'_, '_> {
+    fn target(&self) -> TableName {
+        let to = &self.mapping.to;
+        TableName::new(to.database.fill(&self.database), to.table.fill(&self.table))
     }
 }
 
@@ -125,9 +164,35 @@ impl Mappings {
     /// The target's name for a source table; `None` where the table is not mapped.
     #[must_use]
     pub fn route(&self, name: &TableName) -> Option<TableName> {
+        self.matching(name).map(|found| found.target())
+    }
+
+    /// What becomes of a source table and its rows; `None` where the table is not mapped.
+    ///
+    /// # Errors
+    /// A [`ColumnRulesError`] where the rules of its mapping do not fit its columns.
+    pub fn table(&self, source: &Arc<Table>) -> Result<Option<TableRoute>, ColumnRulesError> {
+        let Some(found) = self.matching(&source.name) else { return Ok(None) };
+        let name = found.target();
+        let rules = &found.mapping.columns;
+        if rules.is_empty() {
+            let table = if name == source.name {
+                Arc::clone(source)
+            } else {
+                Arc::new(Table { name, ..Table::clone(source) })
+            };
+            return Ok(Some(TableRoute { table, view: None }));
+        }
+        let captures: Vec<&str> = found.database.iter().chain(&found.table).copied().collect();
+        let names = Names { source: &source.name, captures: &captures };
+        let (table, view) = rules.apply(source, name, &names)?;
+        Ok(Some(TableRoute { table: Arc::new(table), view: view.map(Arc::new) }))
+    }
+
+    fn matching<'m, 'n>(&'m self, name: &'n TableName) -> Option<Match<'m, 'n>> {
         match self.0.exact.get(name) {
-            Some(mapping) => mapping.route(name),
-            None => self.0.globs.iter().find_map(|mapping| mapping.route(name)),
+            Some(mapping) => mapping.matching(name),
+            None => self.0.globs.iter().find_map(|mapping| mapping.matching(name)),
         }
     }
 

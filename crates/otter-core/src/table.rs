@@ -34,6 +34,9 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// The primary key's columns as indexes into `columns`, in key order; empty without one.
     pub primary_key: Vec<usize>,
+    /// Columns of the source's primary key that a mapping has left out: then the rows need another
+    /// key. Empty as the source knows the table.
+    pub dropped_key: Vec<Arc<str>>,
 }
 
 impl Table {
@@ -137,6 +140,11 @@ pub enum ColumnType {
     Geometry,
     /// VECTOR.
     Vector,
+    /// A text that a mapping adds, the same in every row.
+    Constant {
+        /// The text.
+        text: Arc<str>,
+    },
 }
 
 impl ColumnType {
@@ -174,6 +182,7 @@ impl ColumnType {
             Self::Json => "json".into(),
             Self::Geometry => "geometry".into(),
             Self::Vector => "vector".into(),
+            Self::Constant { .. } => "constant".into(),
         }
     }
 }

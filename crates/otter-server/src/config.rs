@@ -9,8 +9,8 @@ mod databases;
 mod ddl;
 mod error;
 mod limits;
+mod mappings;
 mod names;
-mod nearest;
 mod pipelines;
 mod section;
 #[cfg(test)]

@@ -96,13 +96,7 @@ impl Report {
                 Vec::new()
             }
         };
-        let tables: Vec<Arc<Table>> = tables
-            .into_iter()
-            .filter_map(|table| {
-                let name = pipeline.mappings.route(&table.name)?;
-                Some(Arc::new(Table { name, ..table }))
-            })
-            .collect();
+        let tables = self.map_tables(pipeline, tables);
         let check = TargetCheck {
             url: &pipeline.to.url,
             schema: SCHEMA,
@@ -112,6 +106,22 @@ impl Report {
             ddl: pipeline.ddl,
         };
         self.note(About::Target, target::check_target(&check).await);
+    }
+
+    /// The source's tables as they are to be in the target.
+    fn map_tables(&mut self, pipeline: &PipelineConfig, tables: Vec<Table>) -> Vec<Arc<Table>> {
+        let mut mapped = Vec::with_capacity(tables.len());
+        for table in tables {
+            match pipeline.mappings.table(&Arc::new(table)) {
+                Ok(route) => mapped.extend(route.map(|route| Arc::clone(route.table()))),
+                Err(error) => {
+                    let what = format!("{} has the columns that its mapping names", error.table());
+                    let finding = Finding::fail(what, error.to_string(), MEND);
+                    self.note(About::Source, vec![finding]);
+                }
+            }
+        }
+        mapped
     }
 
     fn note(&mut self, about: About, findings: Vec<Finding>) {

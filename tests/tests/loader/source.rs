@@ -126,6 +126,7 @@ pub fn table(database: &str, name: &str, columns: &[(&str, ColumnType)]) -> Arc<
             })
             .collect(),
         primary_key: vec![0],
+        dropped_key: Vec::new(),
     })
 }
 

@@ -96,7 +96,8 @@ pub(crate) fn compile(
         (None, Some(schema)) => schema.primary_key.clone(),
         (None, None) => Vec::new(),
     };
-    let table = Table { name: map.name.clone(), columns, primary_key };
+    let dropped_key = Vec::new();
+    let table = Table { name: map.name.clone(), columns, primary_key, dropped_key };
     Ok(RowPlan { table: Arc::new(table), codecs: codecs.into() })
 }
 

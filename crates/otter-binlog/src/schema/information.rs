@@ -165,6 +165,7 @@ impl SchemaTable {
             name: self.name.clone(),
             columns: self.columns.iter().map(column).collect::<Result<_, _>>()?,
             primary_key: self.primary_key.clone(),
+            dropped_key: Vec::new(),
         })
     }
 

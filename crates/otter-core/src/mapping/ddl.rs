@@ -33,6 +33,9 @@ impl Mappings {
             if self.merges(table) {
                 return Ddl { reach: DdlReach::Merged, ..ddl };
             }
+            if self.reshapes(table) {
+                return Ddl { reach: DdlReach::Partly, ..ddl };
+            }
             is_renamed |= target != *table;
         }
         if is_renamed { self.rename(ddl) } else { Ddl { reach: DdlReach::Whole, ..ddl } }
@@ -73,6 +76,11 @@ impl Mappings {
         }
     }
 
+    /// Whether the target's table is another one than the source's by its mapping's rules.
+    fn reshapes(&self, table: &TableName) -> bool {
+        self.matching(table).is_some_and(|found| found.mapping.is_reshaped())
+    }
+
     /// Whether another source table may become the same table of the target.
     fn merges(&self, table: &TableName) -> bool {
         let own = match self.0.exact.get(table) {
@@ -85,14 +93,14 @@ impl Mappings {
             return true;
         }
         let Some(target) = self.route(table) else { return false };
-        self.iter().any(|other| other != own && other.to.matches(&target))
+        self.iter().any(|other| other.from != own.from && other.to.matches(&target))
     }
 
     /// Whether all tables of the database are carried under their own names.
     fn keeps_database(&self, database: &str) -> bool {
         let mut whole = false;
         for mapping in self.iter().filter(|mapping| mapping.from.matches_database(database)) {
-            if mapping.from != mapping.to {
+            if mapping.from != mapping.to || mapping.is_reshaped() {
                 return false;
             }
             whole |= mapping.from.takes_all_tables();

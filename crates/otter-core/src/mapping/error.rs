@@ -10,10 +10,10 @@ pub enum MappingError {
          that holds a point, a space or a wildcard in backticks"
     )]
     Pattern(String),
-    /// A numeric range.
+    /// A bracket that is no numeric range.
     #[error(
-        "the numeric range in `{0}` is not built yet: write one mapping per table, or a glob \
-         with * and ?"
+        "`{0}` has a bracket that is no range of numbers: write [00-31], the smaller number first \
+         and the zeros in front that the names have, or put the name in backticks"
     )]
     Range(String),
     /// A regular expression.
@@ -43,6 +43,35 @@ pub enum MappingError {
         first: String,
         /// The later one.
         second: String,
+    },
+    /// Two rules of a mapping for one column.
+    #[error("column `{column}` {problem}: write one rule for each column, and each new name once")]
+    Column {
+        /// The column.
+        column: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// A constant with a brace that means nothing.
+    #[error(
+        "the constant `{0}` has a brace that means nothing: write {{1}} for the text of the first \
+         wildcard, {{database}} or {{table}} for the source's names, and {{{{ or }}}} for a brace"
+    )]
+    Template(String),
+    /// A constant asks for a wildcard that is not there.
+    #[error(
+        "the constant for column `{column}` asks for wildcard {asked}, and `{from}` has {count}: \
+         count the `*`, `?` and ranges from the left, beginning with 1"
+    )]
+    Wildcard {
+        /// The column.
+        column: String,
+        /// The wildcard's number.
+        asked: usize,
+        /// The pattern of the source's tables.
+        from: String,
+        /// How many it has.
+        count: usize,
     },
     /// No mapping at all.
     #[error("no table is mapped: write at least one mapping, such as {{ from = \"shop.*\" }}")]

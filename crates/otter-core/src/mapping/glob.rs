@@ -1,12 +1,17 @@
-//! One part of a table pattern: a name with the wildcards `*` and `?`.
+//! One part of a table pattern: a name with the wildcards `*` and `?` and ranges like `[00-31]`.
 //!
 //! Separate from the pattern, so that matching, rewriting and overlap are shown to be right on
 //! plain text. Letters compare exactly, as servers on Linux do.
 
+mod number_range;
+mod overlap;
+
 use std::cmp::Reverse;
 use std::fmt;
 
-/// A name in which `*` stands for any number of characters and `?` for one.
+pub(super) use number_range::NumberRange;
+
+/// A name in which `*` stands for any number of characters, `?` for one, and a range for a number.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Glob {
     /// Invariant: no two neighbouring `Any`, since they mean the same as one.
@@ -16,6 +21,7 @@ pub(super) struct Glob {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Piece {
     Literal(char),
+    Range(NumberRange),
     One,
     Any,
 }
@@ -25,6 +31,9 @@ pub(super) enum Piece {
 pub(super) struct Specificity {
     pub(super) exact_parts: usize,
     pub(super) literals: usize,
+    pub(super) ranges: usize,
+    /// How many numbers the ranges stand for.
+    pub(super) numbers: Reverse<u128>,
     pub(super) ones: usize,
     pub(super) stars: Reverse<usize>,
 }
@@ -42,7 +51,7 @@ impl Glob {
             .iter()
             .map(|piece| match piece {
                 Piece::Literal(letter) => Some(*letter),
-                Piece::One | Piece::Any => None,
+                Piece::Range(_) | Piece::One | Piece::Any => None,
             })
             .collect()
     }
@@ -53,50 +62,60 @@ impl Glob {
     }
 
     /// What each wildcard stands for in this name, in order; `None` where the name does not
-    /// match. Every `*` but the last takes as little as it can, so that the answer is one.
+    /// match. From left to right each `*` takes as little and each range as much as it can, so that
+    /// the answer is one.
     pub(super) fn captures<'n>(&self, name: &'n str) -> Option<Vec<&'n str>> {
         let letters: Vec<(usize, char)> = name.char_indices().collect();
-        let mut taken: Vec<(usize, usize)> = Vec::new();
-        // The last `*`: the piece behind it and the index of its capture.
-        let mut star: Option<(usize, usize)> = None;
-        let (mut piece, mut at) = (0, 0);
-        loop {
-            match self.pieces.get(piece) {
-                None if at == letters.len() => break,
-                Some(Piece::Any) => {
-                    star = Some((piece + 1, taken.len()));
-                    taken.push((at, at));
-                    piece += 1;
-                    continue;
-                }
-                Some(Piece::One) if at < letters.len() => {
-                    taken.push((at, at + 1));
-                    piece += 1;
-                    at += 1;
-                    continue;
-                }
-                Some(Piece::Literal(wanted))
-                    if letters.get(at).is_some_and(|(_, letter)| letter == wanted) =>
-                {
-                    piece += 1;
-                    at += 1;
-                    continue;
-                }
-                None | Some(Piece::One | Piece::Literal(_)) => {}
-            }
-            // What follows the last `*` does not fit here: it takes one letter more.
-            let (behind, capture) = star?;
-            taken.truncate(capture + 1);
-            let (_, end) = taken.last_mut()?;
-            if *end == letters.len() {
-                return None;
-            }
-            *end += 1;
-            at = *end;
-            piece = behind;
-        }
+        let fits = self.fitting_ends(&letters);
         let byte = |index: usize| letters.get(index).map_or(name.len(), |(byte, _)| *byte);
-        taken.into_iter().map(|(start, end)| name.get(byte(start)..byte(end))).collect()
+        let mut taken = Vec::new();
+        let mut at = 0;
+        if !fits.get(0, 0) {
+            return None;
+        }
+        for (index, piece) in self.pieces.iter().enumerate() {
+            let fits_behind = |length: &usize| fits.get(index + 1, at + length);
+            let length = match piece {
+                Piece::Literal(_) | Piece::One => 1,
+                Piece::Any => (0..=letters.len() - at).find(fits_behind)?,
+                Piece::Range(range) => {
+                    let rest = letters.get(at..).unwrap_or_default();
+                    let lengths = range.lengths(rest.iter().map(|(_, letter)| *letter));
+                    lengths.filter(fits_behind).last()?
+                }
+            };
+            if !matches!(piece, Piece::Literal(_)) {
+                taken.push(name.get(byte(at)..byte(at + length))?);
+            }
+            at += length;
+        }
+        Some(taken)
+    }
+
+    /// Which pieces, up to the end, match the text from which letter on.
+    fn fitting_ends(&self, letters: &[(usize, char)]) -> Table {
+        let mut fits = Table::new(self.pieces.len() + 1, letters.len() + 1);
+        fits.set(self.pieces.len(), letters.len());
+        for (index, piece) in self.pieces.iter().enumerate().rev() {
+            for at in (0..=letters.len()).rev() {
+                let rest = letters.get(at..).unwrap_or_default();
+                let next = rest.first().map(|(_, letter)| *letter);
+                let matches = match piece {
+                    Piece::Literal(wanted) => next == Some(*wanted) && fits.get(index + 1, at + 1),
+                    Piece::One => next.is_some() && fits.get(index + 1, at + 1),
+                    Piece::Any => {
+                        fits.get(index + 1, at) || (next.is_some() && fits.get(index, at + 1))
+                    }
+                    Piece::Range(range) => range
+                        .lengths(rest.iter().map(|(_, letter)| *letter))
+                        .any(|length| fits.get(index + 1, at + length)),
+                };
+                if matches {
+                    fits.set(index, at);
+                }
+            }
+        }
+        fits
     }
 
     /// The name with these texts in the place of its wildcards; texts too many are left out.
@@ -106,7 +125,9 @@ impl Glob {
         for piece in &self.pieces {
             match piece {
                 Piece::Literal(letter) => name.push(*letter),
-                Piece::One | Piece::Any => name.push_str(captures.next().copied().unwrap_or("")),
+                Piece::Range(_) | Piece::One | Piece::Any => {
+                    name.push_str(captures.next().copied().unwrap_or(""));
+                }
             }
         }
         name
@@ -119,29 +140,12 @@ impl Glob {
 
     /// Whether some name matches both.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
-        // `reach[j]` tells whether the pieces seen of ours and the first j of theirs can stand
-        // for the same text.
-        let mut reach: Vec<bool> = Vec::with_capacity(other.pieces.len() + 1);
-        reach.push(true);
-        for theirs in &other.pieces {
-            let before = reach.last().copied().unwrap_or(false);
-            reach.push(before && *theirs == Piece::Any);
-        }
-        for ours in &self.pieces {
-            let mut next = Vec::with_capacity(reach.len());
-            next.push(reach.first().copied().unwrap_or(false) && *ours == Piece::Any);
-            for (theirs, pair) in other.pieces.iter().zip(reach.windows(2)) {
-                let [diagonal, above] = pair else { break };
-                let left = next.last().copied().unwrap_or(false);
-                next.push(match (ours, theirs) {
-                    (Piece::Any, _) | (_, Piece::Any) => *diagonal || *above || left,
-                    (Piece::One, _) | (_, Piece::One) => *diagonal,
-                    (Piece::Literal(mine), Piece::Literal(yours)) => *diagonal && mine == yours,
-                });
-            }
-            reach = next;
-        }
-        reach.last().copied().unwrap_or(false)
+        overlap::meet(self, other)
+    }
+
+    /// The number of wildcards.
+    pub(super) fn wildcard_count(&self) -> usize {
+        self.wildcards().count()
     }
 
     pub(super) fn specificity(&self) -> Specificity {
@@ -149,13 +153,46 @@ impl Glob {
         Specificity {
             exact_parts: usize::from(self.wildcards().next().is_none()),
             literals: count(|piece| matches!(piece, Piece::Literal(_))),
+            ranges: count(|piece| matches!(piece, Piece::Range(_))),
+            numbers: Reverse(self.numbers()),
             ones: count(|piece| *piece == Piece::One),
             stars: Reverse(count(|piece| *piece == Piece::Any)),
         }
     }
 
+    fn numbers(&self) -> u128 {
+        let count = |piece: &Piece| match piece {
+            Piece::Range(range) => range.count(),
+            Piece::Literal(_) | Piece::One | Piece::Any => 1,
+        };
+        self.pieces.iter().map(count).fold(1, u128::saturating_mul)
+    }
+
     fn wildcards(&self) -> impl Iterator<Item = &Piece> {
         self.pieces.iter().filter(|piece| !matches!(piece, Piece::Literal(_)))
+    }
+}
+
+/// Truths by row and column.
+struct Table {
+    cells: Vec<bool>,
+    columns: usize,
+}
+
+impl Table {
+    fn new(rows: usize, columns: usize) -> Self {
+        Self { cells: vec![false; rows * columns], columns }
+    }
+
+    fn get(&self, row: usize, column: usize) -> bool {
+        column < self.columns
+            && self.cells.get(row * self.columns + column).copied().unwrap_or(false)
+    }
+
+    fn set(&mut self, row: usize, column: usize) {
+        if let Some(cell) = self.cells.get_mut(row * self.columns + column) {
+            *cell = true;
+        }
     }
 }
 
@@ -165,6 +202,8 @@ impl Specificity {
         Self {
             exact_parts: self.exact_parts + other.exact_parts,
             literals: self.literals + other.literals,
+            ranges: self.ranges + other.ranges,
+            numbers: Reverse(self.numbers.0.saturating_mul(other.numbers.0)),
             ones: self.ones + other.ones,
             stars: Reverse(self.stars.0 + other.stars.0),
         }
@@ -187,6 +226,7 @@ impl fmt::Display for Glob {
             match piece {
                 Piece::Literal('`') => f.write_str("``")?,
                 Piece::Literal(letter) => write!(f, "{letter}")?,
+                Piece::Range(range) => write!(f, "{range}")?,
                 Piece::One => f.write_str("?")?,
                 Piece::Any => f.write_str("*")?,
             }

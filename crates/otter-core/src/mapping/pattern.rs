@@ -6,13 +6,14 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::error::MappingError;
-use super::glob::{Glob, Piece, Specificity};
+use super::glob::{Glob, NumberRange, Piece, Specificity};
 use crate::table::TableName;
 
 /// The schemas that every server has for itself.
 const SERVER_SCHEMAS: [&str; 4] = ["mysql", "sys", "information_schema", "performance_schema"];
 
-/// Which tables: `shop.orders`, `shop.*`, `tenant_??.orders`, `` `my.shop`.* ``.
+/// Which tables: `shop.orders`, `shop.*`, `tenant_??.orders`, `legacy.item_[00-31]`,
+/// `` `my.shop`.* ``.
 ///
 /// ```
 /// use otter_core::mapping::TablePattern;
@@ -93,7 +94,15 @@ impl FromStr for TablePattern {
                     parts.push(Vec::new());
                     continue;
                 }
-                '[' | ']' if !quoted => return Err(MappingError::Range(text.to_owned())),
+                '[' if !quoted => {
+                    let rest: String = letters.clone().collect();
+                    let inside = rest.split_once(']').map(|(inside, _)| inside.to_owned());
+                    let range = inside.as_deref().and_then(NumberRange::parse);
+                    let range = range.ok_or_else(|| MappingError::Range(text.to_owned()))?;
+                    letters.by_ref().find(|letter| *letter == ']');
+                    Piece::Range(range)
+                }
+                ']' if !quoted => return Err(MappingError::Range(text.to_owned())),
                 '*' if !quoted => Piece::Any,
                 '?' if !quoted => Piece::One,
                 letter if !quoted && letter.is_whitespace() => return Err(invalid()),

@@ -1,19 +1,20 @@
-//! The transform that applies mappings: rows get their target's name, other rows are dropped.
+//! The transform that applies mappings: rows get the names that their table and its columns have
+//! in the target, other rows are dropped.
 //!
-//! It never looks into a row. A schema change gets the target's names where it is carried as a
-//! whole.
+//! It never looks into a row: what is decided is decided once per version of a table. A schema
+//! change gets the target's names where it is carried as a whole.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Mappings;
 use crate::batch::Batch;
-use crate::event::{Event, RowsEvent};
+use crate::event::{ColumnView, Event, RowsEvent};
 use crate::fault::{Classify, Fault, Result};
 use crate::stage::Transform;
 use crate::table::{Table, TableName};
 
-/// Renames tables as [`Mappings`] say and drops the rows of tables that are not mapped.
+/// Renames tables and changes their columns as [`Mappings`] say, and drops the rows of tables that are not mapped.
 ///
 /// Transactions stay, even where nothing is left of them. A schema change stays where it names a
 /// mapped table, or concerns a whole database that holds one, and tells by its [`DdlReach`] whether
@@ -31,15 +32,22 @@ pub struct Route {
 #[derive(Debug, Clone)]
 struct Routed {
     source: Arc<Table>,
-    target: Option<Arc<Table>>,
+    target: Option<TableRoute>,
 }
 
-/// A table lost columns on its way.
-#[derive(Debug, thiserror::Error)]
-#[error("renaming {0} changed its number of columns")]
-struct ColumnsChanged(TableName);
+/// What becomes of one version of a source table.
+#[derive(Debug, Clone)]
+pub struct TableRoute {
+    pub(super) table: Arc<Table>,
+    pub(super) view: Option<Arc<ColumnView>>,
+}
 
-impl Classify for ColumnsChanged {
+/// Rows that do not follow the definition that they came with.
+#[derive(Debug, thiserror::Error)]
+#[error("the rows of {0} do not have the columns of their table")]
+struct ColumnsDiffer(TableName);
+
+impl Classify for ColumnsDiffer {
     fn fault(&self) -> Fault {
         Fault::Fatal
     }
@@ -66,31 +74,45 @@ impl Route {
     }
 
     fn rows(&self, rows: RowsEvent) -> Result<Option<RowsEvent>> {
-        let Some(target) = self.target(rows.table()) else { return Ok(None) };
-        if Arc::ptr_eq(&target, rows.table()) {
-            return Ok(Some(rows));
+        match self.target(rows.table())? {
+            Some(target) => Ok(Some(target.apply(rows)?)),
+            None => Ok(None),
         }
-        let name = rows.table().name.clone();
-        let rows = rows.with_table(target).ok_or(ColumnsChanged(name))?;
-        Ok(Some(rows))
     }
 
-    fn target(&self, source: &Arc<Table>) -> Option<Arc<Table>> {
+    fn target(&self, source: &Arc<Table>) -> Result<Option<TableRoute>> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = seen.get_mut(&source.name)
             && (Arc::ptr_eq(&known.source, source) || known.source == *source)
         {
-            return known.target.clone();
+            return Ok(known.target.clone());
         }
-        let target = self.mappings.route(&source.name).map(|name| {
-            if name == source.name {
-                return Arc::clone(source);
-            }
-            Arc::new(Table { name, ..Table::clone(source) })
-        });
+        let target = self.mappings.table(source)?;
         let routed = Routed { source: Arc::clone(source), target: target.clone() };
         seen.insert(source.name.clone(), routed);
-        target
+        Ok(target)
+    }
+}
+
+impl TableRoute {
+    /// The definition that the rows have in the target.
+    #[must_use]
+    pub fn table(&self) -> &Arc<Table> {
+        &self.table
+    }
+
+    /// Gives rows of the source table the target's definition.
+    fn apply(&self, rows: RowsEvent) -> Result<RowsEvent> {
+        if Arc::ptr_eq(&self.table, rows.table()) {
+            return Ok(rows);
+        }
+        let name = rows.table().name.clone();
+        let table = Arc::clone(&self.table);
+        let mapped = match &self.view {
+            Some(view) => rows.with_view(table, Arc::clone(view)),
+            None => rows.with_table(table),
+        };
+        Ok(mapped.ok_or(ColumnsDiffer(name))?)
     }
 }
 

@@ -74,9 +74,54 @@ fn the_most_specific_mapping_wins() {
 }
 
 #[test]
+fn a_range_stands_for_its_numbers_with_their_zeros_in_front() {
+    let shards = mappings(&[
+        ("legacy.item_[00-15]", "a.item"),
+        ("legacy.item_[16-31]", "b.item"),
+        ("legacy.part_[8-12]_*", "a.part_[8-12]_*"),
+        ("legacy.*", "rest.*"),
+    ]);
+    for (table, target) in [
+        ("legacy.item_00", "a.item"),
+        ("legacy.item_15", "a.item"),
+        ("legacy.item_16", "b.item"),
+        ("legacy.item_32", "rest.item_32"),
+        ("legacy.item_3", "rest.item_3"),
+        ("legacy.item_003", "rest.item_003"),
+        ("legacy.part_9_x", "a.part_9_x"),
+        ("legacy.part_12_12_", "a.part_12_12_"),
+        ("legacy.part_13_x", "rest.part_13_x"),
+    ] {
+        assert_eq!(routed(&shards, table).as_deref(), Some(target), "{table}");
+    }
+}
+
+#[test]
+fn a_range_is_more_specific_than_letters_and_a_narrow_one_than_a_wide_one() {
+    let mappings = mappings(&[
+        ("d.t_*", "any.t"),
+        ("d.t_??", "letters.t"),
+        ("d.t_[00-31]", "wide.t"),
+        ("d.t_[00-07]", "narrow.t"),
+        ("d.t_05", "exact.t"),
+    ]);
+    for (table, target) in [
+        ("d.t_05", "exact.t"),
+        ("d.t_07", "narrow.t"),
+        ("d.t_08", "wide.t"),
+        ("d.t_32", "letters.t"),
+        ("d.t_100", "any.t"),
+    ] {
+        assert_eq!(routed(&mappings, table).as_deref(), Some(target), "{table}");
+    }
+}
+
+#[test]
 fn equally_specific_mappings_that_meet_are_refused() {
     let both = |first, second| Mappings::new(vec![mapping(first, ""), mapping(second, "")]);
-    for (first, second) in [("a*.t", "*a.t"), ("shop.a*", "shop.*b"), ("x.?a", "x.a?")] {
+    for (first, second) in
+        [("a*.t", "*a.t"), ("shop.a*", "shop.*b"), ("x.?a", "x.a?"), ("x.t[0-3]", "x.t[2-5]")]
+    {
         let error = both(first, second).unwrap_err();
         let expected =
             MappingError::Ambiguous { first: first.to_owned(), second: second.to_owned() };
@@ -94,7 +139,12 @@ fn what_is_no_pattern_is_refused_by_name() {
     for text in ["", "orders", "a.b.c", ".t", "d.", "a. b", "`a.b", "a.`b"] {
         assert!(error(text).starts_with(&format!("`{text}` is no table pattern")), "{text}");
     }
-    assert!(error("legacy.item_[00-31]").contains("numeric range in `legacy.item_[00-31]`"));
+    for text in ["a.item_[00-", "a.item_[3-1]", "a.item_[00-7]", "a.item_[x]", "a.b]"] {
+        assert!(
+            error(text).contains(&format!("`{text}` has a bracket that is no range")),
+            "{text}"
+        );
+    }
     assert!(error("/shop\\..*/").contains("regular expression"));
     for (from, to) in [("shop.*", "copy.*_*"), ("shop.orders", "copy.*"), ("a.?*", "a.*?")] {
         let error = Mapping::parse(from, Some(to)).unwrap_err();
@@ -147,6 +197,7 @@ fn table(text: &str) -> Arc<Table> {
         name: name(text),
         columns: vec![column("id"), column("n")],
         primary_key: vec![0],
+        dropped_key: Vec::new(),
     })
 }
 
@@ -273,6 +324,16 @@ fn matches(pattern: &str, text: &str) -> bool {
     matches_slowly(&pattern, &text)
 }
 
+/// Whether a pattern with one range matches, by writing each of its numbers into it.
+fn has_number(pattern: &str, text: &str) -> bool {
+    let (before, rest) = pattern.split_once('[').unwrap();
+    let (range, behind) = rest.split_once(']').unwrap();
+    let (low, high) = range.split_once('-').unwrap();
+    let width = low.len();
+    let (low, high): (u64, u64) = (low.parse().unwrap(), high.parse().unwrap());
+    (low..=high).any(|number| matches(&format!("{before}{number:0width$}{behind}"), text))
+}
+
 proptest! {
     #[test]
     fn a_pattern_matches_what_its_wildcards_can_stand_for(
@@ -289,7 +350,8 @@ proptest! {
     ) {
         let mapping = Mapping::parse(&format!("{pattern}.{pattern}"), None).unwrap();
         let name = TableName::new(text.clone(), text);
-        if let Some(to) = mapping.route(&name) {
+        let mappings = Mappings::new(vec![mapping]).unwrap();
+        if let Some(to) = mappings.route(&name) {
             prop_assert_eq!(to, name);
         }
     }
@@ -326,6 +388,23 @@ proptest! {
             one.matches(&name) && two.matches(&name)
         });
         prop_assert_eq!(one.overlaps(&two), common);
+    }
+
+    #[test]
+    fn ranges_match_and_overlap_as_their_numbers_do(
+        first in "[a?*]{0,1}(\\[[01]-[0-3]{1,2}\\]|\\[0[0-3]-[123][0-3]\\])[?*0]{0,2}",
+        second in "a?[?*0]{0,2}\\[[01]-[1-4]{1,2}\\]",
+        text in "a{0,2}[0-4]{0,4}",
+    ) {
+        let parsed = |part: &str| format!("d.{part}").parse::<TablePattern>();
+        let (Ok(one), Ok(two)) = (parsed(&first), parsed(&second)) else { return Ok(()) };
+        let name = TableName::new("d", text.clone());
+        let (is_one, is_two) = (has_number(&first, &text), has_number(&second, &text));
+        prop_assert_eq!(one.matches(&name), is_one);
+        prop_assert_eq!(two.matches(&name), is_two);
+        if is_one && is_two {
+            prop_assert!(one.overlaps(&two) && two.overlaps(&one));
+        }
     }
 
     #[test]

@@ -89,6 +89,7 @@ pub fn table() -> Arc<Table> {
             column("name", text, true),
         ],
         primary_key: vec![0],
+        dropped_key: Vec::new(),
     })
 }
 

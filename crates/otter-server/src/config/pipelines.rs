@@ -1,15 +1,17 @@
 //! `[[channels.pipelines]]`: one direction each, from one database to another.
 
 use otter_core::Start;
-use otter_core::mapping::{Mapping, Mappings};
+use otter_core::mapping::Mappings;
+use otter_core::nearest::nearest;
 use otter_sink::DdlPolicies;
 
 use super::databases::Database;
 use super::ddl;
 use super::error::{ConfigError, Problem};
 use super::limits::{self, Limits};
+use super::mappings;
 use super::names::{Names, check_name};
-use super::nearest::nearest;
+
 use super::section::{Keys, Located, Section};
 
 pub(super) const KEYS: Keys = Keys {
@@ -32,14 +34,6 @@ pub(super) const KEYS: Keys = Keys {
         "mb_per_second",
     ],
     not_built: &[],
-};
-
-pub(super) const TABLE_KEYS: Keys = Keys {
-    known: &["from", "to"],
-    not_built: &[
-        ("columns", "all columns keep their names; remove the key"),
-        ("conflicts", "two ways are not built yet; remove the key"),
-    ],
 };
 
 /// One direction.
@@ -99,7 +93,7 @@ fn pipeline(
         to: to.clone(),
         start: start(section)?,
         ddl: ddl::read(section)?,
-        mappings: mappings(section)?,
+        mappings: mappings::read(section)?,
         limits: limits::read(section)?,
         line: section.line(),
     })
@@ -155,24 +149,4 @@ fn start(section: &Section<'_>) -> Result<Option<Start>, ConfigError> {
         let section_title = section.title();
         section.error("start", Problem::Start { section: section_title, error })
     })
-}
-
-fn mappings(section: &Section<'_>) -> Result<Mappings, ConfigError> {
-    let title = section.title();
-    let mut mappings = Vec::new();
-    let entry = |_: Option<&str>| format!("`tables` of {title}");
-    for table in section.tables("tables", entry, &TABLE_KEYS)? {
-        let from = table.required_text("from", "from = \"shop.*\"")?;
-        let to = table.text("to")?;
-        let to = to.as_ref().map(|to| to.value.as_str());
-        let mapping = Mapping::parse(&from.value, to).map_err(|error| {
-            table.error("from", Problem::Mapping { section: title.clone(), error })
-        })?;
-        mappings.push(mapping);
-    }
-    if mappings.is_empty() && section.line_of("tables") == section.line() {
-        return Err(section.missing("tables", "tables = [ { from = \"shop.*\" } ]"));
-    }
-    Mappings::new(mappings)
-        .map_err(|error| section.error("tables", Problem::Mapping { section: title, error }))
 }

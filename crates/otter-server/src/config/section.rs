@@ -7,11 +7,12 @@
 use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 
+use otter_core::nearest::nearest;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeInteger, DeTable, DeValue};
 
 use super::error::{ConfigError, Problem};
-use super::nearest::nearest;
+
 use super::variables::{ExpandError, Lookup, expand, expand_url};
 
 /// The text of a file and how to speak about it.
@@ -237,6 +238,45 @@ impl<'a> Section<'a> {
         Ok(sections)
     }
 
+    /// The texts in the list under a key, with their variables replaced; none where it is not there.
+    pub(super) fn texts(&self, key: &str, example: &str) -> Result<Vec<String>, ConfigError> {
+        let Some(value) = self.value(key) else { return Ok(Vec::new()) };
+        let takes = || self.bad_value(key, format!("a list of texts, such as {example}"));
+        let array = value.as_array().ok_or_else(takes)?;
+        let texts = array.iter().map(|element| {
+            let text = element.get_ref().as_str().ok_or_else(takes)?;
+            self.expand(key, text, self.source.line_of(&element.span()))
+        });
+        texts.collect()
+    }
+
+    /// What is set in the table under a key, in the order of the file; none where it is not there.
+    /// Whole numbers are as good as texts.
+    pub(super) fn pairs(
+        &self,
+        key: &str,
+        example: &str,
+    ) -> Result<Vec<(String, String)>, ConfigError> {
+        let Some(value) = self.value(key) else { return Ok(Vec::new()) };
+        let takes = || self.bad_value(key, format!("a table of texts, such as {example}"));
+        let table = value.as_table().ok_or_else(takes)?;
+        let mut written: Vec<_> = table.iter().collect();
+        written.sort_by_key(|(name, _)| name.span().start);
+        let mut pairs = Vec::with_capacity(written.len());
+        for (name, value) in written {
+            let number = value.get_ref().as_integer().filter(|number| number.radix() == 10);
+            let digits = number.map(DeInteger::as_str);
+            let text = value.get_ref().as_str().or(digits).ok_or_else(takes)?;
+            let text = self.expand(key, text, self.source.line_of(&value.span()))?;
+            pairs.push((name.get_ref().to_string(), text));
+        }
+        Ok(pairs)
+    }
+
+    fn expand(&self, key: &str, text: &str, line: usize) -> Result<String, ConfigError> {
+        expand(text, self.source.lookup).map_err(|error| self.expand_error(key, line, error))
+    }
+
     fn value(&self, key: &str) -> Option<&'a DeValue<'a>> {
         self.table.get(key).map(Spanned::get_ref)
     }
@@ -261,16 +301,19 @@ impl<'a> Section<'a> {
         expand: fn(&str, Lookup<'_>) -> Result<String, ExpandError>,
     ) -> Result<String, ConfigError> {
         let line = self.line_of(key);
-        let (key, section) = (key.to_owned(), self.title());
         match expand(text, self.source.lookup) {
             Ok(value) => Ok(value),
-            Err(ExpandError::LoneDollar) => {
-                Err(self.source.error(line, Problem::LoneDollar { key, section }))
-            }
-            Err(ExpandError::Missing(variable)) => {
-                Err(self.source.error(line, Problem::MissingVariable { key, section, variable }))
-            }
+            Err(error) => Err(self.expand_error(key, line, error)),
         }
+    }
+
+    fn expand_error(&self, key: &str, line: usize, error: ExpandError) -> ConfigError {
+        let (key, section) = (key.to_owned(), self.title());
+        let problem = match error {
+            ExpandError::LoneDollar => Problem::LoneDollar { key, section },
+            ExpandError::Missing(variable) => Problem::MissingVariable { key, section, variable },
+        };
+        self.source.error(line, problem)
     }
 }
 

@@ -191,9 +191,9 @@ fn what_is_not_built_yet_is_refused_by_name() {
          \"halt\" or leave it out",
     );
     assert_eq!(
-        complaint("{ from = \"shop.*\" }", "{ from = \"shop.*\", columns = { drop = [\"a\"] } }"),
-        "line 18: `columns` in `tables` of pipeline `hangzhou-virginia` is not built yet: all \
-         columns keep their names; remove the key"
+        complaint("{ from = \"shop.*\" }", "{ from = \"shop.*\", conflicts = {} }"),
+        "line 18: `conflicts` in `tables` of pipeline `hangzhou-virginia` is not built yet: two ways \
+         are not built yet; remove the key"
     );
     for topology in ["pair", "star", "ring", "mesh"] {
         assert_eq!(
@@ -318,10 +318,10 @@ fn an_arbiter_in_zookeeper_takes_servers_and_how_to_be_let_in() {
 fn a_mapping_that_cannot_be_used_is_told_with_its_line() {
     let mapping = |from: &str| complaint("\"shop.*\"", from);
     assert_eq!(
-        mapping("\"legacy.item_[00-31]\""),
-        "line 18: `tables` in pipeline `hangzhou-virginia`: the numeric range in \
-         `legacy.item_[00-31]` is not built yet: write one mapping per table, or a glob with * \
-         and ?"
+        mapping("\"legacy.item_[31-00]\""),
+        "line 18: `tables` in pipeline `hangzhou-virginia`: `legacy.item_[31-00]` has a bracket that \
+         is no range of numbers: write [00-31], the smaller number first and the zeros in front that \
+         the names have, or put the name in backticks"
     );
     assert!(mapping("'/shop\\..*/'").contains("the regular expression `/shop\\..*/` is not built"));
     assert!(mapping("\"orders\"").contains("`orders` is no table pattern: write database.table"));
@@ -341,6 +341,64 @@ fn a_mapping_that_cannot_be_used_is_told_with_its_line() {
         "line 13: pipeline `hangzhou-virginia` has no `tables`: add tables = [ { from = \
          \"shop.*\" } ]"
     );
+}
+
+#[test]
+fn columns_are_renamed_dropped_and_added() {
+    let columns = "{ from = \"legacy.item_[00-31]\", to = \"shop.item\", columns = { rename = { ttl = \
+                   \"title\" }, drop = [\"tmp\"], constant = { shard = \"{1}\", site = 7 } } }";
+    let config = parse(&GOOD.replacen("{ from = \"shop.*\" }", columns, 1)).unwrap();
+    let mappings = &config.pipelines.first().unwrap().mappings;
+    let column = |name: &str| otter_core::Column {
+        name: name.into(),
+        column_type: otter_core::ColumnType::Date,
+        nullable: false,
+    };
+    let source = otter_core::Table {
+        name: TableName::new("legacy", "item_07"),
+        columns: ["id", "tmp", "ttl"].map(column).into(),
+        primary_key: vec![0],
+        dropped_key: Vec::new(),
+    };
+    let route = mappings.table(&std::sync::Arc::new(source)).unwrap().unwrap();
+    let table = route.table();
+    assert_eq!(table.name, TableName::new("shop", "item"));
+    let names: Vec<&str> = table.columns.iter().map(|column| &*column.name).collect();
+    assert_eq!(names, ["id", "title", "shard", "site"]);
+    let site = otter_core::ColumnType::Constant { text: "7".into() };
+    assert_eq!(table.columns.last().unwrap().column_type, site);
+}
+
+#[test]
+fn column_rules_that_cannot_be_used_are_told_with_their_line() {
+    let columns = |rules: &str| {
+        let mapping = format!("{{ from = \"shop.*\", columns = {rules} }}");
+        complaint("{ from = \"shop.*\" }", &mapping)
+    };
+    assert_eq!(
+        columns("{ remane = {} }"),
+        "line 18: unknown key `remane` in `columns` of `shop.*`: did you mean `rename`?"
+    );
+    assert_eq!(
+        columns("{ drop = \"tmp\" }"),
+        "line 18: `drop` in `columns` of `shop.*` takes a list of texts, such as [\"tmp\"]"
+    );
+    assert_eq!(
+        columns("{ rename = { a = 1.5 } }"),
+        "line 18: `rename` in `columns` of `shop.*` takes a table of texts, such as { ttl = \
+         \"title\" }"
+    );
+    for (rules, told) in [
+        ("{ constant = { c = \"{2}\" } }", "asks for wildcard 2, and `shop.*` has 1"),
+        ("{ constant = { c = \"{x}\" } }", "the constant `{x}` has a brace that means nothing"),
+        ("{ rename = { a = \"b\" }, drop = [\"A\"] }", "`A` is renamed by another rule"),
+        ("{ drop = [\"a\", \"a\"] }", "column `a` is dropped by another rule"),
+        ("{ constant = { c = \"${NOTHING}\" } }", "the environment variable NOTHING"),
+        ("[]", "`columns` in `tables` of pipeline `hangzhou-virginia` takes a table"),
+    ] {
+        let message = columns(rules);
+        assert!(message.starts_with("line 18: ") && message.contains(told), "{message}");
+    }
 }
 
 #[test]
@@ -532,7 +590,8 @@ fn every_key_is_documented() {
         &databases::KEYS,
         &channels::KEYS,
         &pipelines::KEYS,
-        &pipelines::TABLE_KEYS,
+        &mappings::TABLE_KEYS,
+        &mappings::COLUMN_KEYS,
     ];
     for keys in sections {
         let not_built = keys.not_built.iter().map(|(key, _)| key);

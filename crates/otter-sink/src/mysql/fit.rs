@@ -3,10 +3,12 @@
 //! Pure. A target that would change a value without an error (rounding, padding, stamping) does
 //! not fit; one that refuses a value with an error does, since the refusal is a finding.
 
+mod constant;
 mod types;
 
 use std::sync::Arc;
 
+use otter_core::nearest::nearest;
 use otter_core::{Column, ColumnType, Table};
 
 use super::error::MySqlLoadError;
@@ -141,23 +143,35 @@ pub(crate) fn fit(
     let mut columns = Vec::with_capacity(source.columns.len());
     for column in &source.columns {
         let Some(there) = target.column(&column.name) else {
-            return Err(unfit(
-                format!("column {} is missing", column.name),
-                format!(
-                    "ALTER TABLE {quoted} ADD COLUMN {} … as in the source",
-                    identifier(&column.name)
-                ),
-            ));
+            return Err(unfit(missing(source, &target, column), add_column(&quoted, column)));
         };
-        if !there.generated
-            && let Some((what, needed)) = types::unfit_column(column, there)
-        {
+        let problem = if let ColumnType::Constant { text } = &column.column_type {
+            constant::unfit_constant(text, there)
+        } else if there.generated {
+            None
+        } else {
+            types::unfit_column(column, there)
+        };
+        if let Some((what, needed)) = problem {
             return Err(unfit(
                 format!("column {} {what}", column.name),
                 format!("ALTER TABLE {quoted} MODIFY COLUMN {} {needed}", identifier(&there.name)),
             ));
         }
         columns.push(plan_column(column, there));
+    }
+    let identities = identities(source, &target);
+    if let (Some(column), true) = (source.dropped_key.first(), identities.is_empty()) {
+        return Err(unfit(
+            format!(
+                "column {column} of the source's primary key is dropped, and no unique key without \
+                 NULL tells rows apart by the columns that are left"
+            ),
+            format!(
+                "do not drop {column}, or, where other columns are unique in the source: ALTER \
+                 TABLE {quoted} ADD UNIQUE KEY (…)"
+            ),
+        ));
     }
     let missing = target
         .columns
@@ -173,13 +187,48 @@ pub(crate) fn fit(
             ),
         ));
     }
-    let identities: Vec<Vec<usize>> = target
-        .identities
-        .iter()
-        .filter_map(|key| key.columns.iter().map(|name| source.column_index(name)).collect())
-        .collect();
     let compaction = compaction(source, &target, &columns, &identities);
     Ok(TablePlan { source: Arc::clone(source), target, quoted, columns, identities, compaction })
+}
+
+fn missing(source: &Table, target: &TargetTable, column: &Column) -> String {
+    let others = target.columns.iter().map(|there| &*there.name);
+    let free = others.filter(|name| source.column_index(name).is_none());
+    match nearest(&column.name, free) {
+        Some(near) => format!("column {} is missing; did you mean {near}?", column.name),
+        None => format!("column {} is missing", column.name),
+    }
+}
+
+fn add_column(quoted: &str, column: &Column) -> String {
+    let name = identifier(&column.name);
+    if let ColumnType::Constant { text } = &column.column_type {
+        let letters = text.chars().count().max(1);
+        return format!("ALTER TABLE {quoted} ADD COLUMN {name} varchar({letters}) NOT NULL");
+    }
+    format!("ALTER TABLE {quoted} ADD COLUMN {name} … as in the source")
+}
+
+/// The target's keys that tell the source's rows apart. Constants that a mapping adds belong to each
+/// of them: what one source table's rows look like is never another one's row.
+fn identities(source: &Table, target: &TargetTable) -> Vec<Vec<usize>> {
+    let is_constant = |index: &usize| {
+        let column = source.columns.get(*index);
+        column.is_some_and(|it| matches!(it.column_type, ColumnType::Constant { .. }))
+    };
+    let constants: Vec<usize> = (0..source.columns.len()).filter(is_constant).collect();
+    let mut identities = Vec::with_capacity(target.identities.len());
+    for key in &target.identities {
+        let columns = key.columns.iter().map(|name| source.column_index(name));
+        let Some(mut columns) = columns.collect::<Option<Vec<usize>>>() else { continue };
+        if columns.iter().all(is_constant) {
+            continue;
+        }
+        let more = constants.iter().filter(|index| !columns.contains(index));
+        columns.extend(more.copied().collect::<Vec<_>>());
+        identities.push(columns);
+    }
+    identities
 }
 
 /// Rows are compacted where their key is written as the source has it, and nothing but unique keys

@@ -1,8 +1,9 @@
 //! Whether the mapped tables can take the source's rows.
 
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use otter_core::{Finding, Table};
+use otter_core::{ColumnType, Finding, Table, TableName};
 
 use super::grants::Grants;
 use super::width::check_width;
@@ -21,6 +22,7 @@ pub(super) async fn check(
 ) -> Result<(), MySqlLoadError> {
     let mut right = 0_usize;
     let mut unseen: Vec<String> = Vec::new();
+    let mut merges: BTreeMap<TableName, Merge> = BTreeMap::new();
     for table in tables {
         let target = read_table(&mut *desk.conn, &table.name).await?;
         let plan = match fit(table, target) {
@@ -36,6 +38,7 @@ pub(super) async fn check(
             continue;
         }
         right += 1;
+        merges.entry(plan.target.name.clone()).or_default().add(&plan);
         findings.extend(check_key(&plan));
         findings.extend(check_width(&plan));
         let schema = plan.target.name.database.to_string();
@@ -43,6 +46,7 @@ pub(super) async fn check(
             unseen.push(schema);
         }
     }
+    findings.extend(merges.iter().filter_map(|(name, merge)| merge.finding(name)));
     for schema in unseen {
         findings.push(Finding::warn(
             format!("{schema} has no triggers"),
@@ -54,6 +58,49 @@ pub(super) async fn check(
         findings.push(pass("the tables take the rows", format!("{right} of {}", tables.len())));
     }
     Ok(())
+}
+
+/// Source tables whose rows meet in one table.
+#[derive(Debug, Default)]
+struct Merge {
+    tables: usize,
+    /// The constants in the key, for each source table.
+    constants: HashSet<Vec<Arc<str>>>,
+    quoted: String,
+}
+
+impl Merge {
+    fn add(&mut self, plan: &TablePlan) {
+        let key = plan.target.identities.first().map_or(&[][..], |key| &key.columns);
+        let columns = key.iter().filter_map(|name| plan.source.column_index(name));
+        let types = columns.filter_map(|index| Some(&plan.source.columns.get(index)?.column_type));
+        let constants = types.filter_map(constant);
+        self.constants.insert(constants.collect());
+        self.tables += 1;
+        self.quoted.clone_from(&plan.quoted);
+    }
+
+    fn finding(&self, name: &TableName) -> Option<Finding> {
+        if self.tables == self.constants.len() {
+            return None;
+        }
+        let tables = self.tables;
+        Some(Finding::warn(
+            format!("{name} keeps the rows of {tables} source tables apart"),
+            "rows of two of them that have the same key would be one row, and stop the pipeline",
+            format!(
+                "add a constant to the mapping, such as columns = {{ constant = {{ origin = \
+                 \"{{table}}\" }} }}, and: ALTER TABLE {} ADD COLUMN origin varchar(64) NOT NULL, \
+                 DROP PRIMARY KEY, ADD PRIMARY KEY (…, origin); or leave it where no two rows have \
+                 the same key",
+                self.quoted
+            ),
+        ))
+    }
+}
+
+fn constant(column_type: &ColumnType) -> Option<Arc<str>> {
+    if let ColumnType::Constant { text } = column_type { Some(Arc::clone(text)) } else { None }
 }
 
 /// What is wrong with the rights on a table.

@@ -265,7 +265,7 @@ impl TableSchema {
                 nullable: false,
             }));
         }
-        Table { name, columns, primary_key: self.primary_key() }
+        Table { name, columns, primary_key: self.primary_key(), dropped_key: Vec::new() }
     }
 
     pub(super) fn share_names(&mut self, names: &mut Names) {

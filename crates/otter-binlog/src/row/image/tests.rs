@@ -14,6 +14,7 @@ fn plan(codecs: &[Codec]) -> RowPlan {
         name: TableName::new("d", "t"),
         columns: (0..codecs.len()).map(column).collect(),
         primary_key: vec![],
+        dropped_key: vec![],
     };
     RowPlan { table: Arc::new(table), codecs: codecs.into() }
 }

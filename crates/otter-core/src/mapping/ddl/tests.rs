@@ -96,3 +96,17 @@ fn a_database_is_carried_as_a_whole_only_where_all_its_tables_keep_their_names()
         assert_eq!(routed(partial, drop()).reach, DdlReach::Partly);
     }
 }
+
+#[test]
+fn a_change_of_a_table_that_is_another_one_in_the_target_is_not_carried_as_a_whole() {
+    let columns = crate::mapping::ColumnRules::default().drop_column("tmp").unwrap();
+    let mapping = Mapping::parse("shop.*", None).unwrap().with_columns(columns).unwrap();
+    let other = Mapping::parse("crm.*", None).unwrap();
+    let mappings = Mappings::new(vec![mapping, other]).unwrap();
+    let reach = |ddl| mappings.route_ddl(ddl).reach;
+    assert_eq!(reach(marked("shop", "ALTER TABLE <t> ADD x INT", 1)), DdlReach::Partly);
+    assert_eq!(reach(marked("crm", "ALTER TABLE <t> ADD x INT", 1)), DdlReach::Whole);
+    let database = |name: &str| Ddl { database: name.into(), ..Ddl::default() };
+    assert_eq!(reach(database("shop")), DdlReach::Partly);
+    assert_eq!(reach(database("crm")), DdlReach::Whole);
+}

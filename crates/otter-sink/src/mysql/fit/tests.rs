@@ -57,6 +57,7 @@ pub(crate) fn source_table(columns: &[(&str, ColumnType)]) -> Arc<Table> {
             })
             .collect(),
         primary_key: vec![0],
+        dropped_key: Vec::new(),
     })
 }
 
@@ -128,4 +129,91 @@ fn identities_are_the_targets_keys_that_the_source_has() {
     assert_eq!(plan.unwrap().identities, [vec![0]]);
     let plan = fit(&source_table(&[("id", INT)]), Some(target_table(columns, &["shelf"])));
     assert!(plan.unwrap().identities.is_empty());
+}
+
+fn constant(text: &str) -> ColumnType {
+    ColumnType::Constant { text: text.into() }
+}
+
+#[test]
+fn a_missing_column_names_the_one_that_was_meant() {
+    let source = [("id", INT), ("titel", INT)];
+    let target = target_table(vec![target_column("id", "int"), target_column("title", "int")], &[]);
+    let error = complaint(&source, Some(target));
+    assert!(error.contains("column titel is missing; did you mean title?"), "{error}");
+    let source = [("id", INT), ("shard", constant("03"))];
+    let error = complaint(&source, Some(target_table(vec![target_column("id", "int")], &["id"])));
+    assert!(error.contains("ADD COLUMN `shard` varchar(2) NOT NULL"), "{error}");
+}
+
+#[test]
+fn constants_belong_to_every_identity() {
+    let columns = ["id", "shard", "code"].map(|name| target_column(name, "int")).to_vec();
+    let source = source_table(&[("shard", constant("03")), ("id", INT), ("code", INT)]);
+    let identities =
+        |key: &[&str]| fit(&source, Some(target_table(columns.clone(), key))).unwrap().identities;
+    assert_eq!(identities(&["shard", "id"]), [vec![0, 1]]);
+    assert_eq!(identities(&["id"]), [vec![1, 0]]);
+    assert_eq!(identities(&["shard"]), Vec::<Vec<usize>>::new(), "rows are not told apart by it");
+    let plan = fit(&source, Some(target_table(columns.clone(), &["id", "shard"]))).unwrap();
+    let compaction = Compaction::ByKey { others: vec![], upserts: true, keeps_rows: false };
+    assert_eq!(plan.compaction, compaction);
+}
+
+#[test]
+fn a_dropped_key_needs_another_one() {
+    let mut source = Table::clone(&source_table(&[("code", INT), ("shard", constant("03"))]));
+    source.primary_key = Vec::new();
+    source.dropped_key = vec!["id".into()];
+    let source = Arc::new(source);
+    let target = |key: &[&str]| {
+        let columns = ["id", "code", "shard"].map(|name| target_column(name, "int")).to_vec();
+        Some(target_table(columns, key))
+    };
+    let error = fit(&source, target(&["id"])).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("column id of the source's primary key is dropped"), "{error}");
+    assert!(error.contains("ALTER TABLE `shop`.`item` ADD UNIQUE KEY"), "{error}");
+    assert!(fit(&source, target(&["shard"])).is_err());
+    assert_eq!(fit(&source, target(&["code"])).unwrap().identities, [vec![0, 1]]);
+}
+
+#[test]
+fn a_constant_that_a_column_would_change_or_refuse_is_unfit() {
+    let text = |data_type: &str, letters: u64| TargetColumn {
+        max_letters: Some(letters),
+        max_bytes: Some(4 * letters),
+        ..target_column("c", data_type)
+    };
+    let typed = |data_type: &str, column_type: &str| TargetColumn {
+        column_type: column_type.to_owned(),
+        ..target_column("c", data_type)
+    };
+    for (constant_text, target, expected) in [
+        ("03", text("char", 2), true),
+        ("äöü", text("varchar", 3), true),
+        ("003", text("char", 2), false),
+        ("3 ", text("char", 2), false),
+        ("3 ", text("varchar", 2), true),
+        ("12345", text("text", 1), false),
+        ("03", typed("tinyint", "tinyint(4)"), true),
+        ("-128", typed("tinyint", "tinyint(4)"), true),
+        ("128", typed("tinyint", "tinyint(4)"), false),
+        ("255", typed("tinyint", "tinyint(3) unsigned"), true),
+        ("-1", typed("tinyint", "tinyint(3) unsigned"), false),
+        ("18446744073709551615", typed("bigint", "bigint unsigned"), true),
+        ("a3", typed("int", "int(11)"), false),
+        ("", typed("int", "int(11)"), false),
+        ("b", typed("enum", "enum('a','b')"), true),
+        ("1", typed("enum", "enum('a','b')"), false),
+        ("a','b", typed("enum", "enum('a','b')"), false),
+        ("it's", typed("set", "set('it''s','x')"), true),
+        ("it's,x", typed("set", "set('it''s','x')"), false),
+        ("2026-01-01", target_column("c", "date"), false),
+        ("x", TargetColumn { generated: true, ..text("char", 9) }, false),
+    ] {
+        let table = target_table(vec![target_column("id", "int"), target.clone()], &["id"]);
+        let source = source_table(&[("id", INT), ("c", constant(constant_text))]);
+        let fits = fit(&source, Some(table)).is_ok();
+        assert_eq!(fits, expected, "{constant_text} {}", target.column_type);
+    }
 }

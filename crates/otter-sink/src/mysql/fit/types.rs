@@ -121,6 +121,8 @@ fn needed_type(source: &ColumnType, target: &TargetColumn) -> Option<String> {
         ColumnType::Text { .. } => there != "binary" && !is_converted,
         ColumnType::Geometry => !is_text && there != "binary",
         ColumnType::Vector => there == "vector" || (is_binary && there != "binary"),
+        // Judged by its text, before its type is asked about.
+        ColumnType::Constant { .. } => true,
         // A type that this version does not know comes with values that it does not know either;
         // those are refused one by one.
         _ => true,

@@ -1,10 +1,14 @@
 //! The known name that a misspelt one was probably meant to be.
 
-/// The candidate with the fewest letters to change, unless nearly all would have to.
-pub(super) fn nearest<T: AsRef<str>>(
-    name: &str,
-    candidates: impl IntoIterator<Item = T>,
-) -> Option<T> {
+/// The candidate with the fewest letters to change, unless more than half would have to.
+///
+/// ```
+/// use otter_core::nearest::nearest;
+///
+/// assert_eq!(nearest("titel", ["title", "price"]), Some("title"));
+/// assert_eq!(nearest("colour", ["title", "price"]), None);
+/// ```
+pub fn nearest<T: AsRef<str>>(name: &str, candidates: impl IntoIterator<Item = T>) -> Option<T> {
     let (candidate, changes) = candidates
         .into_iter()
         .map(|candidate| {
