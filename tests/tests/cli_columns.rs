@@ -230,3 +230,44 @@ async fn a_dropped_key_is_no_loss_where_another_key_tells_rows_apart() {
         otter.terminate_and_expect_success(DEADLINE).await;
     }
 }
+
+#[tokio::test]
+async fn a_mapping_that_can_lose_data_is_told_by_check() {
+    for flavor in FLAVORS {
+        let mut scene = Scene::start(flavor).await;
+        execute(
+            &scene.source,
+            "ALTER TABLE shop.item ADD COLUMN size ENUM('s', 'm', 'l') NOT NULL, \
+             ADD COLUMN sold DATETIME NULL, ADD COLUMN words TEXT CHARACTER SET utf8mb4",
+        )
+        .await;
+        execute(
+            &scene.target,
+            "ALTER TABLE shop.item CHANGE title name VARCHAR(10) NOT NULL, \
+             ADD COLUMN size ENUM('s', 'm') NOT NULL, ADD COLUMN sold TIMESTAMP NULL, \
+             ADD COLUMN words TEXT CHARACTER SET latin1, ADD COLUMN shard CHAR(3) NOT NULL",
+        )
+        .await;
+        let mapping = |shard: &str| {
+            format!(
+                "{{ from = \"shop.item\", columns = {{ rename = {{ title = \"name\" }}, constant = \
+                 {{ shard = \"{shard}\" }} }} }}"
+            )
+        };
+        scene.replace("{ from = \"shop.*\" }", &mapping("{table}"));
+        let told = ["shop.item", "shard gets a constant of 4 letters that char(3) does not take"];
+        assert_found(&scene.command(&["check"]).await, &told);
+        assert_told(&scene.command(&["run"]).await, HALTED, &told);
+        scene.replace(&mapping("{table}"), &mapping("it"));
+        let checked = scene.command(&["check"]).await;
+        assert_eq!(checked.code, Some(0), "{}", checked.stdout);
+        for told in [
+            "name is varchar(10)",
+            "size has no label 'l', and in the source it does",
+            "sold is timestamp and in the source datetime(0)",
+            "words is text latin1 and in the source",
+        ] {
+            assert!(checked.stdout.contains(told), "{told:?} in:\n{}", checked.stdout);
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 mod view;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 pub use view::ColumnView;
@@ -142,6 +143,43 @@ impl RowsEvent {
         Some(self)
     }
 
+    /// The rows of a range, without copying them; `None` where there are none.
+    pub(crate) fn part(&self, rows: Range<usize>) -> Option<Self> {
+        if rows.is_empty() || rows.end > self.row_count {
+            return None;
+        }
+        let first_cell = self.first_cell + rows.start * self.images() * self.width();
+        Some(Self { first_cell, row_count: rows.len(), ..self.clone() })
+    }
+
+    /// What an updated row was, as a removed row.
+    pub(crate) fn only_before(&self, row: usize) -> Option<Self> {
+        self.only(row, 0, RowKind::Delete)
+    }
+
+    /// What an updated row is, as a new row.
+    pub(crate) fn only_after(&self, row: usize) -> Option<Self> {
+        self.only(row, 1, RowKind::Insert)
+    }
+
+    fn only(&self, row: usize, image: usize, kind: RowKind) -> Option<Self> {
+        if self.kind != RowKind::Update || row >= self.row_count {
+            return None;
+        }
+        let first_cell = self.first_cell + (2 * row + image) * self.width();
+        Some(Self { kind, first_cell, row_count: 1, ..self.clone() })
+    }
+
+    /// Images of each row.
+    fn images(&self) -> usize {
+        if self.kind == RowKind::Update { 2 } else { 1 }
+    }
+
+    /// Cells of each image.
+    fn width(&self) -> usize {
+        self.view.as_deref().map_or(self.table.columns.len(), ColumnView::width)
+    }
+
     /// The definition that the rows follow.
     #[must_use]
     pub fn table(&self) -> &Arc<Table> {
@@ -175,7 +213,7 @@ impl RowsEvent {
     #[inline]
     fn change_at(&self, index: usize) -> Change<'_> {
         let view = self.view.as_deref();
-        let width = view.map_or(self.table.columns.len(), ColumnView::width);
+        let width = self.width();
         let row = |image: usize| Row {
             table: &self.table,
             arena: &self.arena,

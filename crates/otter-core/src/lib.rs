@@ -5,6 +5,7 @@
 //!
 //! | Feature | Default | Adds |
 //! |---|---|---|
+//! | `script` | no | row filters written in Rhai |
 //! | `testkit` | no | conformance suites, in-memory parts and the seeded simulation |
 //!
 //! This crate never speaks a database's protocol, opens a socket, or knows serde.
@@ -23,6 +24,8 @@ pub mod pipeline;
 pub mod position;
 pub mod rows;
 pub mod schema_log;
+#[cfg(feature = "script")]
+pub mod script;
 mod source_time;
 pub mod stage;
 pub mod stop;

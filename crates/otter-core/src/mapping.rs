@@ -7,6 +7,7 @@
 mod columns;
 mod ddl;
 mod error;
+mod filter;
 mod glob;
 mod pattern;
 mod route;
@@ -19,6 +20,8 @@ use std::sync::Arc;
 use columns::Names;
 pub use columns::{ColumnRules, ColumnRulesError, Template};
 pub use error::MappingError;
+use filter::BoundFilter;
+pub use filter::{AskedRow, RowFilter};
 pub use pattern::TablePattern;
 pub use route::{Route, TableRoute};
 
@@ -27,12 +30,13 @@ use crate::table::{Table, TableName};
 /// A test of a table's name.
 pub type TableFilter = Arc<dyn Fn(&TableName) -> bool + Send + Sync>;
 
-/// Which source tables, which target table each becomes, and what becomes of their columns.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Which source tables, which target table each becomes, and what becomes of their columns and rows.
+#[derive(Debug, Clone)]
 pub struct Mapping {
     from: TablePattern,
     to: TablePattern,
     columns: ColumnRules,
+    filter: Option<Arc<dyn RowFilter>>,
 }
 
 /// A source table's mapping, and what the wildcards stand for.
@@ -82,7 +86,7 @@ impl Mapping {
         let fits =
             |from: &glob::Glob, to: &glob::Glob| to.exact().is_some() || to.has_wildcards_of(from);
         if fits(&from.database, &to.database) && fits(&from.table, &to.table) {
-            return Ok(Self { from, to, columns: ColumnRules::default() });
+            return Ok(Self { from, to, columns: ColumnRules::default(), filter: None });
         }
         Err(MappingError::Shape { from: from.to_string(), to: to.to_string() })
     }
@@ -109,15 +113,28 @@ impl Mapping {
         Ok(Self { columns, ..self })
     }
 
+    /// The same mapping for the rows alone that the filter keeps. It sees the source's columns.
+    #[must_use]
+    pub fn with_filter(self, filter: Arc<dyn RowFilter>) -> Self {
+        Self { filter: Some(filter), ..self }
+    }
+
     /// The rules for the columns of its tables.
     #[must_use]
     pub fn columns(&self) -> &ColumnRules {
         &self.columns
     }
 
-    /// Whether tables have other columns in the target than in the source.
+    /// Whether tables have other columns in the target than in the source, or not all rows.
     fn is_reshaped(&self) -> bool {
-        !self.columns.is_empty()
+        !self.columns.is_empty() || self.filter.is_some()
+    }
+
+    /// The filter for a source table.
+    fn bind(&self, source: &Table) -> Result<Option<BoundFilter>, ColumnRulesError> {
+        let Some(filter) = &self.filter else { return Ok(None) };
+        let bound = BoundFilter::new(filter, source);
+        bound.map(Some).map_err(|column| columns::unknown(source, "filter by", &column))
     }
 
     fn matching<'m, 'n>(&'m self, name: &'n TableName) -> Option<Match<'m, 'n>> {
@@ -174,6 +191,7 @@ impl Mappings {
     pub fn table(&self, source: &Arc<Table>) -> Result<Option<TableRoute>, ColumnRulesError> {
         let Some(found) = self.matching(&source.name) else { return Ok(None) };
         let name = found.target();
+        let filter = found.mapping.bind(source)?;
         let rules = &found.mapping.columns;
         if rules.is_empty() {
             let table = if name == source.name {
@@ -181,12 +199,12 @@ impl Mappings {
             } else {
                 Arc::new(Table { name, ..Table::clone(source) })
             };
-            return Ok(Some(TableRoute { table, view: None }));
+            return Ok(Some(TableRoute { table, view: None, filter }));
         }
         let captures: Vec<&str> = found.database.iter().chain(&found.table).copied().collect();
         let names = Names { source: &source.name, captures: &captures };
         let (table, view) = rules.apply(source, name, &names)?;
-        Ok(Some(TableRoute { table: Arc::new(table), view: view.map(Arc::new) }))
+        Ok(Some(TableRoute { table: Arc::new(table), view: view.map(Arc::new), filter }))
     }
 
     fn matching<'m, 'n>(&'m self, name: &'n TableName) -> Option<Match<'m, 'n>> {

@@ -169,7 +169,7 @@ fn printed(
 fn run(logs: &[Log], rounds: u64) -> String {
     let rounds = rounds.to_string();
     let measured = run_program("otter-bench-decode", &[&rounds], logs);
-    measured + &run_program("allocations", &[], logs)
+    measured + run_program("allocations", &[], logs).as_str()
 }
 
 fn run_program(program: &str, arguments: &[&str], logs: &[Log]) -> String {

@@ -183,16 +183,21 @@ impl ColumnRules {
         let drops = self.drops.iter().map(|name| ("drop", name));
         for (rule, column) in renames.chain(drops) {
             if source.column_index(column).is_none() {
-                let known = source.columns.iter().map(|column| &*column.name);
-                return Err(ColumnRulesError::Unknown {
-                    table: source.name.clone(),
-                    rule,
-                    column: column.to_string(),
-                    nearest: nearest(column, known).map(str::to_owned),
-                });
+                return Err(unknown(source, rule, column));
             }
         }
         Ok(())
+    }
+}
+
+/// A rule about a column that the table does not have.
+pub(super) fn unknown(source: &Table, rule: &'static str, column: &str) -> ColumnRulesError {
+    let known = source.columns.iter().map(|column| &*column.name);
+    ColumnRulesError::Unknown {
+        table: source.name.clone(),
+        rule,
+        column: column.to_owned(),
+        nearest: nearest(column, known).map(str::to_owned),
     }
 }
 

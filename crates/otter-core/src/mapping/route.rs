@@ -1,14 +1,15 @@
 //! The transform that applies mappings: rows get the names that their table and its columns have
 //! in the target, other rows are dropped.
 //!
-//! It never looks into a row: what is decided is decided once per version of a table. A schema
-//! change gets the target's names where it is carried as a whole.
+//! It looks into a row only where a filter asks about it: all else is decided once per version of a
+//! table. A schema change gets the target's names where it is carried as a whole.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Mappings;
-use crate::batch::Batch;
+use super::filter::BoundFilter;
+use crate::batch::{Batch, Transaction};
 use crate::event::{ColumnView, Event, RowsEvent};
 use crate::fault::{Classify, Fault, Result};
 use crate::stage::Transform;
@@ -40,6 +41,7 @@ struct Routed {
 pub struct TableRoute {
     pub(super) table: Arc<Table>,
     pub(super) view: Option<Arc<ColumnView>>,
+    pub(super) filter: Option<BoundFilter>,
 }
 
 /// Rows that do not follow the definition that they came with.
@@ -63,21 +65,17 @@ impl Route {
         Self { mappings, seen: Mutex::default() }
     }
 
-    fn event(&self, event: Event) -> Result<Option<Event>> {
-        match event {
-            Event::Rows(rows) => Ok(self.rows(rows)?.map(Event::Rows)),
-            Event::Ddl(ddl) => {
-                let concerns = self.mappings.concerns(&ddl);
-                Ok(concerns.then(|| Event::Ddl(self.mappings.route_ddl(ddl))))
-            }
+    /// Adds what becomes of rows. `before` rows of the transaction came before them.
+    fn rows(&self, rows: RowsEvent, transaction: &mut Transaction, before: u64) -> Result<()> {
+        let Some(target) = self.target(rows.table())? else { return Ok(()) };
+        let Some(filter) = &target.filter else {
+            transaction.events.push(Event::Rows(target.apply(rows)?));
+            return Ok(());
+        };
+        for part in filter.apply(&rows, transaction, before)? {
+            transaction.events.push(Event::Rows(target.apply(part)?));
         }
-    }
-
-    fn rows(&self, rows: RowsEvent) -> Result<Option<RowsEvent>> {
-        match self.target(rows.table())? {
-            Some(target) => Ok(Some(target.apply(rows)?)),
-            None => Ok(None),
-        }
+        Ok(())
     }
 
     fn target(&self, source: &Arc<Table>) -> Result<Option<TableRoute>> {
@@ -121,8 +119,21 @@ impl Transform for Route {
         for transaction in &mut batch.transactions {
             let events = std::mem::take(&mut transaction.events);
             transaction.events.reserve_exact(events.len());
+            let mut before = transaction.rows_before;
             for event in events {
-                transaction.events.extend(self.event(event)?);
+                match event {
+                    Event::Rows(rows) => {
+                        let count = u64::try_from(rows.row_count()).unwrap_or(u64::MAX);
+                        self.rows(rows, transaction, before)?;
+                        before = before.saturating_add(count);
+                    }
+                    Event::Ddl(ddl) => {
+                        if self.mappings.concerns(&ddl) {
+                            let ddl = self.mappings.route_ddl(ddl);
+                            transaction.events.push(Event::Ddl(ddl));
+                        }
+                    }
+                }
             }
         }
         Ok(batch)

@@ -10,6 +10,7 @@ use otter_arbitrate::ZooKeeperArbiterError;
 use otter_core::database_url::DatabaseUrlError;
 use otter_core::mapping::MappingError;
 use otter_core::position::ParsePositionError;
+use otter_core::script::ScriptError;
 
 /// A configuration that cannot be used: where, and why.
 #[derive(Debug)]
@@ -150,6 +151,14 @@ pub enum Problem {
         section: String,
         /// Why.
         error: MappingError,
+    },
+    /// A filter that cannot be used.
+    #[error("`filter` of `{from}`: {error}")]
+    Filter {
+        /// The pattern of the source's tables.
+        from: String,
+        /// Why.
+        error: ScriptError,
     },
     /// A name that is used twice.
     #[error("the {kind} name `{name}` is used twice (first in line {first}): rename one of them")]

@@ -1,12 +1,15 @@
-//! `tables` of a pipeline: which tables go where, and what becomes of their columns.
+//! `tables` of a pipeline: which tables go where, and what becomes of their rows and columns.
+
+use std::sync::Arc;
 
 use otter_core::mapping::{ColumnRules, Mapping, MappingError, Mappings};
+use otter_core::script::ScriptFilter;
 
 use super::error::{ConfigError, Problem};
 use super::section::{Keys, Section};
 
 pub(super) const TABLE_KEYS: Keys = Keys {
-    known: &["from", "to", "columns"],
+    known: &["from", "to", "columns", "filter"],
     not_built: &[("conflicts", "two ways are not built yet; remove the key")],
 };
 
@@ -34,7 +37,14 @@ fn mapping(table: &Section<'_>, pipeline: &str) -> Result<Mapping, ConfigError> 
     let from = table.required_text("from", "from = \"shop.*\"")?;
     let to = table.text("to")?;
     let to = to.as_ref().map(|to| to.value.as_str());
-    let mapping = Mapping::parse(&from.value, to).map_err(|error| problem("from", error))?;
+    let mut mapping = Mapping::parse(&from.value, to).map_err(|error| problem("from", error))?;
+    if let Some(script) = table.text("filter")? {
+        let filter = ScriptFilter::new(&script.value).map_err(|error| {
+            let problem = Problem::Filter { from: from.value.clone(), error };
+            table.error("filter", problem)
+        })?;
+        mapping = mapping.with_filter(Arc::new(filter));
+    }
     let title = format!("`columns` of `{}`", from.value);
     let Some(columns) = table.table("columns", &title, &COLUMN_KEYS)? else { return Ok(mapping) };
     let renames = columns.pairs("rename", "{ ttl = \"title\" }")?;

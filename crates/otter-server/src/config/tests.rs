@@ -402,6 +402,26 @@ fn column_rules_that_cannot_be_used_are_told_with_their_line() {
 }
 
 #[test]
+fn a_filter_is_a_script_and_a_bad_one_is_told_with_its_place() {
+    let filter = |script: &str| format!("{{ from = \"shop.*\", filter = '{script}' }}");
+    let good = filter("row.country == \"de\" && row.amount > 100");
+    let config = parse(&GOOD.replacen("{ from = \"shop.*\" }", &good, 1)).unwrap();
+    let printed = format!("{:?}", config.pipelines.first().unwrap().mappings);
+    assert!(printed.contains("ScriptFilter") && printed.contains("country"), "{printed}");
+    let complaint = |script: &str| complaint("{ from = \"shop.*\" }", &filter(script));
+    let syntax = complaint("row.country ==");
+    assert!(
+        syntax.starts_with("line 18: `filter` of `shop.*`: the script cannot be read"),
+        "{syntax}"
+    );
+    assert_eq!(
+        complaint("f(row)"),
+        "line 18: `filter` of `shop.*`: line 1, letter 3 of the script: use `row` with the name of a \
+         column only, such as row.country or row[\"order no\"]"
+    );
+}
+
+#[test]
 fn a_variable_that_is_not_set_is_named_with_its_key() {
     assert_eq!(
         complaint("${VIRGINIA_PASSWORD}", "${VIRGINIA_PASS}"),

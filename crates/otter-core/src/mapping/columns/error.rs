@@ -15,7 +15,7 @@ pub enum ColumnRulesError {
     Unknown {
         /// The source's table.
         table: TableName,
-        /// `rename` or `drop`.
+        /// `rename`, `drop` or `filter by`.
         rule: &'static str,
         /// As it was written.
         column: String,

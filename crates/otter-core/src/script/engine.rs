@@ -1,0 +1,92 @@
+//! The engine that runs scripts: its limits, and what it does not do.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use rhai::{Blob, Dynamic, Engine, EvalAltResult, FLOAT, INT, ImmutableString, Position};
+
+use super::exact::{Exact, register as register_exact};
+
+/// Enough for any condition; a row takes some tens.
+pub(super) const MOST_OPERATIONS: u64 = 100_000;
+/// How long one row may take.
+pub(super) const LONGEST_RUN: Duration = Duration::from_millis(250);
+/// How deep functions may call each other.
+const MOST_CALLS: usize = 32;
+/// How deep expressions may be nested, in the script and in its functions.
+const MOST_DEPTH: usize = 64;
+/// The longest text that a script may make, in bytes.
+const LONGEST_TEXT: usize = 1 << 20;
+/// The most elements of a list, or entries of a map, that a script may make.
+const MOST_ELEMENTS: usize = 10_000;
+/// How many operations pass between two looks at the clock.
+const OPERATIONS_BETWEEN_LOOKS: u64 = 256;
+
+/// Tells a comparison of different types from other errors of types.
+pub(super) const COMPARED: &str = "a comparison of one type";
+
+thread_local! {
+    /// When the script that this thread runs must end.
+    static DEADLINE: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// Runs a script within the time that it may take.
+pub(super) fn limited<T>(run: impl FnOnce() -> T) -> T {
+    DEADLINE.set(Instant::now().checked_add(LONGEST_RUN));
+    let outcome = run();
+    DEADLINE.set(None);
+    outcome
+}
+
+pub(super) fn engine() -> Engine {
+    let mut engine = Engine::new();
+    engine
+        .set_max_operations(MOST_OPERATIONS)
+        .set_max_call_levels(MOST_CALLS)
+        .set_max_expr_depths(MOST_DEPTH, MOST_DEPTH)
+        .set_max_string_size(LONGEST_TEXT)
+        .set_max_array_size(MOST_ELEMENTS)
+        .set_max_map_size(MOST_ELEMENTS)
+        .set_fail_on_invalid_map_property(true)
+        .set_strict_variables(false)
+        // Otherwise comparing text with a number is false without an error.
+        .set_fast_operators(false)
+        .disable_symbol("eval")
+        .on_print(|_| {})
+        .on_debug(|_, _, _| {});
+    engine.on_progress(|operations| {
+        let is_late = operations % OPERATIONS_BETWEEN_LOOKS == 0
+            && DEADLINE.get().is_some_and(|deadline| Instant::now() > deadline);
+        is_late.then_some(Dynamic::UNIT)
+    });
+    register_exact(&mut engine);
+    refuse_mixed(&mut engine);
+    engine
+}
+
+/// Makes comparisons of different types errors; the language itself calls them unequal.
+fn refuse_mixed(engine: &mut Engine) {
+    macro_rules! refuse {
+        ($($left:ty, $right:ty;)*) => { $(
+            for operator in ["==", "!=", "<", "<=", ">", ">="] {
+                engine.register_fn(operator, |_: $left, _: $right| mixed());
+                engine.register_fn(operator, |_: $right, _: $left| mixed());
+            }
+        )* };
+    }
+    refuse! {
+        ImmutableString, INT;
+        ImmutableString, FLOAT;
+        ImmutableString, bool;
+        ImmutableString, Exact;
+        ImmutableString, Blob;
+        bool, INT;
+        bool, FLOAT;
+        bool, Exact;
+    }
+}
+
+fn mixed() -> Result<bool, Box<EvalAltResult>> {
+    let (one, other) = (COMPARED.to_owned(), String::new());
+    Err(EvalAltResult::ErrorMismatchDataType(one, other, Position::NONE).into())
+}
