@@ -12,6 +12,6 @@ mod tokens;
 
 pub(crate) use classify::classify;
 pub(crate) use kind::{Scope, Statement, XaVerb};
-pub(crate) use named::named_tables;
+pub(crate) use named::{Named, named_tables};
 pub(crate) use names::QualifiedName;
 pub(crate) use tokens::{Dialect, Wide};

@@ -46,6 +46,8 @@ pub struct DdlSession {
     pub begun_micros: u64,
     /// `time_zone`, where the statement depends on it.
     pub time_zone: Option<Arc<str>>,
+    /// `system_time_zone`, which a `time_zone` of `SYSTEM` means, where it is known.
+    pub system_time_zone: Option<Arc<str>>,
     /// `collation_server`, the default of new databases, where it is known.
     pub server_collation: Option<Arc<str>>,
     /// MySQL: what `CHARACTER SET utf8mb4` means, where it is known.

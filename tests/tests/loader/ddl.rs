@@ -3,10 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use otter_core::testkit::lease::lease;
-use otter_core::{Ddl, DdlReach, DdlSession, Event, Fault, Load, TableName};
+use otter_core::arbiter::LeaseParts;
+use otter_core::testkit::lease::{lease, pipeline};
+use otter_core::{
+    ArbiterId, Ddl, DdlReach, DdlSession, Event, Fault, Lease, Load, Side, TableName, Term,
+};
 use otter_sink::{DdlPolicy, LoaderOptions, MySqlLoader};
 use otter_tests::random::Random;
+use sqlx::{AssertSqlSafe, Executor};
 
 use crate::place::Place;
 use crate::source::{INT, Source, insert, pair, table};
@@ -157,6 +161,87 @@ on_both! {
         let count = "SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = '{db}'";
         assert_eq!(place.texts(count).await, [[(columns + 1).to_string()]]);
         assert!(given_up > 0, "something was interrupted");
+        loader.close().await;
+    }
+
+    async fn a_schema_change_may_take_longer_than_the_lease(place: Place) {
+        let _ = place.pairs().await;
+        let mut source = Source::new();
+        let (lost, never) = tokio::sync::watch::channel(false);
+        let short = Lease::new(LeaseParts {
+            arbiter: ArbiterId::new("suite"),
+            side: Side::target(pipeline()),
+            term: Term(1),
+            duration: Duration::from_secs(2),
+            lost: never,
+            still_valid: Box::new(|| true),
+            guard: Box::new(()),
+        });
+        let loader = place.loader_with(applying(&place));
+        assert_eq!(loader.resume(&short).await.unwrap(), None);
+        loader.begin(&source.position(), &short).await.unwrap();
+        // Somebody reads the table for two leases and a half.
+        let mut reader = place.server.connect().await.unwrap();
+        let read = format!("START TRANSACTION; SELECT COUNT(*) FROM {}.pair", place.database);
+        reader.execute(sqlx::raw_sql(AssertSqlSafe(read))).await.unwrap();
+        let text = "ALTER TABLE pair ADD COLUMN m INT";
+        let change = Event::Ddl(ddl(&place, "ALTER TABLE", text, &["pair"]));
+        let release = async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            reader.execute("COMMIT").await.unwrap();
+        };
+        let (loaded, ()) =
+            tokio::join!(loader.load(source.batch(vec![vec![change]]), &short), release);
+        assert_eq!(loaded.unwrap().transactions, 1);
+        loader.close().await;
+        drop(lost);
+    }
+
+    async fn odd_names_and_other_servers_are_told_apart(place: Place) {
+        place.execute("CREATE TABLE `a-1 é` (id INT PRIMARY KEY); CREATE TABLE `b#2` (id INT PRIMARY KEY)").await;
+        let mut source = Source::new();
+        let loader = place.begun_with(&source, applying(&place)).await;
+        let begin = source.clone();
+        let swap = "RENAME TABLE `b#2` TO c, `a-1 é` TO `b#2`, c TO `a-1 é`";
+        let swap = ddl(&place, "RENAME TABLE", swap, &["b#2", "c", "a-1 é", "b#2", "c", "a-1 é"]);
+        let batch = || begin.clone().batch(vec![vec![Event::Ddl(swap.clone())]]);
+        // Interrupted at once, with the footprint of another server.
+        let _ = loader.load(batch(), &lease(1)).await.unwrap();
+        place
+            .execute(&format!(
+                "UPDATE {0}.ddl SET server = CONCAT(server, ' elsewhere'); \
+                 UPDATE {0}.checkpoint SET applied_through = '{1}', resume_from = '{1}'",
+                place.schema,
+                begin.position().applied_through
+            ))
+            .await;
+        let _ = loader.resume(&lease(1)).await.unwrap();
+        let error = loader.load(batch(), &lease(1)).await.unwrap_err();
+        assert!(error.to_string().contains("does not tell whether"), "{error}");
+        // Where the definitions tell, they do.
+        let _ = loader.resume(&lease(1)).await.unwrap();
+        place.execute(&format!("DELETE FROM {}.ddl", place.schema)).await;
+        let _ = loader.load(batch(), &lease(1)).await.unwrap();
+        source = begin;
+        let _ = source.batch(vec![Vec::new()]);
+        assert_eq!(loader.resume(&lease(1)).await.unwrap().unwrap(), source.position());
+        loader.close().await;
+    }
+
+    async fn a_schema_change_among_fragments_halts(place: Place) {
+        let pairs = table(&place.database, "pair", &[("id", INT), ("n", INT)]);
+        let mut source = Source::new();
+        let loader = place.begun_with(&source, applying(&place)).await;
+        let text = "CREATE TABLE pair (id INT PRIMARY KEY, n INT)";
+        let create = Event::Ddl(ddl(&place, "CREATE TABLE", text, &["pair"]));
+        let pieces = source.fragments(vec![
+            vec![create, insert(&pairs, &[pair(1, 1)])],
+            vec![insert(&pairs, &[pair(2, 2)])],
+        ]);
+        let first = pieces.into_iter().next().unwrap();
+        let error = loader.load(first, &lease(1)).await.unwrap_err();
+        assert_eq!(error.fault(), Fault::Poison);
+        assert!(error.to_string().contains("raise memory_mb"), "{error}");
         loader.close().await;
     }
 

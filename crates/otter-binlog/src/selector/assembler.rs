@@ -76,6 +76,8 @@ pub(crate) struct Seal {
 pub(crate) struct Assembler {
     options: ReadOptions,
     facts: SourceFacts,
+    /// What a `time_zone` of `SYSTEM` means at the source.
+    pub(super) system_time_zone: Option<std::sync::Arc<str>>,
     format: Format,
     tape: Tape,
     tables: Tables,
@@ -181,6 +183,7 @@ impl Assembler {
         Self {
             options: options.into(),
             facts,
+            system_time_zone: None,
             format: Format::default(),
             tape,
             tables: Tables::default(),

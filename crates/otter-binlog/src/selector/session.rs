@@ -60,6 +60,7 @@ impl Session {
         let mut assembler =
             Assembler::new(options.clone(), facts, from.clone(), expected, budget.clone());
         assembler.heed(lessons);
+        assembler.system_time_zone = info.variable("system_time_zone").map(Into::into);
         let logs_names =
             info.binlog_row_metadata.as_deref().is_some_and(|it| it.eq_ignore_ascii_case("FULL"));
         let mut session = Self {

@@ -6,23 +6,36 @@ use super::classify::read_statement;
 use super::names::{QualifiedName, Reader};
 use super::tokens::{Dialect, Tokens};
 
+/// A table's name in a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Named {
+    /// Its bytes in the text.
+    pub(crate) at: Range<usize>,
+    pub(crate) name: QualifiedName,
+    /// It stands behind REFERENCES: without a database it means that of the statement's table.
+    pub(crate) is_parent: bool,
+}
+
 /// Every table that a DDL names, with the place of its name in the text, in the text's order: those
 /// that it changes, and those that it refers to.
-pub(crate) fn named_tables(text: &str, dialect: Dialect) -> Vec<(Range<usize>, QualifiedName)> {
+pub(crate) fn named_tables(text: &str, dialect: Dialect) -> Vec<Named> {
     let text = text.as_bytes();
     let start = || Reader::new(Tokens::new(text, dialect), "utf8mb4");
     let mut reader = start();
     read_statement(&mut reader, text, dialect);
-    let mut named = reader.into_read();
+    let mut named: Vec<Named> =
+        reader.into_read().into_iter().map(|read| of(read, false)).collect();
     let mut reader = start();
-    let last = named.last().map_or(0, |(at, _)| at.end);
+    let last = named.last().map_or(0, |named| named.at.end);
+    let mut like = None;
+
     while reader.peek().is_some() {
         // CREATE TABLE a LIKE b, CREATE TABLE a (LIKE b).
         let is_behind_name = named.len() == 1 && reader.offset() == last && last > 0;
         if is_behind_name {
             reader.take_symbol(b'(');
             if reader.take("LIKE") {
-                reader.table();
+                like = reader.table();
             }
         }
         if reader.take("REFERENCES") {
@@ -31,10 +44,16 @@ pub(crate) fn named_tables(text: &str, dialect: Dialect) -> Vec<(Range<usize>, Q
             reader.bump();
         }
     }
-    named.extend(reader.into_read());
-    named.sort_by_key(|(at, _)| at.start);
-    named.dedup_by(|next, previous| next.0 == previous.0);
+    let has_like = usize::from(like.is_some());
+    let read = reader.into_read().into_iter().enumerate();
+    named.extend(read.map(|(index, read)| of(read, index >= has_like)));
+    named.sort_by_key(|named| named.at.start);
+    named.dedup_by(|next, previous| next.at == previous.at);
     named
+}
+
+fn of((at, name): (Range<usize>, QualifiedName), is_parent: bool) -> Named {
+    Named { at, name, is_parent }
 }
 
 #[cfg(test)]
@@ -45,7 +64,7 @@ mod tests {
     fn mark_names(text: &str, dialect: Dialect) -> String {
         let mut marked = String::new();
         let mut end = 0;
-        for (at, _) in named_tables(text, dialect) {
+        for Named { at, .. } in named_tables(text, dialect) {
             marked.push_str(&format!("{}<{}>", &text[end..at.start], &text[at.clone()]));
             end = at.end;
         }

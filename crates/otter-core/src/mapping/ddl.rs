@@ -25,23 +25,22 @@ impl Mappings {
             return Ddl { reach, ..ddl };
         }
         let mentioned = ddl.tables.iter().chain(ddl.names.iter().map(|name| &name.table));
-        let mut is_renamed = false;
         for table in mentioned {
-            let Some(target) = self.route(table) else {
+            if self.route(table).is_none() {
                 return Ddl { reach: DdlReach::Partly, ..ddl };
-            };
+            }
             if self.merges(table) {
                 return Ddl { reach: DdlReach::Merged, ..ddl };
             }
-            if self.reshapes(table) {
+if self.reshapes(table) {
                 return Ddl { reach: DdlReach::Partly, ..ddl };
             }
-            is_renamed |= target != *table;
         }
-        if is_renamed { self.rename(ddl) } else { Ddl { reach: DdlReach::Whole, ..ddl } }
+        self.rename(ddl)
     }
 
-    /// Writes the target's names over the source's.
+    /// Writes the target's names over the source's, each with its database: the session's need not
+    /// be there, and a source that folds names may have written them otherwise.
     fn rename(&self, ddl: Ddl) -> Ddl {
         let mut statement = String::with_capacity(ddl.statement.len() + 32);
         let mut end = 0;
@@ -66,7 +65,6 @@ impl Mappings {
             Some(tables) if all_named => Ddl {
                 reach: DdlReach::Whole,
                 statement: statement.into(),
-                // Every name has its database now, and the session's may not be there.
                 database: "".into(),
                 tables,
                 names,
@@ -93,7 +91,23 @@ impl Mappings {
             return true;
         }
         let Some(target) = self.route(table) else { return false };
-        self.iter().any(|other| other.from != own.from && other.to.matches(&target))
+        self.iter().filter(|other| other.from != own.from).any(|other| {
+            let (Some(database), Some(name)) = (
+                other.to.database.captures(&target.database),
+                other.to.table.captures(&target.table),
+            ) else {
+                return false;
+            };
+            if loses(&other.from.database, &other.to.database)
+                || loses(&other.from.table, &other.to.table)
+            {
+                return true;
+            }
+            // The one source table that it makes the same, where that is not left to another.
+            let twin =
+                TableName::new(other.from.database.fill(&database), other.from.table.fill(&name));
+            twin != *table && self.route(&twin).as_ref() == Some(&target)
+        })
     }
 
     /// Whether all tables of the database are carried under their own names.

@@ -11,9 +11,9 @@ mod refusal;
 mod session;
 
 use otter_core::{Ddl, DdlReach, Event, Lease, Transaction};
-use tokio::time::{Instant, interval_at};
+use tokio::time::interval;
 
-use super::conn::ConnError;
+use super::conn::{ConnError, ServerError};
 use super::error::MySqlLoadError;
 use super::line::{Line, Setback};
 use super::names::{qualified, string};
@@ -39,19 +39,40 @@ impl Session {
         let rows = match self.options.ddl.of(&ddl.kind) {
             DdlPolicy::Halt => return Err(refuse((transaction, ddl), DdlRefusal::Policy)),
             DdlPolicy::Skip => {
-                tracing::warn!(
-                    kind = &*ddl.kind,
-                    tables = tables_of(ddl),
-                    start = %transaction.start,
-                    "passing by a schema change of the source"
-                );
-                self.tables.clear();
+                self.pass_by((transaction, ddl));
                 self.load_segment(std::slice::from_ref(transaction), at.through, lease).await
             }
             DdlPolicy::Apply => self.apply_ddl((transaction, ddl), at, lease).await,
         };
         self.tables.clear();
         rows
+    }
+
+    /// A schema change in a transaction of fragments is never executed.
+    pub(super) fn refuse_ddl(&mut self, transaction: &Transaction) -> Result<(), MySqlLoadError> {
+        let changes = transaction
+            .events
+            .iter()
+            .filter_map(|event| if let Event::Ddl(ddl) = event { Some(ddl) } else { None });
+        for ddl in changes {
+            let change = (transaction, ddl);
+            match self.options.ddl.of(&ddl.kind) {
+                DdlPolicy::Halt => return Err(refuse(change, DdlRefusal::Policy)),
+                DdlPolicy::Apply => return Err(refuse(change, DdlRefusal::TooLarge)),
+                DdlPolicy::Skip => self.pass_by(change),
+            }
+        }
+        Ok(())
+    }
+
+    fn pass_by(&mut self, (transaction, ddl): Change<'_>) {
+        tracing::warn!(
+            kind = &*ddl.kind,
+            tables = tables_of(ddl),
+            start = %transaction.start,
+            "passing by a schema change of the source"
+        );
+        self.tables.clear();
     }
 
     async fn apply_ddl(
@@ -62,70 +83,84 @@ impl Session {
     ) -> Result<u64, MySqlLoadError> {
         let (transaction, ddl) = change;
         refuse_what_cannot_be_applied(change)?;
-        let setup = session::session_text(ddl, self.line.facts.flavour)
-            .map_err(|what| refuse(change, DdlRefusal::Session { what }))?;
-        let Some(statement) = self.left_to_do(change).await? else {
-            tracing::info!(
-                kind = &*ddl.kind,
-                tables = tables_of(ddl),
-                start = %transaction.start,
-                "the schema change was executed before the interruption"
-            );
-            self.begin_ddl(transaction, at, lease).await?;
-            return self.load_rows_of_ddl(transaction, at, lease).await;
-        };
         let mut helper = match self.helpers.pop() {
             Some(helper) => helper,
             None => Box::pin(self.open_helper(lease)).await??,
         };
-        self.begin_ddl(transaction, at, lease).await?;
-        let outcome = self.execute_ddl(&mut helper, (change, &setup, &statement), lease).await;
+        let outcome = self.execute_once(&mut helper, change, at, lease).await;
         // Its session is the source's now, and nobody needs it again.
         helper.conn.goodbye().await;
-        match outcome {
-            Ok(()) => {}
-            Err(Setback::Stop(error)) => return Err(error),
-            Err(Setback::Contention | Setback::Refused(_)) => {
-                return Err(MySqlLoadError::Contention { tries: 1 });
-            }
-        }
+        let is_executed = outcome?;
         tracing::info!(
             kind = &*ddl.kind,
             tables = tables_of(ddl),
             start = %transaction.start,
-            "executed a schema change of the source"
+            "{}",
+            if is_executed {
+                "executed a schema change of the source"
+            } else {
+                "the schema change was executed before the interruption"
+            }
         );
         self.load_rows_of_ddl(transaction, at, lease).await
+    }
+
+    /// Executes what is left to do of it, and leaves open the transaction of its rows. Tells whether
+    /// there was anything.
+    async fn execute_once(
+        &mut self,
+        helper: &mut Line,
+        change: Change<'_>,
+        at: Advance<'_>,
+        lease: &Lease,
+    ) -> Result<bool, MySqlLoadError> {
+        // Whatever can be refused before is refused before anything is stored.
+        set_up(helper, change).await?;
+        let (transaction, ddl) = change;
+        let Some(statement) = self.left_to_do(change).await? else {
+            self.begin_ddl(transaction, at, lease).await?;
+            return Ok(false);
+        };
+        self.begin_ddl(transaction, at, lease).await?;
+        match self.execute_ddl(helper, &statement, lease).await? {
+            Ok(()) => Ok(true),
+            Err(server) => {
+                self.rollback().await?;
+                // It has done nothing, or the next start finds what.
+                let server_now =
+                    footprint::server_of(&mut *self.line.conn, &self.line.facts).await?;
+                let now = Footprint::read(&mut *self.line.conn, &self.line.facts, ddl).await?;
+                if let Some(intent) = self.store.read_intent(&mut *self.line.conn).await? {
+                    let before = Footprint::from_text(&intent.footprint);
+                    let same = intent.server == server_now;
+                    if matches!(now.progress_since(&before, same), Progress::Nothing { .. }) {
+                        self.store.forget_intent(&mut *self.line.conn).await?;
+                    }
+                }
+                Err(refusal::meaning(&server, change, &self.line.facts.account))
+            }
+        }
     }
 
     /// What is to be executed: `None` where an earlier process has done it. Stores what the tables
     /// look like, unless that is known of before.
     async fn left_to_do(&mut self, change: Change<'_>) -> Result<Option<String>, MySqlLoadError> {
         let (transaction, ddl) = change;
-        let place = transaction.start.to_string();
         let conn = &mut *self.line.conn;
         let now = Footprint::read(conn, &self.line.facts, ddl).await?;
-        let whole = || Some(ddl.statement.to_string());
-        if let Some(intent) = self.store.read_intent(conn).await?
-            && intent.place == place
+        let intent = Intent {
+            place: transaction.start.to_string(),
+            statement: ddl.statement.to_string(),
+            server: footprint::server_of(conn, &self.line.facts).await?,
+            footprint: now.to_text(),
+        };
+        if let Some(begun) = self.store.read_intent(conn).await?
+            && begun.place == intent.place
         {
-            let left = match now.progress_since(&Footprint::from_text(&intent.footprint)) {
-                Progress::Nothing => whole(),
-                Progress::All => None,
-                // MariaDB drops table by table; all else is done as a whole or not at all.
-                Progress::Without(rest) if &*ddl.kind == "DROP TABLE" => {
-                    let rest = rest.iter().filter_map(|index| ddl.tables.get(*index));
-                    let names: Vec<_> =
-                        rest.map(|table| qualified(&table.database, &table.table)).collect();
-                    Some(format!("DROP TABLE IF EXISTS {}", names.join(", ")))
-                }
-                Progress::Without(_) => return Err(refuse(change, DdlRefusal::HalfDone)),
-            };
-            return Ok(left);
+            return left_of(change, &begun, &intent, &now);
         }
-        let intent = Intent { place, footprint: now.to_text() };
         self.store.write_intent(conn, (&self.claim, self.sequence), &intent).await?;
-        Ok(whole())
+        Ok(Some(intent.statement))
     }
 
     /// Begins the transaction that the change's rows and the checkpoint share. From here on the
@@ -149,44 +184,43 @@ impl Session {
         }
     }
 
-    /// Executes the statement, however long it takes, while all other connections are kept alive.
+    /// Executes the statement, however long it takes, while all other connections are kept alive;
+    /// the inner error is the server's answer.
     async fn execute_ddl(
         &mut self,
         helper: &mut Line,
-        (change, setup, statement): (Change<'_>, &str, &str),
+        statement: &str,
         lease: &Lease,
-    ) -> Result<(), Setback> {
-        helper.conn.query(setup).await.map_err(MySqlLoadError::plain)?;
-        for (name, value) in session::rare_settings(&change.1.session, helper.facts.flavour) {
-            set_where_it_differs(helper, name, &value).await?;
-        }
-        let third = lease.duration() / 3;
-        let mut ticks = interval_at(Instant::now() + third, third);
-        let outcome = {
-            let mut executing = helper.conn.execute_patiently(statement);
-            loop {
-                tokio::select! {
-                    biased;
-                    // The server may go on with it; whoever takes over waits until it has ended.
-                    () = lease.lost() => {
-                        return Err(MySqlLoadError::LeaseOver { term: lease.term() }.into());
+    ) -> Result<Result<(), ServerError>, MySqlLoadError> {
+        // The server ends connections that rest for two thirds of the lease.
+        let mut ticks = interval(lease.duration() / 4);
+        let mut executing = helper.conn.execute_patiently(statement);
+        let outcome = loop {
+            tokio::select! {
+                biased;
+                // The server may go on with it; whoever takes over waits until it has ended.
+                () = lease.lost() => return Err(MySqlLoadError::LeaseOver { term: lease.term() }),
+                outcome = &mut executing => break outcome,
+                _ = ticks.tick() => {
+                    self.line.ping().await?;
+                    // Others are not needed for it, and are opened again when they are.
+                    for mut line in std::mem::take(&mut self.helpers) {
+                        if line.ping().await.is_err() {
+                            break;
+                        }
+                        self.helpers.push(line);
                     }
-                    outcome = &mut executing => break outcome,
-                    _ = ticks.tick() => self.keep_alive(lease).await?,
                 }
             }
         };
         match outcome {
-            Ok(()) => Ok(()),
-            Err(ConnError::Server(server)) => {
-                self.rollback().await?;
-                let account = &self.line.facts.account;
-                let refusal = refusal::meaning(&server, change, account)?;
-                // A statement that was refused has done nothing, or did so at the source as well.
-                self.store.forget_intent(&mut *self.line.conn).await?;
-                Err(refusal)
+            Ok(()) => Ok(Ok(())),
+            // What has become of it is not known.
+            Err(ConnError::Server(server)) if refusal::is_unknown(&server) => {
+                Err(MySqlLoadError::Lost { cause: server.to_string() })
             }
-            Err(error) => Err(MySqlLoadError::plain(error).into()),
+            Err(ConnError::Server(server)) => Ok(Err(server)),
+            Err(error) => Err(MySqlLoadError::plain(error)),
         }
     }
 
@@ -214,22 +248,81 @@ impl Session {
     }
 }
 
-async fn set_where_it_differs(
-    helper: &mut Line,
-    name: &str,
-    value: &str,
-) -> Result<(), MySqlLoadError> {
-    let rows = helper.conn.query(&format!("SELECT @@SESSION.{name}")).await;
-    let rows = rows.map_err(MySqlLoadError::plain)?;
-    let now = rows.first().and_then(|row| row.first()?.clone());
-    if now.as_deref() == Some(value) {
-        return Ok(());
+/// What is left of a statement at which an earlier process was interrupted; `None` for nothing.
+fn left_of(
+    change: Change<'_>,
+    begun: &Intent,
+    intent: &Intent,
+    now: &Footprint,
+) -> Result<Option<String>, MySqlLoadError> {
+    let (_, ddl) = change;
+    if begun.statement != intent.statement {
+        return Err(refuse(change, DdlRefusal::OtherStatement));
     }
-    // A switch takes no text.
-    let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
-    let value = if is_number { value.to_owned() } else { string(value) };
-    let text = format!("SET SESSION {name} = {value}");
-    helper.conn.query(&text).await.map(drop).map_err(MySqlLoadError::plain)
+    let version = |server: &str| server.split(' ').next().map(str::to_owned);
+    if version(&begun.server) != version(&intent.server) {
+        return Err(refuse(change, DdlRefusal::OtherVersion));
+    }
+    let whole = Ok(Some(intent.statement.clone()));
+    let before = Footprint::from_text(&begun.footprint);
+    match now.progress_since(&before, begun.server == intent.server) {
+        // MariaDB: CREATE OR REPLACE may have come no further than to drop the old one.
+        _ if &*ddl.kind == "CREATE TABLE" && now.lacks_the_first() => whole,
+        // Two tables may have changed their names, or partitions their tables, and look as before.
+        Progress::Nothing { surely: false } if may_swap(ddl) => {
+            Err(refuse(change, DdlRefusal::Unknown))
+        }
+        Progress::Nothing { .. } => whole,
+        Progress::All => Ok(None),
+        // MariaDB drops table by table; all else is done as a whole or not at all.
+        Progress::Without(rest) if &*ddl.kind == "DROP TABLE" => {
+            let rest = rest.iter().filter_map(|index| ddl.tables.get(*index));
+            let names: Vec<_> =
+                rest.map(|table| qualified(&table.database, &table.table)).collect();
+            Ok(Some(format!("DROP TABLE IF EXISTS {}", names.join(", "))))
+        }
+        Progress::Without(_) => Err(refuse(change, DdlRefusal::HalfDone)),
+    }
+}
+
+/// Whether it may exchange what is there without changing a definition. All others do nothing new
+/// when they are executed again before any row has come.
+fn may_swap(ddl: &Ddl) -> bool {
+    ddl.tables.len() > 1
+}
+
+/// Makes the session of the statement.
+async fn set_up(helper: &mut Line, change: Change<'_>) -> Result<(), MySqlLoadError> {
+    let (_, ddl) = change;
+    let unsuited = |what| refuse(change, DdlRefusal::Session { what });
+    let mut text = session::session_text(ddl, helper.facts.flavour).map_err(unsuited)?;
+    let zone = variable(helper, "system_time_zone").await?;
+    if session::zone_of_system(&ddl.session, &zone).map_err(unsuited)? {
+        text.push_str(", time_zone='SYSTEM'");
+    }
+    for (name, value) in session::rare_settings(&ddl.session, helper.facts.flavour) {
+        if variable(helper, name).await? != value {
+            // A switch takes no text.
+            let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
+            let value = if is_number { value } else { string(&value) };
+            text.push_str(&format!(", {name}={value}"));
+        }
+    }
+    match helper.conn.query(&text).await {
+        Ok(_) => Ok(()),
+        // The settings hold no values of rows.
+        Err(ConnError::Server(server)) if !refusal::is_unknown(&server) => {
+            let (number, message) = (server.number, Some(server.message().to_owned()));
+            Err(refuse(change, DdlRefusal::Target { number, message }))
+        }
+        Err(error) => Err(MySqlLoadError::plain(error)),
+    }
+}
+
+async fn variable(helper: &mut Line, name: &str) -> Result<String, MySqlLoadError> {
+    let rows = helper.conn.query(&format!("SELECT @@{name}")).await;
+    let rows = rows.map_err(MySqlLoadError::plain)?;
+    Ok(rows.first().and_then(|row| row.first()?.clone()).unwrap_or_default())
 }
 
 fn refuse_what_cannot_be_applied(change: Change<'_>) -> Result<(), MySqlLoadError> {

@@ -38,6 +38,7 @@ impl Session {
         lease: &Lease,
     ) -> Result<Loaded, MySqlLoadError> {
         let fragment = take_apart(batch)?;
+        self.refuse_ddl(fragment.transaction)?;
         let before = self.follow(fragment)?;
         self.learn_tables(std::slice::from_ref(fragment.transaction)).await?;
         self.apply(fragment, lease).await?;

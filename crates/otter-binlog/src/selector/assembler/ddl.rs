@@ -8,7 +8,7 @@ use crate::event::gtid::MariaDbRole;
 use crate::event::query::Query;
 use crate::schema::charset::{collation_name, to_utf8};
 use crate::selector::error::SelectError;
-use crate::statement::{Dialect, Wide, named_tables};
+use crate::statement::{Dialect, Named, Wide, named_tables};
 
 /// A statement with its session.
 #[derive(Clone, Copy)]
@@ -47,10 +47,15 @@ impl Assembler {
         } else {
             named_tables(&statement, Dialect { wide: Wide::No, ..spoken.dialect })
         };
-        let name = |(at, name)| DdlName { at, table: self.resolve(name, spoken.database) };
+        let own = tables.first().map_or(spoken.database, |table| &*table.database);
+        let name = |named: Named| {
+            let within = if named.is_parent { own } else { spoken.database };
+            DdlName { at: named.at, table: self.resolve(named.name, within) }
+        };
+        let names = named.into_iter().map(name).collect();
         let ddl = Ddl {
             database: spoken.database.into(),
-            names: named.into_iter().map(name).collect(),
+            names,
             statement: statement.into(),
             kind: kind.into(),
             tables,
@@ -69,6 +74,7 @@ impl Assembler {
         session.begun_micros =
             u64::from(event.header.timestamp) * 1_000_000 + u64::from(spoken.micros);
         session.time_zone = query.time_zone.map(|zone| String::from_utf8_lossy(zone).into());
+        session.system_time_zone = self.system_time_zone.clone();
         session.server_collation = spoken.server_collation.and_then(collation_name).map(Into::into);
         session.utf8mb4_collation =
             spoken.utf8mb4_collation.and_then(collation_name).map(Into::into);

@@ -41,9 +41,14 @@ fn mappings_of(pairs: &[(&str, &str)]) -> Mappings {
 }
 
 #[test]
-fn a_schema_change_keeps_its_words_where_all_names_stay() {
+fn every_name_of_a_schema_change_gets_its_database() {
     let before = marked("shop", "ALTER TABLE <t> ADD FOREIGN KEY (a) REFERENCES <shop.u> (b)", 1);
-    assert_eq!(routed(&[("shop.*", "shop.*")], before.clone()), before);
+    let after = routed(&[("shop.*", "shop.*")], before);
+    assert_eq!(
+        &*after.statement,
+        "ALTER TABLE `shop`.`t` ADD FOREIGN KEY (a) REFERENCES `shop`.`u` (b)"
+    );
+    assert_eq!((&*after.database, after.reach), ("", DdlReach::Whole));
 }
 
 #[test]
@@ -80,6 +85,11 @@ fn a_schema_change_of_one_of_several_tables_that_flow_together_is_told() {
     let shards = [("shop.item_??", "shop.item"), ("shop.people", "shop.people")];
     assert_eq!(routed(&shards, alter("item_03")).reach, DdlReach::Merged);
     assert_eq!(routed(&shards, alter("people")).reach, DdlReach::Whole);
+    // One that is told apart from the others and keeps its name is alone.
+    let named = [("shop.*", "shop.*"), ("shop.orders", "shop.orders")];
+    assert_eq!(routed(&named, alter("orders")).reach, DdlReach::Whole);
+    let onto = [("shop.*", "shop.*"), ("shop.orders", "shop.sales")];
+    assert_eq!(routed(&onto, alter("orders")).reach, DdlReach::Merged);
     let pair = [("shop.a", "shop.c"), ("shop.b", "shop.c")];
     assert_eq!(routed(&pair, alter("a")).reach, DdlReach::Merged);
 }

@@ -12,22 +12,44 @@ use crate::mysql::connect::{Flavour, ServerFacts};
 use crate::mysql::error::MySqlLoadError;
 use crate::mysql::names::{identifier, qualified, string};
 
-/// Stands between two traces; never inside one.
-const SEPARATOR: char = '\u{1}';
-/// The trace of what is not there.
-const ABSENT: &str = "-";
+/// Stands between two tables, and between a table's definition and its numbers; never inside.
+const BETWEEN_TABLES: char = '\u{1}';
+const BETWEEN_PARTS: char = '\u{2}';
 
 /// What is seen of each table that a statement changes, or of its database.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Footprint(Vec<String>);
+pub(super) struct Footprint(Vec<Trace>);
+
+/// What is seen of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Trace {
+    /// Empty where it is not there.
+    definition: String,
+    /// Empty where there are none: not InnoDB, or a name that is not known in its coding.
+    numbers: String,
+}
 
 /// How much of a statement was executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Progress {
-    Nothing,
+    /// Nothing that could be seen. `surely` where it would be seen.
+    Nothing {
+        surely: bool,
+    },
     All,
     /// These tables are as they were.
     Without(Vec<usize>),
+}
+
+impl Trace {
+    fn is_there(&self) -> bool {
+        !self.definition.is_empty()
+    }
+
+    /// Whether it is as it was; numbers mean something on one server only.
+    fn is_as(&self, before: &Self, same_server: bool) -> bool {
+        self.definition == before.definition && (!same_server || self.numbers == before.numbers)
+    }
 }
 
 impl Footprint {
@@ -38,43 +60,73 @@ impl Footprint {
     ) -> Result<Self, MySqlLoadError> {
         if ddl.tables.is_empty() {
             let text = format!("SHOW CREATE DATABASE {}", identifier(&ddl.database));
-            return Ok(Self(vec![definition(conn, facts, &text).await?]));
+            let definition = definition(conn, facts, &text).await?;
+            return Ok(Self(vec![Trace { numbers: definition.clone(), definition }]));
         }
         let mut traces = Vec::with_capacity(ddl.tables.len());
         for table in &ddl.tables {
             let text = format!("SHOW CREATE TABLE {}", qualified(&table.database, &table.table));
-            let mut trace = definition(conn, facts, &text).await?;
-            if trace != ABSENT {
-                trace.push_str(&numbers(conn, facts, table).await?);
-            }
-            traces.push(trace);
+            let definition = definition(conn, facts, &text).await?;
+            let numbers = match file_name(table) {
+                Some(name) if !definition.is_empty() => numbers(conn, facts, &name).await?,
+                Some(_) | None => String::new(),
+            };
+            traces.push(Trace { definition, numbers });
         }
         Ok(Self(traces))
     }
 
     pub(super) fn to_text(&self) -> String {
-        self.0.join(SEPARATOR.encode_utf8(&mut [0; 4]))
+        let trace = |trace: &Trace| format!("{}{BETWEEN_PARTS}{}", trace.definition, trace.numbers);
+        self.0.iter().map(trace).collect::<Vec<_>>().join(&BETWEEN_TABLES.to_string())
     }
 
     pub(super) fn from_text(text: &str) -> Self {
-        Self(text.split(SEPARATOR).map(str::to_owned).collect())
+        let trace = |text: &str| {
+            let (definition, numbers) = text.split_once(BETWEEN_PARTS).unwrap_or((text, ""));
+            Trace { definition: definition.to_owned(), numbers: numbers.to_owned() }
+        };
+        Self(text.split(BETWEEN_TABLES).map(trace).collect())
     }
 
     /// What happened since `before`, which is of the same statement.
-    pub(super) fn progress_since(&self, before: &Self) -> Progress {
+    pub(super) fn progress_since(&self, before: &Self, same_server: bool) -> Progress {
         let pairs = || before.0.iter().zip(&self.0).enumerate();
         let as_before: Vec<usize> = pairs()
-            .filter(|(_, (before, now))| before == now && *now != ABSENT)
+            .filter(|(_, (before, now))| now.is_there() && now.is_as(before, same_server))
             .map(|(index, _)| index)
             .collect();
-        if pairs().all(|(_, (before, now))| before == now) {
-            Progress::Nothing
+        if pairs().all(|(_, (before, now))| now.is_as(before, same_server)) {
+            let counted = |trace: &Trace| !trace.is_there() || !trace.numbers.is_empty();
+            Progress::Nothing { surely: same_server && self.0.iter().all(counted) }
         } else if as_before.is_empty() {
             Progress::All
         } else {
             Progress::Without(as_before)
         }
     }
+
+    /// Whether the first table is not there.
+    pub(super) fn lacks_the_first(&self) -> bool {
+        self.0.first().is_none_or(|trace| !trace.is_there())
+    }
+}
+
+/// Which server this is, as long as it keeps its files, and its version, on which the words of a
+/// definition depend.
+pub(super) async fn server_of(
+    conn: &mut dyn ApplyConn,
+    facts: &ServerFacts,
+) -> Result<String, MySqlLoadError> {
+    let text = match facts.flavour {
+        Flavour::MySql => "SELECT CONCAT_WS(' ', VERSION(), @@server_uuid)",
+        // MariaDB has no identity of its own before 11.
+        Flavour::MariaDb => {
+            "SELECT CONCAT_WS(' ', VERSION(), @@server_id, @@hostname, @@port, @@datadir)"
+        }
+    };
+    let rows = conn.query(text).await.map_err(MySqlLoadError::plain)?;
+    Ok(rows.first().and_then(|row| row.first()?.clone()).unwrap_or_default())
 }
 
 async fn definition(
@@ -85,11 +137,11 @@ async fn definition(
     let rows = match conn.query(text).await {
         Ok(rows) => rows,
         // No such database, no such table.
-        Err(error) if matches!(error.number(), Some(1049 | 1146)) => return Ok(ABSENT.to_owned()),
+        Err(error) if matches!(error.number(), Some(1049 | 1146)) => return Ok(String::new()),
         Err(error) => return Err(missing_right(error, facts)),
     };
     let text = rows.first().and_then(|row| row.get(1)?.as_deref()).unwrap_or_default();
-    Ok(without_counter(&text.replace(SEPARATOR, " ")))
+    Ok(without_counter(&text.replace([BETWEEN_TABLES, BETWEEN_PARTS], " ")))
 }
 
 /// A definition without its next number, which rows move.
@@ -109,35 +161,45 @@ fn without_counter(text: &str) -> String {
 async fn numbers(
     conn: &mut dyn ApplyConn,
     facts: &ServerFacts,
-    table: &TableName,
+    name: &str,
 ) -> Result<String, MySqlLoadError> {
     let view = match facts.flavour {
         Flavour::MySql => "INNODB_TABLES",
         Flavour::MariaDb => "INNODB_SYS_TABLES",
     };
+    let partition = format!("{name}#p#");
     let text = format!(
-        "SELECT NAME, TABLE_ID FROM information_schema.{view} WHERE {} ORDER BY NAME, TABLE_ID",
-        own_names(table)
+        "SELECT NAME, TABLE_ID FROM information_schema.{view} \
+         WHERE NAME = {} OR LEFT(NAME, {}) = {} ORDER BY NAME, TABLE_ID",
+        string(name),
+        partition.len(),
+        string(&partition)
     );
     let rows = conn.query(&text).await.map_err(|error| missing_right(error, facts))?;
     let number = |row: &TextRow| {
         let cells: Vec<&str> = row.iter().map(|cell| cell.as_deref().unwrap_or_default()).collect();
-        format!("\n{}", cells.join(" ")).replace(SEPARATOR, " ")
+        cells.join(" ")
     };
-    Ok(rows.iter().map(number).collect())
+    Ok(rows.iter().map(number).collect::<Vec<_>>().join(", "))
 }
 
-/// The condition for the table's names in InnoDB. Other letters than these are coded there, each
-/// with an `@`; all tables with such names are taken for the one.
-fn own_names(table: &TableName) -> String {
-    let is_plain =
-        |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if !is_plain(&table.database) || !is_plain(&table.table) {
-        return "LOCATE('@', NAME) > 0".to_owned();
+/// The table's name in InnoDB, where other characters than letters, digits and underscores are coded:
+/// those of ASCII by four hexadecimal digits. `None` where there are others.
+fn file_name(table: &TableName) -> Option<String> {
+    let mut coded = String::new();
+    for (part, before) in [(&table.database, ""), (&table.table, "/")] {
+        coded.push_str(before);
+        for letter in part.chars() {
+            match letter {
+                'a'..='z' | 'A'..='Z' | '0'..='9' | '_' => coded.push(letter),
+                letter if letter.is_ascii() => {
+                    coded.push_str(&format!("@{:04x}", u32::from(letter)));
+                }
+                _ => return None,
+            }
+        }
     }
-    let name = format!("{}/{}", table.database, table.table);
-    let partition = format!("{name}#p#");
-    format!("NAME = {} OR LEFT(NAME, {}) = {}", string(&name), partition.len(), string(&partition))
+    Some(coded)
 }
 
 fn missing_right(error: ConnError, facts: &ServerFacts) -> MySqlLoadError {
@@ -154,32 +216,49 @@ fn missing_right(error: ConnError, facts: &ServerFacts) -> MySqlLoadError {
 mod tests {
     use super::*;
 
+    /// Each as `definition number`.
     fn print(traces: &[&str]) -> Footprint {
-        Footprint(traces.iter().map(|trace| (*trace).to_owned()).collect())
+        let trace = |text: &&str| {
+            let (definition, numbers) = text.split_once(' ').unwrap_or(("", ""));
+            Trace { definition: definition.to_owned(), numbers: numbers.to_owned() }
+        };
+        Footprint(traces.iter().map(trace).collect())
     }
 
     #[test]
     fn progress_is_told_by_the_tables_that_changed() {
+        let nothing = || Progress::Nothing { surely: true };
         for (before, now, progress) in [
-            (&["a 1"][..], &["a 1"][..], Progress::Nothing),
+            (&["a 1"][..], &["a 1"][..], nothing()),
             (&["a 1"], &["a 2"], Progress::All),
             (&["-"], &["a 1"], Progress::All),
-            (&["-"], &["-"], Progress::Nothing),
+            (&["-"], &["-"], nothing()),
             // A swap by way of a third name.
             (&["a 1", "-", "a 2", "a 1", "-"], &["a 2", "-", "a 1", "a 2", "-"], Progress::All),
             (&["a 1", "a 2", "-"], &["-", "a 2", "-"], Progress::Without(vec![1])),
+            // Without numbers nobody knows.
+            (&["a "], &["a "], Progress::Nothing { surely: false }),
         ] {
-            assert_eq!(print(now).progress_since(&print(before)), progress, "{before:?} {now:?}");
-            let stored = Footprint::from_text(&print(before).to_text());
-            assert_eq!(stored, print(before));
+            let (before, now) = (print(before), print(now));
+            assert_eq!(now.progress_since(&before, true), progress, "{before:?} {now:?}");
+            assert_eq!(Footprint::from_text(&before.to_text()), before);
         }
+    }
+
+    #[test]
+    fn on_another_server_only_definitions_mean_something() {
+        let progress =
+            |before: &str, now: &str| print(&[now]).progress_since(&print(&[before]), false);
+        assert_eq!(progress("a 1", "a 7"), Progress::Nothing { surely: false });
+        assert_eq!(progress("a 1", "b 7"), Progress::All);
     }
 
     #[test]
     fn a_definition_does_not_change_by_new_rows() {
         let table = |counter: &str| {
             format!(
-                "CREATE TABLE `t` (\n  `a` int COMMENT ' AUTO_INCREMENT=7'\n) ENGINE=InnoDB{counter} X=1"
+                "CREATE TABLE `t` (\n  `a` int COMMENT ' AUTO_INCREMENT=7'\n) \
+                 ENGINE=InnoDB{counter} X=1"
             )
         };
         assert_eq!(without_counter(&table(" AUTO_INCREMENT=42")), table(""));
@@ -188,10 +267,9 @@ mod tests {
 
     #[test]
     fn tables_are_found_by_their_names_in_innodb() {
-        assert_eq!(
-            own_names(&TableName::new("d_1", "t")),
-            "NAME = 'd_1/t' OR LEFT(NAME, 8) = 'd_1/t#p#'"
-        );
-        assert_eq!(own_names(&TableName::new("d", "ä")), "LOCATE('@', NAME) > 0");
+        let name = |database: &str, table: &str| file_name(&TableName::new(database, table));
+        assert_eq!(name("d_1", "t"), Some("d_1/t".to_owned()));
+        assert_eq!(name("x-y", "a #@$b"), Some("x@002dy/a@0020@0023@0040@0024b".to_owned()));
+        assert_eq!(name("d", "ä"), None);
     }
 }

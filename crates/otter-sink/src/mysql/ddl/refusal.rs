@@ -5,7 +5,7 @@ use std::fmt;
 use super::{Change, refuse};
 use crate::mysql::conn::ServerError;
 use crate::mysql::error::MySqlLoadError;
-use crate::mysql::line::Setback;
+use crate::mysql::names::identifier;
 
 /// Why a pipeline stops in front of a schema change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +21,16 @@ pub enum DdlRefusal {
     FailedAtSource,
     /// Its transaction has several.
     Several,
+    /// It is part of a transaction that comes in fragments.
+    TooLarge,
     /// An earlier process was interrupted with a part of it done.
     HalfDone,
+    /// An earlier process was interrupted, and nobody knows whether it was done.
+    Unknown,
+    /// An earlier process was interrupted at another statement: the mapping was changed since.
+    OtherStatement,
+    /// The server is of another version than the one at which an earlier process was interrupted.
+    OtherVersion,
     /// Its session cannot be had in the target.
     Session {
         /// Why not.
@@ -49,6 +57,22 @@ impl fmt::Display for DdlRefusal {
             Self::Merged => "several tables of the source flow into the one that it changes",
             Self::FailedAtSource => "it failed at the source with a part of it done",
             Self::Several => "its transaction holds several schema changes",
+            Self::TooLarge => {
+                "its rows are more than a pipeline takes at once, so raise memory_mb to more than \
+                 twice their size"
+            }
+            Self::Unknown => {
+                "an earlier try was interrupted, and the target does not tell whether it was \
+                 executed: look at its tables"
+            }
+            Self::OtherStatement => {
+                "an earlier try was interrupted, and was another statement, since the mapping has \
+                 changed: look at the target's tables"
+            }
+            Self::OtherVersion => {
+                "an earlier try was interrupted, and the target is of another version now: look at \
+                 its tables"
+            }
             Self::HalfDone => "an earlier try was interrupted with a part of it done",
             Self::Session { what } => what,
             Self::Target { number, message } => {
@@ -62,35 +86,30 @@ impl fmt::Display for DdlRefusal {
     }
 }
 
-/// What the server's error means: `Err` where nobody knows what became of the statement.
-pub(super) fn meaning(
-    server: &ServerError,
-    change: Change<'_>,
-    account: &str,
-) -> Result<Setback, Setback> {
-    let (_, ddl) = change;
-    Ok(match server.number {
-        1205 | 1213 | 3572 => Setback::Contention,
-        1290 | 1792 | 1836 => MySqlLoadError::ReadOnly { number: server.number }.into(),
-        number @ (1044 | 1142 | 1143 | 1227 | 1370) => {
-            let remedy = format!(
-                "GRANT CREATE, ALTER, DROP, INDEX, REFERENCES ON {}.* TO {account}",
-                ddl.tables.first().map_or(&*ddl.database, |table| &*table.database)
-            );
-            MySqlLoadError::MissingRight { number, remedy }.into()
-        }
-        // Interrupted, or Galera is not ready.
-        1317 | 1047 => return Err(lost(server)),
-        _ if server.ends_session() => return Err(lost(server)),
-        number => {
-            let message = SCHEMA_ERRORS.contains(&number).then(|| server.message().to_owned());
-            refuse(change, DdlRefusal::Target { number, message }).into()
-        }
-    })
+/// Whether nobody knows what became of the statement: it was interrupted, or the server goes down.
+pub(super) fn is_unknown(server: &ServerError) -> bool {
+    matches!(server.number, 1317 | 1047) || server.ends_session()
 }
 
-fn lost(server: &ServerError) -> Setback {
-    MySqlLoadError::Lost { cause: server.to_string() }.into()
+/// What the server's answer to the statement means.
+pub(super) fn meaning(server: &ServerError, change: Change<'_>, account: &str) -> MySqlLoadError {
+    let (_, ddl) = change;
+    match server.number {
+        1205 | 1213 | 3572 => MySqlLoadError::Contention { tries: 1 },
+        1290 | 1792 | 1836 => MySqlLoadError::ReadOnly { number: server.number },
+        number @ (1044 | 1142 | 1143 | 1227 | 1370) => {
+            let schema = ddl.tables.first().map_or(&*ddl.database, |table| &*table.database);
+            let remedy = format!(
+                "GRANT CREATE, ALTER, DROP, INDEX, REFERENCES, INSERT ON {}.* TO {account}",
+                identifier(schema)
+            );
+            MySqlLoadError::MissingRight { number, remedy }
+        }
+        number => {
+            let message = SCHEMA_ERRORS.contains(&number).then(|| server.message().to_owned());
+            refuse(change, DdlRefusal::Target { number, message })
+        }
+    }
 }
 
 /// Errors whose messages name tables, columns, keys and types, and never hold a value (SECRET-1).

@@ -27,6 +27,9 @@ const COMMON_MODES: u64 = 0b1111
 /// MySQL: what it no longer has since 8.0, which are 4, 8 to 17 and NO_AUTO_CREATE_USER.
 const REMOVED_MODES: u64 = 1 << 4 | 0x3_ff00 | 1 << 28;
 
+/// `time_zone` of a session that takes the operating system's.
+const SYSTEM: &str = "SYSTEM";
+
 /// MariaDB: ORACLE and MAXDB give types another meaning.
 const FOREIGN_TYPES: u64 = 1 << 9 | 1 << 12;
 
@@ -47,7 +50,7 @@ pub(super) fn session_text(ddl: &Ddl, to: Flavour) -> Result<String, &'static st
         micros / 1_000_000,
         micros % 1_000_000,
     ));
-    if let Some(zone) = &session.time_zone {
+    if let Some(zone) = session.time_zone.as_ref().filter(|zone| &***zone != SYSTEM) {
         text.push_str(&format!(", time_zone={}", string(zone)));
     }
     if is_about_database && let Some(collation) = &session.server_collation {
@@ -56,17 +59,38 @@ pub(super) fn session_text(ddl: &Ddl, to: Flavour) -> Result<String, &'static st
     Ok(text)
 }
 
+/// The zone of a statement that depends on the zone of the source's operating system, where the
+/// target's is not known to be the same.
+pub(super) fn zone_of_system(
+    session: &DdlSession,
+    target_system: &str,
+) -> Result<bool, &'static str> {
+    if session.time_zone.as_deref() != Some(SYSTEM) {
+        return Ok(false);
+    }
+    match session.system_time_zone.as_deref() {
+        // The loader's own sessions are in UTC.
+        Some("UTC") => Ok(false),
+        Some(source) if source == target_system => Ok(true),
+        Some(_) | None => {
+            Err("its session had time_zone SYSTEM, and the target's system has another \
+             zone than the source's; set time_zone at the source, as in SET GLOBAL time_zone = \
+             '+00:00'")
+        }
+    }
+}
+
 /// Settings that take a right at the target, and so are made only where they differ: the name and
 /// the value.
 pub(super) fn rare_settings(session: &DdlSession, to: Flavour) -> Vec<(&'static str, String)> {
     let mut settings = Vec::new();
-    if let (false, Flavour::MySql) = (session.is_mariadb, to) {
-        if let Some(collation) = &session.utf8mb4_collation {
-            settings.push(("default_collation_for_utf8mb4", collation.to_string()));
-        }
-        if let Some(explicit) = session.explicit_timestamp_defaults {
-            settings.push(("explicit_defaults_for_timestamp", u8::from(explicit).to_string()));
-        }
+    if let (false, Flavour::MySql, Some(collation)) =
+        (session.is_mariadb, to, &session.utf8mb4_collation)
+    {
+        settings.push(("default_collation_for_utf8mb4", collation.to_string()));
+    }
+    if let Some(explicit) = session.explicit_timestamp_defaults {
+        settings.push(("explicit_defaults_for_timestamp", u8::from(explicit).to_string()));
     }
     settings
 }
@@ -110,6 +134,22 @@ mod tests {
             !text.contains("USE") && text.ends_with(", collation_server='latin1_bin'"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn the_zone_of_the_operating_system_is_taken_only_where_it_is_the_same() {
+        let zone = |time_zone: Option<&str>, system: Option<&str>| {
+            let mut session = DdlSession::default();
+            session.time_zone = time_zone.map(Into::into);
+            session.system_time_zone = system.map(Into::into);
+            zone_of_system(&session, "CET")
+        };
+        assert_eq!(zone(None, None), Ok(false));
+        assert_eq!(zone(Some("+02:00"), None), Ok(false));
+        assert_eq!(zone(Some("SYSTEM"), Some("UTC")), Ok(false));
+        assert_eq!(zone(Some("SYSTEM"), Some("CET")), Ok(true));
+        assert!(zone(Some("SYSTEM"), Some("EST")).is_err());
+        assert!(zone(Some("SYSTEM"), None).is_err());
     }
 
     #[test]

@@ -10,6 +10,10 @@ use crate::mysql::names::string;
 pub(crate) struct Intent {
     /// Where its transaction begins at the source.
     pub(crate) place: String,
+    /// The statement as the target was to execute it.
+    pub(crate) statement: String,
+    /// Which server that was.
+    pub(crate) server: String,
     pub(crate) footprint: String,
 }
 
@@ -19,13 +23,14 @@ impl Store {
         conn: &mut dyn ApplyConn,
     ) -> Result<Option<Intent>, MySqlLoadError> {
         let text = format!(
-            "SELECT `place`, `footprint` FROM {} WHERE `pipeline` = {}",
+            "SELECT `place`, `statement`, `server`, `footprint` FROM {} WHERE `pipeline` = {}",
             self.ddl, self.pipeline
         );
         let rows = conn.query(&text).await.map_err(MySqlLoadError::plain)?;
         let row = rows.into_iter().next().map(Vec::into_iter);
         let intent = row.and_then(|mut cells| {
-            Some(Intent { place: cells.next()??, footprint: cells.next()?? })
+            let mut next = || cells.next()?;
+            Some(Intent { place: next()?, statement: next()?, server: next()?, footprint: next()? })
         });
         Ok(intent)
     }
@@ -43,16 +48,19 @@ impl Store {
             return Err(MySqlLoadError::CheckpointMoved);
         }
         let text = format!(
-            "REPLACE INTO {} (`pipeline`, `place`, `footprint`) VALUES ({}, {}, {}); COMMIT",
+            "REPLACE INTO {} (`pipeline`, `place`, `statement`, `server`, `footprint`) \
+             VALUES ({}, {}, {}, {}, {}); COMMIT",
             self.ddl,
             self.pipeline,
             string(&intent.place),
+            string(&intent.statement),
+            string(&intent.server),
             string(&intent.footprint),
         );
         conn.query(&text).await.map(drop).map_err(MySqlLoadError::plain)
     }
 
-    /// Forgets the intent: its statement was refused, and so has done nothing.
+    /// Forgets the intent: its statement has done nothing.
     pub(crate) async fn forget_intent(
         &self,
         conn: &mut dyn ApplyConn,

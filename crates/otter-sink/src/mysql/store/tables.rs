@@ -52,6 +52,8 @@ impl Store {
             format!(
                 "CREATE TABLE IF NOT EXISTS {} ({pipeline}, \
                  `place` LONGTEXT NOT NULL, \
+                 `statement` LONGTEXT NOT NULL, \
+                 `server` LONGTEXT NOT NULL, \
                  `footprint` LONGTEXT NOT NULL, \
                  PRIMARY KEY (`pipeline`)) {tail}",
                 self.ddl,
