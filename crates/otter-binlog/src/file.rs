@@ -17,7 +17,7 @@ use frames::Frames;
 
 use crate::event::compressed::inflate_event;
 use crate::event::payload::Payload;
-use crate::event::rows::{NO_TABLE, RowsHead, classify, is_compressed, table_id};
+use crate::event::rows::{RowsHead, classify, is_compressed, is_dummy, table_id};
 use crate::event::table_map::{TableMap, split_id};
 use crate::event::{EventError, EventKind, Format, RawEvent};
 use crate::row::RowReader;
@@ -139,7 +139,7 @@ impl Decoder {
             return Err(FileError::Encrypted);
         } else if classify(kind).is_some() {
             let id = table_id(event, &self.format).map_err(fail)?;
-            if id != NO_TABLE {
+            if !is_dummy(event, id, &self.format).map_err(fail)? {
                 rows = Some(self.rows(event, id, place)?);
             }
         }

@@ -86,3 +86,25 @@ fn events_of_a_compressed_transaction_come_behind_it_one_by_one() {
         [(15, None), (40, None), (19, None), (rows, Some(3)), (0, Some(1)), (rows, Some(2))]
     );
 }
+
+#[test]
+fn the_id_of_no_table_may_be_that_of_a_real_one() {
+    let with_id = |mut event: Vec<u8>| {
+        event[19..22].copy_from_slice(&[0xff; 3]);
+        event
+    };
+    let dummy = [0xff, 0xff, 0xff, 0, 0, 0, 1, 0, 2, 0, 1, 1];
+    let dummy = EventBytes::new(EventKind::WRITE_ROWS, &dummy).plain();
+    let rows = with_id(narrow_rows(3));
+    let mut file = file(1 << 20, &[dummy.clone(), rows.clone(), with_id(map(248)), rows, dummy]);
+    let mut counts = Vec::new();
+    loop {
+        match file.next_event() {
+            Ok(Some(event)) => counts.push(event.rows.map(|rows| rows.row_count())),
+            Ok(None) => break,
+            // Rows of a table that is not known.
+            Err(_) => counts.push(Some(0)),
+        }
+    }
+    assert_eq!(counts, [None, None, Some(0), None, Some(3), None]);
+}

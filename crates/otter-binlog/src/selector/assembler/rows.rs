@@ -7,7 +7,7 @@ use otter_core::{Event, Origin, RowArenaBuilder, RowKind, RowsEvent, Table, Valu
 use super::{Assembler, Seal, WantedTable};
 use crate::event::RawEvent;
 use crate::event::compressed::inflate_event;
-use crate::event::rows::{NO_TABLE, RowsHead, is_compressed, table_id};
+use crate::event::rows::{RowsHead, is_compressed, is_dummy, table_id};
 use crate::event::table_map::{TableMap, split_id};
 use crate::row::{RowPlan, RowReader};
 use crate::schema::{Outlook, outlook};
@@ -90,9 +90,9 @@ impl Assembler {
 
     pub(super) fn on_rows(&mut self, event: &RawEvent<'_>, seal: &Seal) -> Result<(), SelectError> {
         let kind = event.header.kind;
-        let id =
-            table_id(event, &self.format).map_err(|source| self.unreadable(seal, kind, source))?;
-        if id == NO_TABLE {
+        let unreadable = |source| self.unreadable(seal, kind, source);
+        let id = table_id(event, &self.format).map_err(unreadable)?;
+        if is_dummy(event, id, &self.format).map_err(unreadable)? {
             return Ok(());
         }
         let out_of_place =

@@ -101,13 +101,17 @@ impl Stream {
     }
 
     pub(super) fn map(&mut self, id: u8, database: &str, table: &str) -> Result<(), SelectError> {
+        self.map_wide([id, 0, 0, 0, 0, 0], database, table)
+    }
+
+    fn map_wide(&mut self, id: [u8; 6], database: &str, table: &str) -> Result<(), SelectError> {
         let rest = table_map(
             (database, table),
             &[(3, &[]), (15, &[100, 0])],
             &[0],
             &[(1, &[0]), (2, &[45]), (4, b"\x02id\x06origin"), (8, &[0])],
         );
-        self.send(EventKind::TABLE_MAP, &[&[id, 0, 0, 0, 0, 0][..], &rest].concat())
+        self.send(EventKind::TABLE_MAP, &[&id[..], &rest].concat())
     }
 
     pub(super) fn insert(&mut self, id: u8, rows: &[(i32, &str)]) -> Result<(), SelectError> {
@@ -407,6 +411,28 @@ fn events_out_of_place_are_refused() {
     refuses(|it| it.send(EventKind::INCIDENT, &[1, 0]), "(incident 1)");
     refuses(|it| it.send(EventKind::EXECUTE_LOAD_QUERY, &[0; 40]), "LOAD DATA");
     refuses(|it| it.query("mysql", "INSERT INTO shop.item VALUES (1)"), "INSERT statement");
+}
+
+#[test]
+fn the_id_of_no_table_may_be_that_of_a_real_one() {
+    const ID: [u8; 6] = [0xff, 0xff, 0xff, 0, 0, 0];
+    let rows = [&ID[..], &inserted(0, &[(1, "a")])[6..]].concat();
+    let dummy = [&ID[..], &[1, 0, 2, 0, 1, 1]].concat();
+    let begun = || {
+        let mut stream = Stream::new(begin(options(), BUDGET, None));
+        stream.gtid(1).unwrap();
+        stream.query("shop", "BEGIN").unwrap();
+        stream.send(EventKind::WRITE_ROWS, &dummy).unwrap();
+        stream
+    };
+    let error = begun().send(EventKind::WRITE_ROWS, &rows).unwrap_err();
+    assert!(matches!(error, SelectError::OutOfPlace { .. }), "{error}");
+    let mut stream = begun();
+    stream.map_wide(ID, "shop", "item").unwrap();
+    stream.send(EventKind::WRITE_ROWS, &rows).unwrap();
+    stream.send(EventKind::WRITE_ROWS, &dummy).unwrap();
+    stream.commit().unwrap();
+    assert_eq!(ids(&stream.cut()), [1]);
 }
 
 #[test]
