@@ -21,7 +21,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let start = arguments.next().unwrap_or_else(|| "now".to_owned()).parse()?;
     let count = arguments.next().map_or(Ok(usize::MAX), |count| count.parse())?;
 
-    let options = SelectorOptions::new(source.parse()?, Arc::new(|_| true));
+    let options = SelectorOptions::for_reader(source.parse()?, Arc::new(|_| true));
     let mut transactions = LiveReader::open(options, &start).await?.into_stream().take(count);
     while let Some(transaction) = transactions.next().await {
         let transaction = transaction?;

@@ -286,6 +286,31 @@ async fn files_are_printed_as_their_server_is() {
 }
 
 #[tokio::test]
+async fn a_schema_named_as_otters_own_is_printed_like_any_other() {
+    for flavor in FLAVORS {
+        let server = testbed::server(flavor).source().arg("--binlog-row-metadata=FULL");
+        let server = server.start().await;
+        testbed::execute(
+            &server,
+            "CREATE DATABASE otter; CREATE TABLE otter.mark (origin VARCHAR(9) PRIMARY KEY);
+             CREATE TABLE otter.animal (id INT PRIMARY KEY); INSERT INTO otter.mark VALUES ('a');
+             INSERT INTO otter.animal VALUES (7)",
+        )
+        .await;
+        let live = tail(&server, &["--until", "now"]).await;
+        let files = tail_files(server.data_dir(), &[]).await;
+        for ended in [live, files] {
+            assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+            let lines: Vec<Value> =
+                ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            let [.., mark, animal] = &lines[..] else { panic!("{}", ended.stdout) };
+            assert_eq!((lines.len(), &mark["data"]["origin"]), (5, &json!("a")), "{flavor}");
+            assert_eq!(animal["data"], json!({"id": 7}), "{flavor}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn printing_ends_at_a_place_a_set_or_a_time() {
     for flavor in FLAVORS {
         let server = changed_in_files(flavor).await;

@@ -36,7 +36,6 @@ struct Read {
 fn read(path: &Path, parallel: Option<ParallelOptions>) -> Read {
     let mut read = Read::default();
     let mut options = ReadOptions::new(|_| true);
-    options.own_schema = "(none)".to_owned();
     // Each transaction in a batch of its own, so that the position behind each is told.
     options.batch_bytes = 0;
     let opened = BinlogFiles::find(path)

@@ -89,9 +89,7 @@ fn transactions_hold_the_rows_that_the_events_hold() {
     for path in paths() {
         let full = folder().join(&path);
         let events = events(&fs::read(&full).unwrap());
-        let mut options = ReadOptions::new(|_| true);
-        options.own_schema = "(none)".to_owned();
-        let read = transactions(&full, options);
+        let read = transactions(&full, ReadOptions::new(|_| true));
         let until = read.end.unwrap_or(u64::MAX);
         let expected: usize =
             events.iter().filter(|(offset, _)| *offset < until).map(|(_, rows)| rows).sum();

@@ -125,7 +125,7 @@ fn selector_options(config: &PipelineConfig) -> SelectorOptions {
     let mappings = config.mappings.clone();
     let mut options = SelectorOptions::new(config.from.url.clone(), mappings.filter());
     options.databases = Arc::new(move |database| mappings.touches_database(database));
-    options.own_schema = SCHEMA.to_owned();
+    options.own_schema = Some(SCHEMA.to_owned());
     options.max_event = config.limits.max_event_bytes;
     options
 }

@@ -141,7 +141,7 @@ pub(crate) async fn tail(options: TailOptions) -> Exit {
 async fn follow(url: DatabaseUrl, extent: Extent, mut printer: Printer) -> Result<(), Failure> {
     let Extent { from, until, tables } = extent;
     let wanted = Wanted::of(tables);
-    let mut options = SelectorOptions::new(url, wanted.tables);
+    let mut options = SelectorOptions::for_reader(url, wanted.tables);
     options.databases = wanted.databases.unwrap_or(options.databases);
     let mut selector = BinlogSelector::new(options.clone());
     let mut reached = selector.locate(&from.unwrap_or(Start::Now)).await?;

@@ -13,7 +13,7 @@ use otter_tests::testbed::{self, FLAVORS};
 use otter_tests::wait::wait_until;
 use tokio::time::timeout;
 
-use super::support::{DEADLINE, options, show};
+use super::support::{DEADLINE, options, reading, show};
 
 const TABLES: &str = "CREATE DATABASE shop; CREATE DATABASE other;
     CREATE TABLE shop.item (id INT PRIMARY KEY, name VARCHAR(100), price DECIMAL(8, 2),
@@ -187,7 +187,7 @@ async fn transactions_of_a_live_server_come_one_by_one_and_waiting_loses_none() 
     for flavor in FLAVORS {
         let server = written(flavor, "FULL").await;
         let all_told = told(&filed(&server, &Start::Earliest));
-        let mut reader = LiveReader::open(options(&server), &Start::Earliest).await.unwrap();
+        let mut reader = LiveReader::open(reading(&server), &Start::Earliest).await.unwrap();
         let mut read = Vec::new();
         while read.len() < all_told.len() {
             // A wait that is given up takes nothing with it.

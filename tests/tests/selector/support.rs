@@ -24,6 +24,15 @@ pub(crate) fn options(server: &Server) -> SelectorOptions {
     options
 }
 
+/// The same for whoever only reads.
+pub(crate) fn reading(server: &Server) -> SelectorOptions {
+    let url = server.url().parse().unwrap();
+    let mut options =
+        SelectorOptions::for_reader(url, Arc::new(|table| &*table.database == "shop"));
+    options.databases = Arc::new(|database| database == "shop");
+    options
+}
+
 /// A selector that stands at the end of the source's binlog.
 pub(crate) async fn open_now(options: SelectorOptions) -> BinlogSelector {
     let mut selector = BinlogSelector::new(options);

@@ -24,7 +24,8 @@ const ROOM: usize = 64 << 20;
 ///
 /// # async fn run() -> otter_core::Result<()> {
 /// let url = "mysql://otter:secret@127.0.0.1:3306".parse().expect("the URL is right");
-/// let options = SelectorOptions::new(url, std::sync::Arc::new(|table| &*table.database == "shop"));
+/// let shop = std::sync::Arc::new(|table: &otter_core::TableName| &*table.database == "shop");
+/// let options = SelectorOptions::for_reader(url, shop);
 /// let mut reader = LiveReader::open(options, &Start::Now).await?;
 /// loop {
 ///     let transaction = reader.next_transaction().await?;
@@ -42,6 +43,7 @@ pub struct LiveReader {
 
 impl LiveReader {
     /// Connects and begins at a start; a time is found by binary search over the server's files.
+    /// Options [`for_reader`](SelectorOptions::for_reader) hide nothing.
     ///
     /// # Errors
     /// As [`Select::locate`] and [`Select::open`].

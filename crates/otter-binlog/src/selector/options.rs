@@ -11,7 +11,7 @@ pub type TableFilter = Arc<dyn Fn(&TableName) -> bool + Send + Sync>;
 /// Which databases may hold wanted tables.
 pub type DatabaseFilter = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
-/// The schema that holds Otter's own tables unless another is named.
+/// The schema that holds the own tables of a pipeline unless another is named.
 pub const OWN_SCHEMA: &str = "otter";
 
 const MARK_TABLE: &str = "mark";
@@ -33,8 +33,9 @@ pub struct SelectorOptions {
     /// Which databases may hold wanted tables: DDL on a whole database is reported only for
     /// these. All but the server's own until set.
     pub databases: DatabaseFilter,
-    /// The schema of Otter's own tables, whose rows are never forwarded.
-    pub own_schema: String,
+    /// The schema of Otter's own tables, whose rows are never forwarded; `None` for a reader, from
+    /// which nothing is hidden.
+    pub own_schema: Option<String>,
     /// The table in `own_schema` whose column `origin` signs a transaction.
     pub mark_table: String,
     /// Where the source's schema is remembered between runs. One per pipeline; in memory until
@@ -55,14 +56,21 @@ pub struct SelectorOptions {
 }
 
 impl SelectorOptions {
-    /// The usual options for these tables of this source.
+    /// The usual options of a pipeline for these tables of this source.
     #[must_use]
     pub fn new(url: DatabaseUrl, filter: TableFilter) -> Self {
+        Self { own_schema: Some(OWN_SCHEMA.to_owned()), ..Self::for_reader(url, filter) }
+    }
+
+    /// The usual options of whoever only reads these tables of this source, and writes them to no
+    /// target: nothing is hidden, the tables of a schema named `otter` neither.
+    #[must_use]
+    pub fn for_reader(url: DatabaseUrl, filter: TableFilter) -> Self {
         Self {
             url,
             filter,
             databases: Arc::new(is_of_users),
-            own_schema: OWN_SCHEMA.to_owned(),
+            own_schema: None,
             mark_table: MARK_TABLE.to_owned(),
             schema_log: Arc::new(MemorySchemaLog::new()),
             batch_bytes: BATCH_BYTES,
@@ -91,8 +99,9 @@ pub struct ReadOptions {
     /// Which databases may hold wanted tables: DDL on a whole database is reported only for
     /// these. All but the server's own until set.
     pub databases: DatabaseFilter,
-    /// The schema of Otter's own tables, whose rows are never given.
-    pub own_schema: String,
+    /// The schema of Otter's own tables, whose rows are then never given. `None` until set:
+    /// nothing is hidden, and no transaction tells its [`origin`](otter_core::Transaction::origin).
+    pub own_schema: Option<String>,
     /// The table in `own_schema` whose column `origin` signs a transaction.
     pub mark_table: String,
     /// A batch ends with the transaction that brings it to this many bytes.
@@ -112,13 +121,18 @@ impl ReadOptions {
         Self {
             filter: Arc::new(filter),
             databases: Arc::new(is_of_users),
-            own_schema: OWN_SCHEMA.to_owned(),
+            own_schema: None,
             mark_table: MARK_TABLE.to_owned(),
             batch_bytes: BATCH_BYTES,
             batch_rows: BATCH_ROWS,
             fragment_bytes: FRAGMENT_BYTES,
             max_event: MAX_EVENT,
         }
+    }
+
+    /// Whether a database is the one of Otter's own tables.
+    pub(crate) fn is_own(&self, database: &str) -> bool {
+        self.own_schema.as_deref() == Some(database)
     }
 }
 

@@ -152,7 +152,7 @@ impl Assembler {
     fn may_hold_tables(&self, database: &str) -> bool {
         !database.is_empty()
             && !SYSTEM_SCHEMAS.contains(&database)
-            && database != self.options.own_schema
+            && !self.options.is_own(database)
             && (self.options.databases)(database)
     }
 
@@ -181,7 +181,7 @@ impl Assembler {
             self.stale.add(&tables);
         }
         let concerns = tables.iter().any(|table| {
-            *table.database != *self.options.own_schema && (self.options.filter)(table)
+            !self.options.is_own(&table.database) && (self.options.filter)(table)
         });
         if concerns { self.push_ddl(event, seal, kind, tables, spoken) } else { Ok(()) }
     }

@@ -64,7 +64,7 @@ impl Assembler {
             return Ok(());
         }
         let name = TableMap::parse_name(rest).map_err(fail)?;
-        let is_own = *name.database == *self.options.own_schema;
+        let is_own = self.options.is_own(&name.database);
         let is_mark = is_own && *name.table == *self.options.mark_table;
         if is_own && !is_mark {
             self.tables.insert(id, rest.into(), Use::Own);

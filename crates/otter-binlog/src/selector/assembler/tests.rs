@@ -462,6 +462,21 @@ fn a_mark_signs_its_transaction() {
 }
 
 #[test]
+fn a_reader_is_shown_the_own_tables_of_a_pipeline() {
+    let options = SelectorOptions::for_reader(options().url, Arc::new(|_| true));
+    let mut stream = Stream::new(begin(options, BUDGET, None));
+    stream.gtid(1).unwrap();
+    stream.query("", "BEGIN").unwrap();
+    for (id, table) in [(5, "mark"), (6, "checkpoint")] {
+        stream.map(id, "otter", table).unwrap();
+        stream.insert(id, &[(i32::from(id), "site")]).unwrap();
+    }
+    stream.commit().unwrap();
+    let batch = stream.cut();
+    assert_eq!((ids(&batch), &batch.transactions[0].origin), (vec![5, 6], &None));
+}
+
+#[test]
 fn no_row_value_shows_in_debug_output() {
     let mut stream = Stream::new(begin(options(), BUDGET, None));
     stream.gtid(1).unwrap();
