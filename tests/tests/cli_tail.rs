@@ -186,11 +186,9 @@ async fn every_kind_of_value_has_its_form_with_and_without_metadata() {
 #[tokio::test]
 async fn an_image_that_leaves_columns_out_still_tells_the_key() {
     for flavor in FLAVORS {
-        let server = testbed::server(flavor).source().start().await;
-        let statements = format!(
-            "SET SESSION binlog_row_image = MINIMAL; {CHANGES};
-            UPDATE shop.item SET id = 5, price = 3"
-        );
+        let server = testbed::server(flavor).source().arg("--binlog-row-image=MINIMAL");
+        let server = server.start().await;
+        let statements = format!("{CHANGES}; UPDATE shop.item SET id = 5, price = 3");
         testbed::execute(&server, &statements).await;
         let ended = tail(&server, &["--table", "shop.item", "--count", "7"]).await;
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
@@ -203,6 +201,23 @@ async fn an_image_that_leaves_columns_out_still_tells_the_key() {
         assert_eq!(moved["data"], json!({"id": 5, "price": 3.0}), "{flavor}");
         assert_eq!(moved["old"], json!({"id": 1}), "{flavor}");
     }
+}
+
+#[tokio::test]
+async fn a_server_that_may_log_statements_is_read_with_a_warning() {
+    let server = testbed::server(Flavor::MariaDb).source().arg("--binlog-format=MIXED");
+    let server = server.start().await;
+    testbed::execute(&server, &format!("SET SESSION binlog_format = ROW; {CHANGES}")).await;
+    testbed::execute(&server, "INSERT INTO shop.item (id) VALUES (99)").await;
+    let ended = tail(&server, &[]).await;
+    assert_eq!(ended.code, Some(3), "{}", ended.stderr);
+    assert_eq!(ended.stdout.lines().filter(|line| line.contains("\"item\"")).count(), 4);
+    let [warning, error] = &ended.stderr.lines().collect::<Vec<_>>()[..] else {
+        panic!("{}", ended.stderr)
+    };
+    assert!(warning.contains("WARN") && warning.contains("MIXED"), "{warning}");
+    assert!(error.contains("error: ") && error.contains("INSERT statement at"), "{error}");
+    assert!(!ended.stderr.contains("99"), "{}", ended.stderr);
 }
 
 #[tokio::test]

@@ -37,7 +37,9 @@ pub use crate::row::{ImageError, ValueError};
 pub use crate::schema::SchemaError;
 pub use error::SelectError;
 use lessons::Lessons;
-pub use options::{DatabaseFilter, OWN_SCHEMA, ReadOptions, SelectorOptions, TableFilter};
+pub use options::{
+    DatabaseFilter, OWN_SCHEMA, ReadOptions, RowsNeeded, SelectorOptions, TableFilter,
+};
 use session::Session;
 pub(crate) use status::binlog_end_for_trial;
 

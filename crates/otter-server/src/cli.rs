@@ -233,6 +233,7 @@ async fn answer(command: Command) -> Exit {
             crate::demo::demo(options).await
         }
         Command::Tail(args) => {
+            logs::start(LogFormat::Text, LogLevel::Warn);
             let Some(source) = tail_source(&args) else { return Exit::Usage };
             let TailArgs { from, until, tables, count, pretty, .. } = *args;
             let extent = Extent { from, until, tables };

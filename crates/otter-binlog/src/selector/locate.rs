@@ -18,7 +18,7 @@ pub(super) async fn locate(
 ) -> Result<Position, SelectError> {
     let mut connection = Connection::connect(&options.url).await?;
     let info = connection.server_info().await?;
-    super::checks::check(&info)?;
+    super::checks::check(&info, options.rows_needed)?;
     let place = match start {
         Start::Now => {
             let place = now(&mut connection, &info).await?;

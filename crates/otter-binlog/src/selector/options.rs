@@ -22,6 +22,18 @@ const FRAGMENT_BYTES: usize = 4 << 20;
 /// A row of the default max_allowed_packet of 64 MiB just fits.
 const MAX_EVENT: usize = 64 << 20;
 
+/// What the source's global settings must make its binlog tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowsNeeded {
+    /// Whole rows, for whoever writes them to a target. A source whose `binlog_format` is not ROW
+    /// or whose `binlog_row_image` is not FULL is refused at once.
+    Whole,
+    /// What there is, for whoever only reads. Rows lack what `binlog_row_image` MINIMAL or NOBLOB
+    /// leaves out. With `binlog_format` STATEMENT or MIXED a warning is logged, and a statement
+    /// that was not logged as rows still ends the reading. FULL_NODUP is refused.
+    AsLogged,
+}
+
 /// The options of a [`BinlogSelector`](super::BinlogSelector). Start from
 /// [`SelectorOptions::new`] and change what differs.
 #[derive(Clone)]
@@ -38,6 +50,8 @@ pub struct SelectorOptions {
     pub own_schema: Option<String>,
     /// The table in `own_schema` whose column `origin` signs a transaction.
     pub mark_table: String,
+    /// Whether the source must log whole rows.
+    pub rows_needed: RowsNeeded,
     /// Where the source's schema is remembered between runs. One per pipeline; in memory until
     /// set, so that a new process knows only the schema of its start.
     pub schema_log: Arc<dyn SchemaLog>,
@@ -59,11 +73,16 @@ impl SelectorOptions {
     /// The usual options of a pipeline for these tables of this source.
     #[must_use]
     pub fn new(url: DatabaseUrl, filter: TableFilter) -> Self {
-        Self { own_schema: Some(OWN_SCHEMA.to_owned()), ..Self::for_reader(url, filter) }
+        Self {
+            own_schema: Some(OWN_SCHEMA.to_owned()),
+            rows_needed: RowsNeeded::Whole,
+            ..Self::for_reader(url, filter)
+        }
     }
 
     /// The usual options of whoever only reads these tables of this source, and writes them to no
-    /// target: nothing is hidden, the tables of a schema named `otter` neither.
+    /// target: nothing is hidden, the tables of a schema named `otter` neither, and rows need not be
+    /// whole.
     #[must_use]
     pub fn for_reader(url: DatabaseUrl, filter: TableFilter) -> Self {
         Self {
@@ -72,6 +91,7 @@ impl SelectorOptions {
             databases: Arc::new(is_of_users),
             own_schema: None,
             mark_table: MARK_TABLE.to_owned(),
+            rows_needed: RowsNeeded::AsLogged,
             schema_log: Arc::new(MemorySchemaLog::new()),
             batch_bytes: BATCH_BYTES,
             batch_rows: BATCH_ROWS,

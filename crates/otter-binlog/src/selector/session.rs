@@ -48,7 +48,8 @@ impl Session {
     ) -> Result<Self, SelectError> {
         let mut connection = Connection::connect(&options.url).await?;
         let info = connection.server_info().await?;
-        super::checks::check(&info)?;
+        super::checks::check(&info, options.rows_needed)?;
+        super::checks::warn_of(&info, options.rows_needed);
         let Opening { start, expected, facts, is_lost_when_idle } =
             open_at(&mut connection, &info, from).await?;
         let mut request = DumpRequest::new(start);

@@ -180,9 +180,9 @@ impl Assembler {
         if self.expected.is_none() {
             self.stale.add(&tables);
         }
-        let concerns = tables.iter().any(|table| {
-            !self.options.is_own(&table.database) && (self.options.filter)(table)
-        });
+        let concerns = tables
+            .iter()
+            .any(|table| !self.options.is_own(&table.database) && (self.options.filter)(table));
         if concerns { self.push_ddl(event, seal, kind, tables, spoken) } else { Ok(()) }
     }
 
