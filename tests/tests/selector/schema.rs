@@ -1,7 +1,7 @@
 //! Definitions over time: with full metadata from the rows themselves, otherwise from the source's
 //! schema of now, checked against each table map.
 
-use otter_core::{Budget, ColumnType, Event, Select, Start};
+use otter_core::{Budget, ColumnType, Event, Fault, Select, Start};
 use otter_server::sandbox::{Flavor, Server};
 use otter_tests::testbed::{self, FLAVORS};
 
@@ -9,7 +9,7 @@ use otter_binlog::preflight::{check_source, source_tables};
 use otter_binlog::selector::BinlogSelector;
 use otter_core::Verdict;
 
-use super::support::{BUDGET, open_now, options, show, transactions};
+use super::support::{BUDGET, failure, open_now, options, reading, show, transactions};
 
 const TABLE: &str = "CREATE DATABASE shop; CREATE TABLE shop.item \
     (id INT UNSIGNED PRIMARY KEY, name VARCHAR(100), state ENUM('new','it''s','b\\\\c') NOT NULL)";
@@ -39,6 +39,76 @@ async fn rows_of_before_an_alter_are_read_after_it_with_full_metadata() {
         assert_eq!(show(&read[0]), "insert shop.item 4000000000,a,1");
         assert_eq!(show(&read[2]), "insert shop.item 1,2,1");
     }
+}
+
+/// Each statement, and its row where it has one. In between the meaning of 16 bytes changes, of
+/// which the binlog tells nothing but the ALTER.
+const SIXTEEN_BYTES: [(&str, &str); 6] = [
+    ("CREATE TABLE shop.u (id INT PRIMARY KEY, c BINARY(16))", ""),
+    ("INSERT INTO shop.u VALUES (1, '0123456789abcdef')", "1,30313233343536373839616263646566"),
+    ("ALTER TABLE shop.u MODIFY c UUID", ""),
+    (
+        "INSERT INTO shop.u VALUES (2, '123e4567-e89b-12d3-a456-426655440000')",
+        "2,123e4567-e89b-12d3-a456-426655440000",
+    ),
+    ("ALTER TABLE shop.u MODIFY c BINARY(16)", ""),
+    ("INSERT INTO shop.u VALUES (3, 'fedcba9876543210')", "3,66656463626139383736353433323130"),
+];
+
+#[tokio::test]
+async fn sixteen_bytes_of_mariadb_mean_what_they_meant_when_they_were_written() {
+    let server = source(Flavor::MariaDb, "FULL").await;
+    let mut places = Vec::new();
+    for (statement, _) in SIXTEEN_BYTES {
+        let place = BinlogSelector::new(options(&server)).locate(&Start::Now).await.unwrap();
+        places.push(place);
+        testbed::execute(&server, statement).await;
+    }
+    // Whoever begins before the table was made knows it all along.
+    let mut selector = BinlogSelector::new(options(&server));
+    selector.open(&places[0], &Budget::new(BUDGET)).await.unwrap();
+    let read = transactions(&mut selector, SIXTEEN_BYTES.len()).await;
+    for (transaction, (_, row)) in read.iter().zip(SIXTEEN_BYTES) {
+        let shown = show(transaction);
+        assert!(row.is_empty() || shown == format!("insert shop.u {row}"), "{shown}");
+    }
+    // Whoever begins between is not told what the table was, and guesses nothing.
+    for begin in [1, 3] {
+        for options in [options(&server), reading(&server)] {
+            let mut selector = BinlogSelector::new(options);
+            selector.open(&places[begin], &Budget::new(BUDGET)).await.unwrap();
+            let error = failure(&mut selector).await;
+            assert_eq!(error.fault(), Fault::Poison, "{error}");
+            let words = "`shop.u` was altered, renamed or dropped later";
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    }
+    // Behind the last change the schema of now holds.
+    for options in [options(&server), reading(&server)] {
+        let mut selector = BinlogSelector::new(options);
+        selector.open(&places[5], &Budget::new(BUDGET)).await.unwrap();
+        let read = transactions(&mut selector, 1).await;
+        assert_eq!(show(&read[0]), format!("insert shop.u {}", SIXTEEN_BYTES[5].1));
+    }
+}
+
+/// MariaDB's old formats do not tell whether there are fractions of a second.
+#[tokio::test]
+async fn an_old_fraction_that_was_altered_away_since_is_refused() {
+    let server = testbed::mariadb().source().arg("--binlog-row-metadata=FULL");
+    let server = server.arg("--mysql56-temporal-format=OFF").start().await;
+    let mut selector = BinlogSelector::new(options(&server));
+    let position = selector.locate(&Start::Now).await.unwrap();
+    testbed::execute(
+        &server,
+        "CREATE DATABASE shop; CREATE TABLE shop.d (id INT PRIMARY KEY, at DATETIME(3)); \
+         INSERT INTO shop.d VALUES (1, '2026-01-02 03:04:05.678'); \
+         ALTER TABLE shop.d MODIFY at DATETIME",
+    )
+    .await;
+    selector.open(&position, &Budget::new(BUDGET)).await.unwrap();
+    let error = failure(&mut selector).await;
+    assert!(error.to_string().contains("old format with fractions of a second"), "{error}");
 }
 
 #[tokio::test]

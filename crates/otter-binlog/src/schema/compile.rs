@@ -20,7 +20,7 @@ use crate::row::{Codec, RowPlan};
 pub(crate) enum Outlook {
     /// Nothing.
     Complete,
-    /// The schema tells two types apart that the map does not; without it the plainer is taken.
+    /// The schema of their place: it tells types apart that the map does not.
     Better,
     /// The schema; without it no column has a name.
     Needed,
@@ -67,14 +67,16 @@ pub(crate) fn compile(
     mariadb: bool,
 ) -> Result<RowPlan, SchemaError> {
     let named = map.columns.iter().all(|column| column.facts.name.is_some());
-    if !named && naming == Naming::Real {
-        verify(map, schema)?;
+    match naming {
+        Naming::Real if named => verify_unclear(map, schema, mariadb)?,
+        Naming::Real => verify(map, schema)?,
+        Naming::Numbered => {}
     }
     let mut columns = Vec::with_capacity(map.columns.len());
     let mut codecs = Vec::with_capacity(map.columns.len());
     for (index, logged) in map.columns.iter().enumerate() {
         let now = match &logged.facts.name {
-            // The schema of now is only a hint here, and of use only where it fits.
+            // What the map tells itself need not be the schema's.
             Some(name) => schema.and_then(|it| it.column(name)).filter(|now| fits(logged, now)),
             None => schema.and_then(|it| it.columns.get(index)),
         };
@@ -99,6 +101,32 @@ pub(crate) fn compile(
     let dropped_key = Vec::new();
     let table = Table { name: map.name.clone(), columns, primary_key, dropped_key };
     Ok(RowPlan { table: Arc::new(table), codecs: codecs.into() })
+}
+
+/// What the map does not tell of a column that it names, the schema must.
+fn verify_unclear(
+    map: &TableMap,
+    schema: Option<&SchemaTable>,
+    mariadb: bool,
+) -> Result<(), SchemaError> {
+    for (index, logged) in map.columns.iter().enumerate() {
+        if !is_ambiguous(logged, mariadb) {
+            continue;
+        }
+        let table = || map.name.clone();
+        let schema = schema.ok_or_else(|| SchemaError::Missing { table: table() })?;
+        let name = logged.facts.name.as_deref().unwrap_or_default();
+        let now = schema.column(name);
+        if !now.is_some_and(|now| fits(logged, now)) {
+            return Err(SchemaError::Mismatch {
+                table: table(),
+                ordinal: format!("{} (`{name}`)", index + 1),
+                logged: describe(logged),
+                now: now.map_or_else(|| "nothing of it".to_owned(), |now| now.column_type.clone()),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The schema of now must describe what was logged, column by column.

@@ -4,8 +4,6 @@ use std::sync::Arc;
 
 use otter_core::{Classify, Fault, TableName};
 
-use crate::connection::ConnectionError;
-
 /// Why the rows of a table cannot be understood.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -54,9 +52,9 @@ pub enum SchemaError {
     /// The table was altered behind these rows, and what it was before is not known.
     #[error(
         "`{table}` was altered, renamed or dropped later in the binlog than these rows, which do \
-         not carry their definition, and what it looked like before is not known. Start behind the \
-         change, copying the table again; with SET GLOBAL binlog_row_metadata = FULL on the source \
-         rows carry their definition from then on"
+         not carry their whole definition, and what it looked like before is not known. Start \
+         behind the change, copying the table again; with SET GLOBAL binlog_row_metadata = FULL on \
+         the source rows carry it from then on, all but MariaDB's UUID, INET4 and INET6"
     )]
     ChangedSince {
         /// The table.
@@ -72,15 +70,6 @@ pub enum SchemaError {
         /// What is wrong with the type.
         problem: String,
     },
-    /// The schema cannot be read.
-    #[error("the definition of `{table}` cannot be read")]
-    Read {
-        /// The table, or `*`.
-        table: TableName,
-        /// Why.
-        #[source]
-        source: ConnectionError,
-    },
 }
 
 impl Classify for SchemaError {
@@ -89,9 +78,8 @@ impl Classify for SchemaError {
             Self::Mismatch { .. }
             | Self::Width { .. }
             | Self::Missing { .. }
-            | Self::ChangedSince { .. } => Fault::Poison,
-            Self::Unsupported { .. } => Fault::Poison,
-            Self::Read { source, .. } => source.fault(),
+            | Self::ChangedSince { .. }
+            | Self::Unsupported { .. } => Fault::Poison,
         }
     }
 

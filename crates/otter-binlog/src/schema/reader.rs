@@ -1,16 +1,9 @@
-//! Reads table definitions through an ordinary connection, and remembers them.
+//! Reads table definitions through an ordinary connection.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use otter_core::{Classify, DatabaseUrl, Fault};
 
-use otter_core::{Classify, DatabaseUrl, Fault, TableName};
-
-use super::error::SchemaError;
 use super::information::{COLUMNS, SchemaTable, read_tables};
 use crate::connection::{Connection, ConnectionError, ResultSet};
-
-/// So many definitions are remembered; more tables than that are rarely written at a time.
-const MOST_TABLES: usize = 10_000;
 
 /// Schemas of the server itself. Their tables are never replicated.
 pub(crate) const SYSTEM_SCHEMAS: [&str; 4] =
@@ -21,58 +14,16 @@ pub(crate) const SYSTEM_SCHEMAS: [&str; 4] =
 pub(crate) struct SchemaReader {
     url: DatabaseUrl,
     connection: Option<Connection>,
-    known: HashMap<TableName, Arc<SchemaTable>>,
 }
 
 impl SchemaReader {
     pub(crate) fn new(url: DatabaseUrl) -> Self {
-        Self { url, connection: None, known: HashMap::new() }
-    }
-
-    /// The table as it is now; `None` where there is none.
-    ///
-    /// Cancel safe: a dropped call loses its connection, and the next one opens another.
-    pub(crate) async fn table(
-        &mut self,
-        name: &TableName,
-    ) -> Result<Option<Arc<SchemaTable>>, SchemaError> {
-        if let Some(table) = self.known.get(name) {
-            return Ok(Some(Arc::clone(table)));
-        }
-        let place = format!(
-            "table_schema = {} AND table_name = {}",
-            quote(&name.database),
-            quote(&name.table)
-        );
-        let read = self.read(&place).await;
-        let tables = read.map_err(|source| SchemaError::Read { table: name.clone(), source })?;
-        let Some(table) = tables.into_iter().next() else { return Ok(None) };
-        if self.known.len() >= MOST_TABLES {
-            self.known.clear();
-        }
-        let table = Arc::new(SchemaTable { name: name.clone(), ..table });
-        self.known.insert(name.clone(), Arc::clone(&table));
-        Ok(Some(table))
+        Self { url, connection: None }
     }
 
     /// All base tables of one schema, sorted by name.
     pub(crate) async fn schema(&mut self, name: &str) -> Result<Vec<SchemaTable>, ConnectionError> {
         self.read(&format!("table_schema = {}", quote(name))).await
-    }
-
-    /// Whether the table would be answered from memory.
-    pub(crate) fn knows(&self, name: &TableName) -> bool {
-        self.known.contains_key(name)
-    }
-
-    /// What is known of a table may be wrong from now on.
-    pub(crate) fn forget(&mut self, name: &TableName) {
-        self.known.remove(name);
-    }
-
-    /// Nothing that is known may be relied on any more.
-    pub(crate) fn forget_all(&mut self) {
-        self.known.clear();
     }
 
     async fn read(&mut self, place: &str) -> Result<Vec<SchemaTable>, ConnectionError> {

@@ -33,7 +33,7 @@ use crate::event::payload::Payload;
 use crate::event::pieces::Pieces;
 use crate::event::table_map::TableMap;
 use crate::schema::compile::Naming;
-use crate::schema::{Outlook, SchemaTable, compile};
+use crate::schema::{SchemaTable, compile};
 
 pub(crate) use apart::Apart;
 use batches::{Finished, MOST_TRANSACTIONS};
@@ -59,7 +59,6 @@ pub(crate) struct WantedTable {
     pub(crate) map: TableMap,
     raw: Box<[u8]>,
     is_mark: bool,
-    pub(crate) outlook: Outlook,
     pub(crate) place: otter_core::FilePlace,
 }
 

@@ -6,18 +6,18 @@ use std::time::Duration;
 use otter_core::{Batch, Budget, Position};
 use tokio::time::{Instant, timeout_at};
 
-use super::assembler::{Assembler, Stale};
+use super::assembler::Assembler;
 use super::error::SelectError;
 use super::lessons::Lessons;
 use super::opening::{Opening, open_at};
-use super::options::SelectorOptions;
+use super::options::{RowsNeeded, SelectorOptions};
 use super::survey::{self, Told};
 use super::tracker::Tracker;
-use crate::connection::{Connection, ConnectionError, DumpError, DumpRequest, DumpStream};
+use crate::connection::{Connection, ConnectionError, DumpError, DumpRequest, DumpStream, Flavor};
 use crate::event::EventKind;
 use crate::history::Dialect;
+use crate::schema::SchemaError;
 use crate::schema::tracked::schema_table;
-use crate::schema::{Outlook, SchemaError, SchemaReader};
 
 /// How long the source may take for the next event of the one transaction by which it is
 /// recognised. A server may have to read a whole file for the first.
@@ -29,7 +29,6 @@ pub(super) struct Session {
     options: SelectorOptions,
     dialect: Dialect,
     stream: DumpStream,
-    schema: SchemaReader,
     assembler: Assembler,
     ready: VecDeque<Batch>,
     /// Why reading has ended, once everything read before it is handed out.
@@ -68,7 +67,6 @@ impl Session {
             options: options.clone(),
             dialect: Dialect::of(&info.version),
             stream,
-            schema: SchemaReader::new(options.url.clone()),
             assembler,
             ready: VecDeque::new(),
             failed: None,
@@ -77,7 +75,12 @@ impl Session {
         };
         session.recall(from).await?;
         session.recognise(is_lost_when_idle).await.map_err(other_history)?;
-        if !logs_names {
+        // MariaDB: no metadata tells a UUID from a BINARY(16), so that a pipeline follows the schema
+        // from its beginning on. A reader asks once such rows come: it keeps no log, and would
+        // have to look through all binlogs first.
+        let needs_more =
+            info.flavor() == Flavor::MariaDb && options.rows_needed == RowsNeeded::Whole;
+        if !logs_names || needs_more {
             session.begin_tracking().await?;
         }
         Ok(session)
@@ -222,9 +225,6 @@ impl Session {
     async fn look_up(&mut self) -> Result<(), SelectError> {
         let Some(wanted) = self.assembler.wanted() else { return Ok(()) };
         let (name, place) = (wanted.map.name.clone(), wanted.place.clone());
-        if wanted.outlook == Outlook::Better && self.assembler.tracker().is_none() {
-            return self.look_up_now().await;
-        }
         if self.assembler.tracker().is_none() {
             self.begin_tracking().await?;
             self.assembler.define_as_tracked();
@@ -235,11 +235,7 @@ impl Session {
         let fail = |source: SchemaError| SelectError::Schema { place: place.clone(), source };
         let table = match survey::table_at(&self.options, &name, &at).await? {
             Told::Table(table) => table,
-            Told::ChangedSince if self.wants_names() => {
-                return Err(fail(SchemaError::ChangedSince { table: name }));
-            }
-            // The rows carry their definition but for what the plainer type does not tell.
-            Told::ChangedSince => None,
+            Told::ChangedSince => return Err(fail(SchemaError::ChangedSince { table: name })),
         };
         let known = table.as_ref().and_then(|table| schema_table(&name, table));
         self.assembler.define(known.as_ref())?;
@@ -248,11 +244,6 @@ impl Session {
             tracker.heal(&name, table, &place);
         }
         Ok(())
-    }
-
-    /// Whether the wanted table cannot be read without a definition.
-    fn wants_names(&self) -> bool {
-        self.assembler.wanted().is_some_and(|wanted| wanted.outlook == Outlook::Needed)
     }
 
     /// Takes up the tracked schema where the log knows it at this position.
@@ -299,29 +290,6 @@ impl Session {
         log.append(tracker.pending()).await.map_err(SelectError::SchemaStore)?;
         tracker.set_stored();
         Ok(())
-    }
-
-    /// Asks for the definition of now: a better hint than none for rows that carry their own.
-    async fn look_up_now(&mut self) -> Result<(), SelectError> {
-        match self.assembler.take_stale() {
-            Stale::Nothing => {}
-            Stale::Tables(tables) => tables.iter().for_each(|table| self.schema.forget(table)),
-            Stale::Everything => self.schema.forget_all(),
-        }
-        let Some(wanted) = self.assembler.wanted() else { return Ok(()) };
-        let (name, place) = (wanted.map.name.clone(), wanted.place.clone());
-        let fail = |source: SchemaError| SelectError::Schema { place: place.clone(), source };
-        let was_known = self.schema.knows(&name);
-        let table = self.schema.table(&name).await.map_err(fail)?;
-        match self.assembler.define(table.as_deref()) {
-            // What was remembered may be older than the rows.
-            Err(SelectError::Schema { .. }) if was_known => {
-                self.schema.forget(&name);
-                let table = self.schema.table(&name).await.map_err(fail)?;
-                self.assembler.define(table.as_deref())
-            }
-            result => result,
-        }
     }
 }
 

@@ -95,7 +95,18 @@ fn mariadb_s_uuid_is_told_from_binary_by_the_schema() {
     let uuid = schema(vec![column("u", "uuid", "uuid")]);
     let plan = compile(&map, Some(&uuid), Naming::Real, true).unwrap();
     assert_eq!(plan.codecs[..], [Codec::Address(Address::Uuid)]);
-    let plan = compile(&map, None, Naming::Real, true).unwrap();
+    let binary = SchemaColumn { octets: Some(16), ..column("u", "binary", "binary(16)") };
+    let plan = compile(&map, Some(&schema(vec![binary])), Naming::Real, true).unwrap();
+    assert_eq!(plan.codecs[..], [Codec::Padded { prefix: 1, width: 16 }]);
+
+    // Nothing is guessed where the schema is about something else.
+    let error = compile(&map, None, Naming::Real, true).unwrap_err();
+    assert!(matches!(error, SchemaError::Missing { .. }), "{error}");
+    for other in [column("u", "int", "int"), column("v", "uuid", "uuid")] {
+        let error = compile(&map, Some(&schema(vec![other])), Naming::Real, true).unwrap_err();
+        assert!(matches!(error, SchemaError::Mismatch { .. }), "{error}");
+    }
+    let plan = compile(&map, None, Naming::Numbered, true).unwrap();
     assert_eq!(plan.codecs[..], [Codec::Padded { prefix: 1, width: 16 }]);
 }
 

@@ -75,10 +75,10 @@ impl Assembler {
             return Ok(());
         }
         let map = TableMap::parse(id, rest, self.format.mariadb).map_err(fail)?;
-        let outlook = outlook(&map, self.format.mariadb);
-        let wanted = WantedTable { map, raw: rest.into(), is_mark, outlook, place: place() };
+        let is_complete = outlook(&map, self.format.mariadb) == Outlook::Complete;
+        let wanted = WantedTable { map, raw: rest.into(), is_mark, place: place() };
         let numbered = self.facts.naming == crate::schema::compile::Naming::Numbered;
-        if outlook == Outlook::Complete || numbered {
+        if is_complete || numbered {
             return self.plan(&wanted, None);
         }
         if self.plan_as_tracked(&wanted) {
