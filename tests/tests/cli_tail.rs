@@ -204,6 +204,41 @@ async fn an_image_that_leaves_columns_out_still_tells_the_key() {
 }
 
 #[tokio::test]
+async fn the_last_change_of_a_transaction_in_fragments_carries_its_end_too() {
+    for flavor in FLAVORS {
+        let server = testbed::server(flavor).source().arg("--binlog-row-metadata=FULL");
+        let server = server.start().await;
+        testbed::execute(
+            &server,
+            "CREATE DATABASE shop; CREATE TABLE shop.big (id INT PRIMARY KEY, b LONGBLOB);
+             INSERT INTO shop.big VALUES (1, REPEAT('x', 5 << 20));
+             BEGIN; INSERT INTO shop.big VALUES (2, REPEAT('y', 5 << 20));
+             INSERT INTO shop.big VALUES (3, REPEAT('z', 5 << 20)); COMMIT;
+             INSERT INTO shop.big VALUES (4, '')",
+        )
+        .await;
+        let live = tail(&server, &["--table", "shop.big", "--until", "now"]).await;
+        let files = tail_files(server.data_dir(), &["--table", "shop.big"]).await;
+        for ended in [live, files] {
+            assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+            let told: Vec<(Value, Value)> = ended
+                .stdout
+                .lines()
+                .skip(2)
+                .map(|line| serde_json::from_str::<Value>(line).unwrap())
+                .inspect(|line| assert!(line["server_id"].as_u64() > Some(0), "{flavor}"))
+                .map(|line| (line["data"]["id"].clone(), line["commit"].clone()))
+                .collect();
+            let expected = [(1, json!(true)), (2, Value::Null), (3, json!(true)), (4, json!(true))]
+                .map(|(id, commit)| (json!(id), commit));
+            assert_eq!(told, expected, "{flavor}");
+        }
+        let counted = tail(&server, &["--table", "shop.big", "--count", "4"]).await;
+        assert_eq!(counted.stdout.lines().count(), 4, "{flavor}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_may_log_statements_is_read_with_a_warning() {
     let server = testbed::server(Flavor::MariaDb).source().arg("--binlog-format=MIXED");
     let server = server.start().await;

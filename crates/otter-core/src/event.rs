@@ -48,6 +48,8 @@ pub struct RowsEvent {
     table: Arc<Table>,
     kind: RowKind,
     flags: RowFlags,
+    /// 0 until it is told.
+    server_id: u32,
     arena: Arc<RowArena>,
     first_cell: usize,
     row_count: usize,
@@ -105,13 +107,21 @@ impl RowsEvent {
             return None;
         }
         let flags = RowFlags::default();
-        Some(Self { table, kind, flags, arena, first_cell, row_count, view: None })
+        let view = None;
+        Some(Self { table, kind, flags, server_id: 0, arena, first_cell, row_count, view })
     }
 
     /// The same event with these flags.
     #[must_use]
     pub fn with_flags(mut self, flags: RowFlags) -> Self {
         self.flags = flags;
+        self
+    }
+
+    /// The same event, written first by the server with this id.
+    #[must_use]
+    pub fn with_server_id(mut self, server_id: u32) -> Self {
+        self.server_id = server_id;
         self
     }
 
@@ -196,6 +206,13 @@ impl RowsEvent {
     #[must_use]
     pub fn flags(&self) -> RowFlags {
         self.flags
+    }
+
+    /// The id of the server that wrote the rows first; 0 where that was not told. Known here before
+    /// the transaction's [end](crate::TransactionEnd::server_id), which a fragment does not have.
+    #[must_use]
+    pub fn server_id(&self) -> u32 {
+        self.server_id
     }
 
     /// The number of changed rows.

@@ -51,6 +51,8 @@ pub(crate) struct Draft {
     pub(crate) start: FilePlace,
     /// Microseconds since 1970.
     pub(crate) committed_at: u64,
+    /// The server that wrote it first.
+    pub(crate) server_id: u32,
     pub(crate) origin: Option<Origin>,
     /// BEGIN has come, so that only a COMMIT ends it.
     pub(crate) begun: bool,
@@ -81,6 +83,7 @@ impl Draft {
             gtid,
             start,
             committed_at,
+            server_id: 0,
             origin: None,
             begun: false,
             role: MariaDbRole::Plain,
@@ -224,7 +227,8 @@ impl Draft {
                 run.row_count,
             );
             let rows = rows.ok_or(SelectError::Bug("rows are not in their arena"))?;
-            *piece = Piece::Done(Event::Rows(rows.with_flags(run.flags)));
+            let rows = rows.with_flags(run.flags).with_server_id(self.server_id);
+            *piece = Piece::Done(Event::Rows(rows));
         }
         Ok(())
     }

@@ -26,38 +26,67 @@ pub(super) fn parts(transaction: &Transaction) -> impl Iterator<Item = Part<'_>>
     })
 }
 
-/// Calls `take` with each change of a transaction as a line, until it says that it is enough.
+/// Makes lines of transactions, one after the other.
 ///
-/// The last change of a transaction carries `"commit":true`.
-pub(super) fn lines(transaction: &Transaction, mut take: impl FnMut(&str) -> bool) -> bool {
-    let tail = tail_of(transaction);
-    let mut parts = parts(transaction).peekable();
-    let mut line = String::new();
-    while let Some(part) = parts.next() {
-        line.clear();
-        line.push('{');
-        match part {
-            Part::Row(change) => write_change(&mut line, &change),
-            Part::Ddl(ddl) => write_ddl(&mut line, ddl),
-        }
-        line.push_str(&tail);
-        if parts.peek().is_none() && transaction.end.is_some() {
-            line.push_str(",\"commit\":true");
-        }
-        line.push_str("}\n");
-        if take(&line) {
+/// The last change of a transaction carries `"commit":true`. Whether the last one of a fragment is
+/// that, only the next fragment tells: until then its line is held back.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    /// A line without its end.
+    held: Option<String>,
+}
+
+impl Lines {
+    /// Calls `take` with each change of a transaction as a line, until it says that it is enough.
+    pub(super) fn write(
+        &mut self,
+        transaction: &Transaction,
+        mut take: impl FnMut(&str) -> bool,
+    ) -> bool {
+        let tail = tail_of(transaction);
+        let mut parts = parts(transaction).peekable();
+        let goes_on = matches!(transaction.part, otter_core::Part::Fragment { index: 1.., .. });
+        let was_last = goes_on && parts.peek().is_none() && transaction.end.is_some();
+        // A fragment without changes that is not the last tells nothing.
+        let tells = !goes_on || was_last || parts.peek().is_some();
+        if tells && self.held.take().is_some_and(|line| take(&ended(line, was_last))) {
             return true;
         }
+        while let Some(part) = parts.next() {
+            let mut line = String::from("{");
+            match part {
+                Part::Row(change) => write_change(&mut line, &change),
+                Part::Ddl(ddl) => write_ddl(&mut line, ddl),
+            }
+            line.push_str(&tail);
+            let is_last = parts.peek().is_none();
+            if is_last && transaction.end.is_none() {
+                self.held = Some(line);
+            } else if take(&ended(line, is_last)) {
+                return true;
+            }
+        }
+        false
     }
-    false
+
+    /// The line that is held back, of a transaction that does not go on.
+    pub(super) fn release(&mut self) -> Option<String> {
+        self.held.take().map(|line| ended(line, false))
+    }
+}
+
+/// A whole line.
+fn ended(mut line: String, commits: bool) -> String {
+    line.push_str(if commits { ",\"commit\":true}\n" } else { "}\n" });
+    line
 }
 
 /// What all lines of a transaction end with.
 fn tail_of(transaction: &Transaction) -> String {
     let mut text = format!(",\"ts\":{}", transaction.committed_at.0 / 1_000_000);
-    if let Some(end) = &transaction.end {
+    if let Some(server_id) = server_of(transaction) {
         // Writing into a string never fails.
-        let _ = write!(text, ",\"server_id\":{}", end.server_id);
+        let _ = write!(text, ",\"server_id\":{server_id}");
     }
     text.push_str(",\"position\":");
     quote(&mut text, &transaction.start.to_string());
@@ -66,6 +95,17 @@ fn tail_of(transaction: &Transaction) -> String {
         quote(&mut text, &gtid.to_string());
     }
     text
+}
+
+/// The server that wrote it first; a fragment's rows know it before its end.
+fn server_of(transaction: &Transaction) -> Option<u32> {
+    let of_rows = || {
+        transaction.events.iter().find_map(|event| {
+            let Event::Rows(rows) = event else { return None };
+            Some(rows.server_id())
+        })
+    };
+    transaction.end.as_ref().map(|end| end.server_id).or_else(of_rows)
 }
 
 fn write_change(line: &mut String, change: &Change<'_>) {

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use otter_binlog::reader::has_names;
 use otter_core::{Event, Transaction};
 
-use super::{line, pretty};
+use super::line::Lines;
+use super::pretty;
 use crate::logs::no_color;
 use crate::terminal::{is_terminal, note};
 
@@ -15,6 +16,7 @@ pub(super) struct Printer {
     left: Option<u64>,
     pretty: bool,
     in_colour: bool,
+    lines: Lines,
     /// It was told why columns have no names.
     has_noted: bool,
 }
@@ -27,6 +29,7 @@ impl Printer {
             left: count,
             pretty,
             in_colour: is_terminal() && !no_color(),
+            lines: Lines::default(),
             has_noted: false,
         }
     }
@@ -43,7 +46,10 @@ impl Printer {
         let enough = if pretty {
             pretty::texts(transaction, in_colour, |text| self.write(text))
         } else {
-            line::lines(transaction, |line| self.write(line))
+            let mut lines = std::mem::take(&mut self.lines);
+            let enough = lines.write(transaction, |line| self.write(line));
+            self.lines = lines;
+            enough
         };
         enough && {
             self.flush();
@@ -82,6 +88,16 @@ impl Printer {
                  written from then on tell them",
                 table.name
             ));
+        }
+    }
+}
+
+impl Drop for Printer {
+    /// What is held back is shown, however printing ends.
+    fn drop(&mut self) {
+        if let Some(line) = self.lines.release() {
+            self.write(&line);
+            self.flush();
         }
     }
 }

@@ -3,9 +3,9 @@
 use otter_core::{Batch, FilePlace, Fingerprint, Gtid, TransactionEnd};
 
 use super::{Assembler, Seal};
+use crate::event::RawEvent;
 use crate::event::frame::Header;
 use crate::event::gtid::{MariaDbGtidEvent, MariaDbRole, MySqlGtidEvent};
-use crate::event::{EventKind, RawEvent};
 use crate::selector::draft::Draft;
 use crate::selector::error::SelectError;
 
@@ -42,7 +42,7 @@ impl Assembler {
         start: u64,
     ) -> Result<(), SelectError> {
         let at = gtid.committed_micros.unwrap_or(u64::from(event.header.timestamp) * MICROS);
-        self.begin(event.header.kind, gtid.gtid, start, at)
+        self.begin(&event.header, gtid.gtid, start, at)
     }
 
     /// A GTID event of MariaDB; it stands in for BEGIN.
@@ -53,7 +53,7 @@ impl Assembler {
         start: u64,
     ) -> Result<Option<Box<Batch>>, SelectError> {
         let at = u64::from(event.header.timestamp) * MICROS;
-        self.begin(event.header.kind, Some(gtid.gtid), start, at)?;
+        self.begin(&event.header, Some(gtid.gtid), start, at)?;
         if let Some(draft) = &mut self.draft {
             draft.begun = !gtid.standalone;
             draft.role = gtid.role;
@@ -64,7 +64,7 @@ impl Assembler {
 
     fn begin(
         &mut self,
-        kind: EventKind,
+        header: &Header,
         gtid: Option<Gtid>,
         start: u64,
         committed_at: u64,
@@ -72,11 +72,12 @@ impl Assembler {
         let place = self.tape.at(start);
         if self.draft.is_some() {
             let problem = "the transaction before it has no end";
-            return Err(SelectError::OutOfPlace { place, kind, problem });
+            return Err(SelectError::OutOfPlace { place, kind: header.kind, problem });
         }
         self.tables.trim();
         self.draft_begin = self.arena.byte_size();
         let mut draft = Draft::new(gtid, place, committed_at);
+        draft.server_id = header.server_id;
         draft.is_passed = self.passes_by(&draft)?;
         draft.is_known = self.expected.is_some() || self.replay.is_some() || draft.is_passed;
         self.draft = Some(draft);
@@ -91,7 +92,7 @@ impl Assembler {
     ) -> Result<&mut Draft, SelectError> {
         if self.draft.is_none() {
             let at = u64::from(header.timestamp) * MICROS;
-            self.begin(header.kind, None, start, at)?;
+            self.begin(header, None, start, at)?;
         }
         self.draft.as_mut().ok_or(SelectError::Bug("a transaction has begun and is not there"))
     }
