@@ -115,3 +115,31 @@ async fn follow_prints_transactions_of_a_live_server() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.ends_with("  2 rows of shop.item\n"), "{text}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn follow_goes_on_where_it_has_stopped() {
+    let server = testbed::mariadb().source().start().await;
+    testbed::execute(&server, "CREATE DATABASE shop; CREATE TABLE shop.item (id INT PRIMARY KEY)")
+        .await;
+    for id in 1..5 {
+        testbed::execute(&server, &format!("INSERT INTO shop.item VALUES ({id})")).await;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let state = folder.path().join("state");
+    let mut told = String::new();
+    for count in ["3", "1", "2"] {
+        let follow = Command::new(example("follow"))
+            .args([&server.url(), "earliest", count])
+            .arg(&state)
+            .kill_on_drop(true)
+            .output();
+        let output = tokio::time::timeout(Duration::from_secs(30), follow)
+            .await
+            .expect("it ends")
+            .expect("the example runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        told.push_str(&String::from_utf8_lossy(&output.stdout));
+    }
+    assert_eq!(told.matches("  1 rows of shop.item").count(), 4, "{told}");
+    assert_eq!(told.matches("CREATE").count(), 2, "{told}");
+}

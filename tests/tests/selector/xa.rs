@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use otter_binlog::reader::LiveReader;
 use otter_binlog::selector::{BinlogSelector, SelectorOptions};
 use otter_core::{Budget, Fault, Position, Select, Start};
 use otter_server::sandbox::{Flavor, Server};
 use otter_tests::testbed::{self, FLAVORS};
+use tokio::time::timeout;
 
 use super::support::{
-    BUDGET, assert_fatal, failure, next, open_now, options as usual_options, show, transactions,
+    BUDGET, DEADLINE, assert_fatal, failure, next, open_now, options as usual_options, reading,
+    show, transactions,
 };
 
 const SHOP: &str = "CREATE DATABASE shop; CREATE DATABASE other;
@@ -67,6 +70,57 @@ async fn begin(server: &Server) -> (BinlogSelector, Position) {
     let position = selector.locate(&Start::Now).await.unwrap();
     selector.open(&position, &Budget::new(BUDGET)).await.unwrap();
     (selector, position)
+}
+
+#[tokio::test]
+async fn a_live_reader_goes_on_at_its_position_wherever_it_was_left() {
+    for flavor in FLAVORS {
+        let server = source(flavor, &[]).await;
+        let mut options = reading(&server);
+        options.fragment_bytes = 4 << 10;
+        let begin = LiveReader::open(options.clone(), &Start::Now).await.unwrap();
+        let begin = begin.position().clone();
+        let single = |id| insert("shop.item", id);
+        let before = [1, 2, 3].map(single).join(";");
+        testbed::execute(&server, &before).await;
+        prepare(&server, "'waits'", &single(4)).await;
+        testbed::execute(&server, &[5, 6].map(single).join(";")).await;
+        testbed::execute(&server, "XA COMMIT 'waits'").await;
+        testbed::execute(&server, &single(7)).await;
+        let expected = [1, 2, 3, 5, 6, 4, 7].map(|id| format!("insert shop.item {id},x"));
+        for most in 1..=expected.len() {
+            let (mut at, mut read) = (begin.clone(), Vec::new());
+            while read.len() < expected.len() {
+                let mut reader = LiveReader::open_at(options.clone(), &at).await.unwrap();
+                for _ in 0..most.min(expected.len() - read.len()) {
+                    let next = timeout(DEADLINE, reader.next_transaction()).await;
+                    read.push(show(&next.expect("a transaction in time").unwrap()));
+                }
+                at = reader.position().clone();
+            }
+            assert_eq!(read, expected, "{flavor}, {most} at a time");
+            assert!(is_settled(&at), "{flavor}: {at:?}");
+        }
+
+        // A transaction of which only fragments were given comes again from its beginning.
+        let now = LiveReader::open(options.clone(), &Start::Now).await.unwrap();
+        let now = now.position().clone();
+        let large = "INSERT INTO shop.item SELECT 100 + d, REPEAT('y', 3000) FROM shop.digit";
+        testbed::execute(&server, large).await;
+        let mut reader = LiveReader::open_at(options.clone(), &now).await.unwrap();
+        let first = timeout(DEADLINE, reader.next_transaction()).await.unwrap().unwrap();
+        assert!(first.end.is_none() && first.row_count() < 10, "{flavor}");
+        let mut reader = LiveReader::open_at(options, reader.position()).await.unwrap();
+        let mut rows = 0;
+        loop {
+            let part = timeout(DEADLINE, reader.next_transaction()).await.unwrap().unwrap();
+            rows += part.row_count();
+            if part.end.is_some() {
+                break;
+            }
+        }
+        assert_eq!(rows, 10, "{flavor}");
+    }
 }
 
 fn is_settled(position: &Position) -> bool {
