@@ -430,6 +430,18 @@ async fn without_names_files_show_numbers_and_tell_the_remedy() {
 }
 
 #[tokio::test]
+async fn text_of_files_that_tell_no_character_set_is_still_text() {
+    let server = testbed::mariadb().source().arg("--binlog-row-metadata=NO_LOG").start().await;
+    testbed::execute(&server, CHANGES).await;
+    let files = tail_files(server.data_dir(), &["--table", "shop.item"]).await;
+    assert_eq!(files.code, Some(0), "{}", files.stderr);
+    for text in [r#""@2":"Käse \"x\"""#, r#""@6":{"base64":"AP8=","charset":"unknown"}"#] {
+        assert!(files.stdout.contains(text), "{text} in:\n{}", files.stdout);
+    }
+    assert!(files.stderr.contains("text and bytes alike"), "{}", files.stderr);
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_files_is_told() {
     let server = changed_in_files(Flavor::MySql).await;
     let folder = tempfile::tempdir().unwrap();

@@ -24,7 +24,8 @@
 //! `binlog_row_metadata = FULL`. Else no schema can be asked, and columns are `@1`, `@2`, as the
 //! servers' own tools print them ([`has_names`] tells). Such rows are for looking at: **never write
 //! them to a target**. Their types are what the binlog tells, which is less than what the table
-//! had.
+//! had: numbers are signed and texts of an [unknown](crate::charset::UNKNOWN) character set where
+//! it tells nothing of them, and MariaDB's UUID, INET4 and INET6 are bytes.
 //!
 //! What a live selector refuses is refused here too: statements that were not logged as rows,
 //! unknown events, incidents. Nothing is skipped silently.

@@ -4,6 +4,9 @@ mod tables;
 
 use mysql_common::collations::{Collation, CollationId};
 
+/// What stands for a character set where the binlog does not tell whether a column has one.
+pub(crate) const UNKNOWN: &str = "unknown";
+
 /// The collation of bytes without a character set.
 pub(crate) const BINARY: u16 = 63;
 
@@ -66,7 +69,7 @@ pub(crate) fn canonical(charset: &str) -> &str {
 /// A text in UTF-8, where the character set is one of those that can be converted here.
 pub(crate) fn to_utf8(charset: &str, text: &[u8]) -> Option<String> {
     match charset {
-        "utf8mb4" | "utf8mb3" | "utf8" | "ascii" | "binary" => {
+        "utf8mb4" | "utf8mb3" | "utf8" | "ascii" | "binary" | UNKNOWN => {
             std::str::from_utf8(text).ok().map(ToOwned::to_owned)
         }
         "latin1" => Some(text.iter().map(|byte| latin1(*byte)).collect()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use otter_core::{Column, ColumnType, Table};
 
-use super::charset::{BINARY, charset_of, to_utf8};
+use super::charset::{BINARY, UNKNOWN, charset_of, to_utf8};
 use super::error::SchemaError;
 use super::fit::fits;
 use super::information::{SchemaColumn, SchemaTable, address_type};
@@ -33,6 +33,17 @@ pub(crate) enum Naming {
     Real,
     /// `@1`, `@2`, as the servers' own tools print rows without a schema.
     Numbered,
+}
+
+/// What becomes of what neither the map nor the schema tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Untold {
+    /// It is an error.
+    Refused,
+    /// The plainest type is taken.
+    Plain,
+    /// It is said that it is not known.
+    Told,
 }
 
 /// Tells whether the schema must be asked.
@@ -72,6 +83,11 @@ pub(crate) fn compile(
         Naming::Real => verify(map, schema)?,
         Naming::Numbered => {}
     }
+    let untold = match naming {
+        Naming::Numbered => Untold::Told,
+        Naming::Real if mariadb => Untold::Refused,
+        Naming::Real => Untold::Plain,
+    };
     let mut columns = Vec::with_capacity(map.columns.len());
     let mut codecs = Vec::with_capacity(map.columns.len());
     for (index, logged) in map.columns.iter().enumerate() {
@@ -86,10 +102,9 @@ pub(crate) fn compile(
             .clone()
             .or_else(|| now.map(|now| now.name.clone()))
             .unwrap_or_else(|| format!("@{}", index + 1).into());
-        let (column_type, codec) =
-            decide(logged, now, mariadb && naming == Naming::Real).map_err(|problem| {
-                SchemaError::Unsupported { table: map.name.clone(), column: name.clone(), problem }
-            })?;
+        let (column_type, codec) = decide(logged, now, untold).map_err(|problem| {
+            SchemaError::Unsupported { table: map.name.clone(), column: name.clone(), problem }
+        })?;
         columns.push(Column { name, column_type, nullable: logged.nullable });
         codecs.push(codec);
     }
@@ -154,7 +169,7 @@ fn verify(map: &TableMap, schema: Option<&SchemaTable>) -> Result<(), SchemaErro
 }
 
 fn describe(logged: &MapColumn) -> String {
-    match decide(logged, None, false) {
+    match decide(logged, None, Untold::Plain) {
         Ok((column_type, _)) => column_type.describe(),
         Err(_) => format!("type {}", logged.code.0),
     }
@@ -171,8 +186,9 @@ fn logged_labels(logged: &MapColumn) -> Option<Arc<[Arc<str>]>> {
 fn decide(
     logged: &MapColumn,
     now: Option<&SchemaColumn>,
-    strict_mariadb: bool,
+    untold: Untold,
 ) -> Result<(ColumnType, Codec), String> {
+    let charset = || charset(logged, now, untold);
     let unsigned =
         logged.facts.unsigned.or_else(|| now.map(SchemaColumn::is_unsigned)).unwrap_or(false);
     let labels = || logged_labels(logged).or_else(|| now.and_then(SchemaColumn::labels));
@@ -210,16 +226,16 @@ fn decide(
             }
         }
         (TypeCode::TIME | TypeCode::DATETIME | TypeCode::TIMESTAMP, _) => {
-            old_temporal(logged.code, now, strict_mariadb)
+            old_temporal(logged.code, now, untold)
         }
         (TypeCode::VARCHAR | TypeCode::VAR_STRING, Meta::Length(length)) => {
-            run(logged, now, u32::from(length), prefix_of(length))
+            Ok(run(charset()?, now, u32::from(length), prefix_of(length)))
         }
-        (TypeCode::STRING, Meta::Length(length)) => string(logged, now, length),
+        (TypeCode::STRING, Meta::Length(length)) => Ok(string(charset()?, now, length)),
         (
             TypeCode::TINY_BLOB | TypeCode::MEDIUM_BLOB | TypeCode::LONG_BLOB | TypeCode::BLOB,
             Meta::Width(prefix @ 1..=4),
-        ) => run(logged, now, longest(prefix), prefix),
+        ) => Ok(run(charset()?, now, longest(prefix), prefix)),
         (TypeCode::JSON, Meta::Width(prefix @ 1..=4)) => {
             Ok((ColumnType::Json, Codec::Json { prefix }))
         }
@@ -237,10 +253,11 @@ fn decide(
         }
         (TypeCode::VARCHAR_COMPRESSED, Meta::Length(length)) => {
             // One byte of it is the method's.
-            compressed(logged, now, u32::from(length.saturating_sub(1)), prefix_of(length))
+            let limit = u32::from(length.saturating_sub(1));
+            Ok(compressed(charset()?, limit, prefix_of(length)))
         }
         (TypeCode::BLOB_COMPRESSED, Meta::Width(prefix @ 1..=4)) => {
-            compressed(logged, now, longest(prefix), prefix)
+            Ok(compressed(charset()?, longest(prefix), prefix))
         }
         (TypeCode(code), Meta::None) => Err(format!("type {code} is unknown")),
         _ => broken(),
@@ -270,14 +287,14 @@ fn temporal(code: TypeCode, digits: u8, width: u8) -> (ColumnType, Codec) {
 fn old_temporal(
     code: TypeCode,
     now: Option<&SchemaColumn>,
-    strict_mariadb: bool,
+    untold: Untold,
 ) -> Result<(ColumnType, Codec), String> {
     let rebuild = "rebuild the table with mysql56_temporal_format=ON (ALTER TABLE … FORCE)";
     match now {
         Some(now) if now.digits > 0 => {
             return Err(format!("MariaDB's old format with fractions of a second; {rebuild}"));
         }
-        None if strict_mariadb => {
+        None if untold == Untold::Refused => {
             return Err(format!("an old temporal whose digits are not known; {rebuild}"));
         }
         Some(_) | None => {}
@@ -290,11 +307,17 @@ fn old_temporal(
 }
 
 /// The character set; `None` for bytes.
-fn charset(logged: &MapColumn, now: Option<&SchemaColumn>) -> Result<Option<Arc<str>>, String> {
-    let known = match logged.facts.collation {
-        Some(BINARY) => return Ok(None),
-        Some(collation) => charset_of(collation).map(Arc::from),
-        None => return Ok(now.and_then(|now| now.charset.clone())),
+fn charset(
+    logged: &MapColumn,
+    now: Option<&SchemaColumn>,
+    untold: Untold,
+) -> Result<Option<Arc<str>>, String> {
+    let known = match (logged.facts.collation, now) {
+        (Some(BINARY), _) => return Ok(None),
+        (Some(collation), _) => charset_of(collation).map(Arc::from),
+        // Bytes or a text: only their reader can tell.
+        (None, None) if untold == Untold::Told => return Ok(Some(UNKNOWN.into())),
+        (None, now) => return Ok(now.and_then(|now| now.charset.clone())),
     };
     match known.or_else(|| now.and_then(|now| now.charset.clone())) {
         Some(charset) => Ok(Some(charset)),
@@ -303,15 +326,15 @@ fn charset(logged: &MapColumn, now: Option<&SchemaColumn>) -> Result<Option<Arc<
 }
 
 fn run(
-    logged: &MapColumn,
+    charset: Option<Arc<str>>,
     now: Option<&SchemaColumn>,
     max_bytes: u32,
     prefix: u8,
-) -> Result<(ColumnType, Codec), String> {
+) -> (ColumnType, Codec) {
     if now.is_some_and(|now| now.data_type == "vector") {
-        return Ok((ColumnType::Vector, Codec::Run { prefix, content: Content::Vector }));
+        return (ColumnType::Vector, Codec::Run { prefix, content: Content::Vector });
     }
-    Ok(match charset(logged, now)? {
+    match charset {
         Some(charset) => (
             ColumnType::Text { max_bytes, charset, fixed: false },
             Codec::Run { prefix, content: Content::Text },
@@ -320,19 +343,19 @@ fn run(
             ColumnType::Bytes { max_bytes, fixed: false },
             Codec::Run { prefix, content: Content::Bytes },
         ),
-    })
+    }
 }
 
 fn string(
-    logged: &MapColumn,
+    charset: Option<Arc<str>>,
     now: Option<&SchemaColumn>,
     length: u16,
-) -> Result<(ColumnType, Codec), String> {
+) -> (ColumnType, Codec) {
     let (max_bytes, prefix) = (u32::from(length), prefix_of(length));
     if let Some(address) = now.and_then(|now| Address::of(&now.data_type)) {
-        return Ok((address_type(address), Codec::Address(address)));
+        return (address_type(address), Codec::Address(address));
     }
-    Ok(match charset(logged, now)? {
+    match charset {
         Some(charset) => (
             ColumnType::Text { max_bytes, charset, fixed: true },
             Codec::Run { prefix, content: Content::Text },
@@ -340,22 +363,17 @@ fn string(
         None => {
             (ColumnType::Bytes { max_bytes, fixed: true }, Codec::Padded { prefix, width: length })
         }
-    })
+    }
 }
 
-fn compressed(
-    logged: &MapColumn,
-    now: Option<&SchemaColumn>,
-    limit: u32,
-    prefix: u8,
-) -> Result<(ColumnType, Codec), String> {
-    let (column_type, content) = match charset(logged, now)? {
+fn compressed(charset: Option<Arc<str>>, limit: u32, prefix: u8) -> (ColumnType, Codec) {
+    let (column_type, content) = match charset {
         Some(charset) => {
             (ColumnType::Text { max_bytes: limit, charset, fixed: false }, Content::Text)
         }
         None => (ColumnType::Bytes { max_bytes: limit, fixed: false }, Content::Bytes),
     };
-    Ok((column_type, Codec::Compressed { prefix, content, limit }))
+    (column_type, Codec::Compressed { prefix, content, limit })
 }
 
 #[cfg(test)]

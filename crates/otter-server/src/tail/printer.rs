@@ -84,8 +84,10 @@ impl Printer {
             self.has_noted = true;
             note(format_args!(
                 "the columns of {} are shown as @1, @2 and so on, because the binlog does not tell \
-                 their names. Run SET GLOBAL binlog_row_metadata = FULL on the server: binlogs \
-                 written from then on tell them",
+                 their names; where it tells no signs and character sets either, numbers are shown \
+                 as signed, and text and bytes alike as a string if they are UTF-8. Run SET GLOBAL \
+                 binlog_row_metadata = FULL on the server: binlogs written from then on tell all of \
+                 it",
                 table.name
             ));
         }

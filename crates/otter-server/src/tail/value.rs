@@ -14,7 +14,9 @@
 //! | BINARY, VARBINARY, BLOB | base64 string; BINARY without the zeros that pad it |
 //!
 //! What has no such form (text that is not of its character set, a label that is not known) is an
-//! object that says so: `{"base64":"…","charset":"gbk"}`, `{"number":3}`.
+//! object that says so: `{"base64":"…","charset":"gbk"}`, `{"number":3}`. Where the binlog does not
+//! tell text from bytes (old servers, `binlog_row_metadata = NO_LOG`), what is UTF-8 is a string,
+//! and the rest has the charset `unknown`.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -198,6 +200,9 @@ mod tests {
         assert_eq!(written(Value::Text(b"\xc4\xe3"), &text("gbk")), "\"你\"");
         let expected = r#"{"base64":"xA==","charset":"gbk"}"#;
         assert_eq!(written(Value::Text(b"\xc4"), &text("gbk")), expected);
+        let expected = r#"{"base64":"xA==","charset":"unknown"}"#;
+        assert_eq!(written(Value::Text(b"\xc4"), &text("unknown")), expected);
+        assert_eq!(written(Value::Text("Käse".as_bytes()), &text("unknown")), "\"Käse\"");
         let bytes = ColumnType::Bytes { max_bytes: 9, fixed: false };
         assert_eq!(written(Value::Bytes(b"\0\xff"), &bytes), "\"AP8=\"");
     }

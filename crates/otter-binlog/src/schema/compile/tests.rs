@@ -111,6 +111,20 @@ fn mariadb_s_uuid_is_told_from_binary_by_the_schema() {
 }
 
 #[test]
+fn a_character_set_that_nobody_tells_is_not_taken_for_bytes() {
+    let columns: [(u8, &[u8]); 3] = [(254, &[254, 10]), (15, &[40, 0]), (252, &[2])];
+    let plan = compile(&map(&columns, &[]), None, Naming::Numbered, true).unwrap();
+    for column in &plan.table.columns {
+        let ColumnType::Text { charset, .. } = &column.column_type else { panic!("{column:?}") };
+        assert_eq!(**charset, *UNKNOWN);
+    }
+    let binary = map(&columns, &[(2, &[63])]);
+    let plan = compile(&binary, None, Naming::Numbered, true).unwrap();
+    let is_bytes = |column: &Column| matches!(column.column_type, ColumnType::Bytes { .. });
+    assert!(plan.table.columns.iter().all(is_bytes));
+}
+
+#[test]
 fn old_temporals_of_mariadb_are_decoded_only_where_they_have_no_fraction() {
     let map = map(&[(12, &[])], &[]);
     let whole = schema(vec![column("at", "datetime", "datetime")]);
