@@ -4,6 +4,7 @@
 //! must be waited for (a table's definition, room in the budget), it says so and is asked again
 //! afterwards; nothing is lost meanwhile, so that the selector may be dropped at any wait.
 
+mod ahead;
 mod apart;
 mod batches;
 mod borders;
@@ -105,6 +106,8 @@ pub(crate) struct Assembler {
     pieces: Option<Pieces>,
     /// The transaction by which the source is to be recognised, until it has come.
     expected: Option<Fingerprint>,
+    /// The place up to which events are passed over unread.
+    ahead: Option<otter_core::FilePlace>,
     /// Which transactions are passed by.
     passing: Passing,
     /// What each table looks like here, where rows do not tell it themselves.
@@ -204,6 +207,7 @@ impl Assembler {
             payload: None,
             pieces: None,
             expected,
+            ahead: None,
             passing: Passing::Nothing,
             tracker: None,
             stale: Stale::Nothing,

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use otter_core::{FilePlace, Fingerprint, Gtid, GtidSet, Place, Position};
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::assembler::SourceFacts;
 use super::error::SelectError;
@@ -23,10 +23,18 @@ use crate::schema::reader::quote;
 /// has lost it anyway.
 const EXECUTION_LIMIT: Duration = Duration::from_secs(3);
 
+/// The greatest offset that the request for a dump can hold.
+const REQUEST_LIMIT: u64 = 0xffff_ffff;
+
+/// What is asked for, and the place up to which everything is passed over.
+type Begin = (DumpStart, Option<FilePlace>);
+
 /// How to begin.
 #[derive(Debug)]
 pub(super) struct Opening {
     pub(super) start: DumpStart,
+    /// The place up to which everything is passed over, where the dump must begin before it.
+    pub(super) ahead: Option<FilePlace>,
     /// What the first transaction must look like.
     pub(super) expected: Option<Fingerprint>,
     pub(super) facts: SourceFacts,
@@ -43,16 +51,16 @@ pub(super) async fn open_at(
     check_source(info, from)?;
     check_halves(from)?;
     let place = &from.resume_from;
-    let (start, expected, is_lost_when_idle) = match &place.gtids {
+    let (begin, expected, is_lost_when_idle) = match &place.gtids {
         Some(set @ GtidSet::MySql(_)) => {
             let applied = from.applied_through.gtids.as_ref().unwrap_or(set);
             let (start, expected) = by_mysql_gtids(connection, info, place, [set, applied]).await?;
-            (start, expected, false)
+            ((start, None), expected, false)
         }
         Some(GtidSet::MariaDb(_)) | None => {
             check_applied(connection, from).await?;
-            let (start, expected) = by_file(connection, info, place).await?;
-            (start, expected, true)
+            let (begin, expected) = by_file(connection, info, place).await?;
+            (begin, expected, true)
         }
     };
     let folds = info.variable("lower_case_table_names").is_some_and(|value| value != "0");
@@ -61,7 +69,8 @@ pub(super) async fn open_at(
         tracks_gtids: matches!(place.gtids, Some(GtidSet::MySql(_))),
         naming: Naming::Real,
     };
-    Ok(Opening { start, expected, facts, is_lost_when_idle })
+    let (start, ahead) = begin;
+    Ok(Opening { start, ahead, expected, facts, is_lost_when_idle })
 }
 
 fn check_source(info: &ServerInfo, from: &Position) -> Result<(), SelectError> {
@@ -157,7 +166,7 @@ async fn by_file(
     connection: &mut Connection,
     info: &ServerInfo,
     place: &Place,
-) -> Result<(DumpStart, Option<Fingerprint>), SelectError> {
+) -> Result<(Begin, Option<Fingerprint>), SelectError> {
     if matches!(place.gtids, Some(GtidSet::MariaDb(_))) && info.flavor() != Flavor::MariaDb {
         return Err(DumpError::OtherFlavor { server: info.flavor() }.into());
     }
@@ -167,7 +176,7 @@ async fn by_file(
             // Nothing at all is known: everything that there is.
             None => DumpStart::File { name: String::new(), offset: FILE_BEGIN },
         };
-        return Ok((start, None));
+        return Ok(((start, None), None));
     };
     let files = binlog_files(connection).await?;
     if let Some(last) = &place.last {
@@ -178,7 +187,7 @@ async fn by_file(
                     what: format!("{} has only {} bytes", last.start.file, holder.size),
                 });
             }
-            return Ok((from_file(&last.start), Some(last.clone())));
+            return Ok((from_file(&last.start, REQUEST_LIMIT), Some(last.clone())));
         }
         check_gtids(connection, info, place, file).await?;
         warn!(
@@ -190,7 +199,7 @@ async fn by_file(
         check_gtids(connection, info, place, file).await?;
     }
     match find(&files, file) {
-        Some(holder) if file.offset <= holder.size => Ok((from_file(file), None)),
+        Some(holder) if file.offset <= holder.size => Ok((from_file(file, REQUEST_LIMIT), None)),
         Some(holder) => Err(SelectError::OtherHistory {
             what: format!("{} has only {} bytes", file.file, holder.size),
         }),
@@ -237,6 +246,32 @@ fn find<'a>(files: &'a [BinlogFile], place: &FilePlace) -> Option<&'a BinlogFile
     files.iter().find(|file| *file.name == *place.file)
 }
 
-fn from_file(place: &FilePlace) -> DumpStart {
-    DumpStart::File { name: place.file.to_string(), offset: place.offset }
+/// A place behind `limit` is reached from the file's beginning: what lies before it is sent and
+/// passed over, and the transaction before it is still recognised.
+fn from_file(place: &FilePlace, limit: u64) -> Begin {
+    let name = place.file.to_string();
+    if place.offset <= limit {
+        return (DumpStart::File { name, offset: place.offset }, None);
+    }
+    debug!(%place, "no server can be asked for this offset: the file is read from its beginning");
+    (DumpStart::File { name, offset: FILE_BEGIN }, Some(place.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_that_no_request_can_name_is_reached_from_the_file_s_beginning() {
+        let begin = |offset, limit| {
+            let (start, ahead) = from_file(&FilePlace::new("b.000007", offset), limit);
+            let DumpStart::File { name, offset } = start else { panic!("a file") };
+            assert_eq!(name, "b.000007");
+            (offset, ahead.map(|place| place.offset))
+        };
+        assert_eq!(begin(1000, 1000), (1000, None));
+        assert_eq!(begin(1001, 1000), (4, Some(1001)));
+        assert_eq!(begin(u64::from(u32::MAX), REQUEST_LIMIT), (u64::from(u32::MAX), None));
+        assert_eq!(begin(1 << 32, REQUEST_LIMIT), (4, Some(1 << 32)));
+    }
 }

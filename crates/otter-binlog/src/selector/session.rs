@@ -49,7 +49,7 @@ impl Session {
         let info = connection.server_info().await?;
         super::checks::check(&info, options.rows_needed)?;
         super::checks::warn_of(&info, options.rows_needed);
-        let Opening { start, expected, facts, is_lost_when_idle } =
+        let Opening { start, ahead, expected, facts, is_lost_when_idle } =
             open_at(&mut connection, &info, from).await?;
         let mut request = DumpRequest::new(start);
         request.heartbeat = options.heartbeat;
@@ -61,6 +61,7 @@ impl Session {
             Assembler::new(options.clone(), facts, from.clone(), expected, budget.clone());
         assembler.heed(lessons);
         assembler.system_time_zone = info.variable("system_time_zone").map(Into::into);
+        assembler.pass_over(ahead);
         let logs_names =
             info.binlog_row_metadata.as_deref().is_some_and(|it| it.eq_ignore_ascii_case("FULL"));
         let mut session = Self {

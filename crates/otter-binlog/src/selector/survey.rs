@@ -87,7 +87,7 @@ pub(super) async fn table_at(
 async fn changes_behind(options: &SelectorOptions, at: &Position) -> Result<Stale, SelectError> {
     let mut connection = Connection::connect(&options.url).await?;
     let info = connection.server_info().await?;
-    let Opening { start, expected, facts, .. } = open_at(&mut connection, &info, at).await?;
+    let Opening { start, ahead, expected, facts, .. } = open_at(&mut connection, &info, at).await?;
     let mut request = DumpRequest::new(start);
     request.max_event = options.max_event;
     request.at_end = AtEnd::Stop;
@@ -97,6 +97,7 @@ async fn changes_behind(options: &SelectorOptions, at: &Position) -> Result<Stal
     quiet.filter = Arc::new(|_| false);
     quiet.databases = Arc::new(|_| false);
     let mut assembler = Assembler::new(quiet, facts, at.clone(), expected, Budget::new(ROOM));
+    assembler.pass_over(ahead);
     let mut found = Stale::Nothing;
     while let Some(bytes) = stream.next_event().await? {
         // What cannot be read here cannot be read later either, but that is not told yet: the

@@ -20,6 +20,9 @@ impl Assembler {
             SelectError::Event { place: self.tape.here(), kind, source }
         })?;
         let start = self.tape.pass(&event.header);
+        if self.ahead.is_some() && self.passes_over(&event)? {
+            return Ok(None);
+        }
         let seal = Seal {
             start,
             timestamp: event.header.timestamp,

@@ -476,6 +476,34 @@ fn a_reader_is_shown_the_own_tables_of_a_pipeline() {
     assert_eq!((ids(&batch), &batch.transactions[0].origin), (vec![5, 6], &None));
 }
 
+/// As for a place beyond 4 GiB, at which no dump can begin.
+#[test]
+fn what_lies_before_the_place_is_passed_over_and_a_place_inside_an_event_is_refused() {
+    let mut whole = Stream::new(begin(options(), BUDGET, None));
+    let mut ends = Vec::new();
+    for number in 1..4 {
+        whole.transaction(number, &[(i32::try_from(number).unwrap(), "a")]).unwrap();
+        ends.push(whole.offset);
+    }
+    for (ahead, expected) in
+        [(ends[0], Some(vec![2, 3])), (ends[1], Some(vec![3])), (ends[0] + 1, None)]
+    {
+        let mut assembler = begin(options(), BUDGET, None);
+        assembler.pass_over(Some(FilePlace::new("b.000001", ahead)));
+        let mut stream = Stream::new(assembler);
+        let read = (1..4).try_for_each(|number| {
+            stream.transaction(number, &[(i32::try_from(number).unwrap(), "a")])
+        });
+        match expected {
+            Some(expected) => {
+                read.unwrap();
+                assert_eq!(ids(&stream.cut()), expected);
+            }
+            None => assert!(matches!(read, Err(SelectError::OtherHistory { .. })), "{read:?}"),
+        }
+    }
+}
+
 #[test]
 fn no_row_value_shows_in_debug_output() {
     let mut stream = Stream::new(begin(options(), BUDGET, None));
