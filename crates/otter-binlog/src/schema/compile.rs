@@ -137,7 +137,7 @@ fn verify_unclear(
                 table: table(),
                 ordinal: format!("{} (`{name}`)", index + 1),
                 logged: describe(logged),
-                now: now.map_or_else(|| "nothing of it".to_owned(), |now| now.column_type.clone()),
+                now: now.map_or_else(|| "nothing of it".to_owned(), describe_now),
             });
         }
     }
@@ -158,10 +158,7 @@ fn verify(map: &TableMap, schema: Option<&SchemaTable>) -> Result<(), SchemaErro
                 table: table(),
                 ordinal: format!("{} (`{}`)", index + 1, now.name),
                 logged: describe(logged),
-                now: match &now.charset {
-                    Some(charset) => format!("{} {charset}", now.column_type),
-                    None => now.column_type.clone(),
-                },
+                now: describe_now(now),
             });
         }
     }
@@ -169,10 +166,20 @@ fn verify(map: &TableMap, schema: Option<&SchemaTable>) -> Result<(), SchemaErro
 }
 
 fn describe(logged: &MapColumn) -> String {
-    match decide(logged, None, Untold::Plain) {
+    let column_type = match decide(logged, None, Untold::Plain) {
         Ok((column_type, _)) => column_type.describe(),
         Err(_) => format!("type {}", logged.code.0),
-    }
+    };
+    format!("{column_type} {}", null_or_not(logged.nullable))
+}
+
+fn describe_now(now: &SchemaColumn) -> String {
+    let charset = now.charset.as_deref().map_or(String::new(), |charset| format!(" {charset}"));
+    format!("{}{charset} {}", now.column_type, null_or_not(now.nullable))
+}
+
+fn null_or_not(nullable: bool) -> &'static str {
+    if nullable { "NULL" } else { "NOT NULL" }
 }
 
 /// The labels of the map in UTF-8.

@@ -7,7 +7,10 @@ use crate::row::address::Address;
 
 /// Whether the rows could have been written with this definition.
 pub(crate) fn fits(logged: &MapColumn, now: &SchemaColumn) -> bool {
-    type_fits(logged, now) && sign_fits(logged, now) && charset_fits(logged, now)
+    type_fits(logged, now)
+        && logged.nullable == now.nullable
+        && sign_fits(logged, now)
+        && charset_fits(logged, now)
 }
 
 #[allow(clippy::wildcard_enum_match_arm, reason = "a length is the only thing asked for")]

@@ -81,6 +81,13 @@ fn a_schema_that_does_not_fit_is_refused_with_column_and_remedy() {
         Err(SchemaError::Missing { .. })
     ));
 
+    let mut nullable = wide.clone();
+    nullable.columns[0].nullable = true;
+    let error = compile(&narrow, Some(&nullable), Naming::Real, false).unwrap_err().to_string();
+    let words =
+        "its rows were written as INT NOT NULL, but the table's definition now says int NULL";
+    assert!(error.to_lowercase().contains(&words.to_lowercase()), "{error}");
+
     // MySQL 8 logs the sign by default: it is compared.
     let signed = map(&[(3, &[])], &[(1, &[0])]);
     let unsigned = schema(vec![column("id", "int", "int unsigned")]);
