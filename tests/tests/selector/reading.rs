@@ -174,6 +174,17 @@ async fn a_sequence_of_mariadb_is_no_table() {
         )
         .await;
         assert_eq!(show(&transactions(&mut selector, 1).await[0]), "insert shop.item 2,a");
+        // A table of the same names is one.
+        testbed::execute(
+            &server,
+            "CREATE TABLE shop.alike (next_not_cached_value INT NOT NULL, minimum_value INT NOT NULL, \
+             maximum_value INT NOT NULL, start_value INT NOT NULL, increment INT NOT NULL, \
+             cache_size INT NOT NULL, cycle_option INT NOT NULL, cycle_count INT NOT NULL); \
+             INSERT INTO shop.alike VALUES (1, 2, 3, 4, 5, 6, 7, 8)",
+        )
+        .await;
+        let read = transactions(&mut selector, 2).await;
+        assert_eq!(show(&read[1]), "insert shop.alike 1,2,3,4,5,6,7,8", "{metadata}");
     }
 }
 

@@ -17,6 +17,7 @@ mod rows;
 mod spare;
 mod xa;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use otter_core::{Batch, Budget, Fingerprint, Permit, Position, RowArenaBuilder, TransactionEnd};
@@ -115,6 +116,8 @@ pub(crate) struct Assembler {
     /// Definitions that a DDL has made stale.
     stale: Stale,
     lessons: Lessons,
+    /// Those of MariaDB that were passed by, and told.
+    sequences: HashSet<otter_core::TableName>,
     /// XA transactions that are prepared and not decided.
     undecided: Undecided,
     /// What was applied already and is read again, until it has all come.
@@ -212,6 +215,7 @@ impl Assembler {
             tracker: None,
             stale: Stale::Nothing,
             lessons: Lessons::default(),
+            sequences: HashSet::new(),
             scratch: Vec::new(),
             spare: Spare::default(),
         }
@@ -288,6 +292,7 @@ impl Assembler {
         let what = if wanted.is_mark {
             Use::Mark(Arc::new(plan))
         } else if self.format.mariadb && rows::is_sequence(&plan.table) {
+            self.tell_of_sequence(&plan.table.name);
             Use::Sequence
         } else {
             Use::Wanted(Arc::new(plan))

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use otter_core::{Event, Origin, RowArenaBuilder, RowKind, RowsEvent, Table, Value};
+use otter_core::{
+    Column, ColumnType, Event, Origin, RowArenaBuilder, RowKind, RowsEvent, Table, TableName, Value,
+};
+use tracing::warn;
 
 use super::{Assembler, Seal, WantedTable};
 use crate::event::RawEvent;
@@ -30,23 +33,38 @@ pub(crate) struct Carry {
     place: otter_core::FilePlace,
 }
 
-/// MariaDB: a SEQUENCE is logged as a table of these columns.
+/// MariaDB: a SEQUENCE is logged as a table of these columns, without a key. The numbers themselves
+/// may be of any integer type (MariaDB 11.5), the others are always of so many bytes.
 pub(super) fn is_sequence(table: &Table) -> bool {
-    const COLUMNS: [&str; 8] = [
-        "next_not_cached_value",
-        "minimum_value",
-        "maximum_value",
-        "start_value",
-        "increment",
-        "cache_size",
-        "cycle_option",
-        "cycle_count",
+    const COLUMNS: [(&str, Option<u8>); 8] = [
+        ("next_not_cached_value", None),
+        ("minimum_value", None),
+        ("maximum_value", None),
+        ("start_value", None),
+        ("increment", None),
+        ("cache_size", Some(8)),
+        ("cycle_option", Some(1)),
+        ("cycle_count", Some(8)),
     ];
+    let is_one = |(column, (name, width)): (&Column, (&str, Option<u8>))| {
+        let ColumnType::Integer { bytes, .. } = column.column_type else { return false };
+        *column.name == *name && !column.nullable && width.is_none_or(|width| width == bytes)
+    };
     table.columns.len() == COLUMNS.len()
-        && table.columns.iter().zip(COLUMNS).all(|(column, name)| *column.name == *name)
+        && table.primary_key.is_empty()
+        && table.columns.iter().zip(COLUMNS).all(is_one)
 }
 
 impl Assembler {
+    /// Says once that what looks like a table is none.
+    pub(super) fn tell_of_sequence(&mut self, name: &TableName) {
+        // So many are told apart; with more, nobody reads them.
+        const MOST_TOLD: usize = 1_000;
+        if self.sequences.len() < MOST_TOLD && self.sequences.insert(name.clone()) {
+            warn!(table = %name, "this is a SEQUENCE of MariaDB and no table: its state is passed by");
+        }
+    }
+
     pub(super) fn on_table_map(
         &mut self,
         event: &RawEvent<'_>,
