@@ -419,6 +419,31 @@ async fn an_end_in_the_future_is_waited_for() {
 }
 
 #[tokio::test]
+async fn files_and_a_server_at_once_are_refused() {
+    let both = ["tail", "--files", "here", "--url", "mysql://otter@127.0.0.1:1"];
+    let ended = run(&both).await;
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    assert!(ended.stderr.contains("--url has no meaning"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn control_characters_of_statements_and_values_do_not_reach_the_terminal() {
+    let server = testbed::mariadb().source().arg("--binlog-row-metadata=FULL").start().await;
+    testbed::execute(
+        &server,
+        "CREATE DATABASE shop CHARACTER SET utf8mb4; \
+         CREATE TABLE shop.t (`a\u{1b}[2J` VARCHAR(9)) COMMENT '\u{1b}[31m'; \
+         INSERT INTO shop.t VALUES ('\u{1b}\u{9b}')",
+    )
+    .await;
+    let ended = tail_files(server.data_dir(), &["--pretty"]).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let is_harmless = |letter: char| letter == '\n' || !letter.is_control();
+    assert!(ended.stdout.chars().all(is_harmless), "{:?}", ended.stdout);
+    assert!(ended.stdout.contains(r"    a\u{1b}[2J: "), "{}", ended.stdout);
+}
+
+#[tokio::test]
 async fn without_names_files_show_numbers_and_tell_the_remedy() {
     let minimal = testbed::mariadb().source().arg("--binlog-row-metadata=MINIMAL");
     let server = minimal.start().await;

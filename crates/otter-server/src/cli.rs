@@ -18,6 +18,9 @@ use crate::status::StatusFormat;
 use crate::tail::{Extent, TailOptions, TailSource, parse_until};
 use crate::terminal::complain;
 
+/// Where `tail` finds its server unless told.
+const TAIL_URL: &str = "OTTER_TAIL_URL";
+
 /// Keeps databases in step by reading the source's binlog.
 #[derive(Debug, Parser)]
 #[command(name = "otter-server", version, after_help = exit::HELP)]
@@ -129,7 +132,7 @@ struct TailArgs {
     #[arg(
         long,
         value_name = "URL",
-        env = "OTTER_TAIL_URL",
+        env = TAIL_URL,
         hide_env_values = true,
         conflicts_with = "database"
     )]
@@ -256,10 +259,13 @@ fn load(args: &ConfigArgs) -> Option<Config> {
 
 /// What `tail` is about; `None` after a complaint.
 fn tail_source(args: &TailArgs) -> Option<TailSource> {
-    match &args.files {
-        Some(path) => Some(TailSource::Files(path.clone())),
-        None => tail_url(args).map(TailSource::Server),
+    let Some(path) = &args.files else { return tail_url(args).map(TailSource::Server) };
+    // A URL of the environment is there for other calls too.
+    if args.url.is_some() && args.url != std::env::var(TAIL_URL).ok() {
+        complain("--files reads without a server, so --url has no meaning: leave one of them out");
+        return None;
     }
+    Some(TailSource::Files(path.clone()))
 }
 
 /// The server that `tail` is about; `None` after a complaint.

@@ -8,6 +8,7 @@ mod files;
 mod line;
 mod pretty;
 mod printer;
+mod shown;
 mod value;
 mod wkt;
 

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use otter_core::{Change, Row, Table, Timestamp, Transaction};
 
 use super::line::{Part, parts};
+use super::shown::shown;
 use super::value::write_value;
 use crate::terminal::{Colour, paint};
 
@@ -23,7 +24,8 @@ pub(super) fn texts(
             Part::Row(change) => write_change(&mut text, &change, in_colour),
             Part::Ddl(ddl) => {
                 text.push_str(&paint(Colour::Yellow, "ddl", in_colour));
-                append(&mut text, format_args!(" {}: {}\n", ddl.database, ddl.statement));
+                let (database, statement) = (shown(&ddl.database), shown(&ddl.statement));
+                append(&mut text, format_args!(" {database}: {statement}\n"));
             }
         }
         if take(&text) {
@@ -36,7 +38,7 @@ pub(super) fn texts(
 fn head(transaction: &Transaction, in_colour: bool) -> String {
     let seconds = transaction.committed_at.0 / 1_000_000;
     let time = Timestamp { seconds: seconds.try_into().unwrap_or(0), micros: 0, digits: 0 };
-    let mut text = format!("{time} UTC  {}", transaction.start);
+    let mut text = format!("{time} UTC  {}", shown(&transaction.start.to_string()));
     if let Some(gtid) = &transaction.gtid {
         append(&mut text, format_args!("  {gtid}"));
     }
@@ -55,10 +57,11 @@ fn write_change(text: &mut String, change: &Change<'_>, in_colour: bool) {
         Change::Delete { before } => ("delete", Colour::Red, before),
     };
     let table = row.table();
-    append(text, format_args!("{} {}", paint(colour, word, in_colour), table.name));
+    let name = table.name.to_string();
+    append(text, format_args!("{} {}", paint(colour, word, in_colour), shown(&name)));
     for index in &table.primary_key {
         let Some(column) = table.columns.get(*index) else { continue };
-        append(text, format_args!("  {}=", column.name));
+        append(text, format_args!("  {}=", shown(&column.name)));
         write_cell(text, row, *index);
     }
     text.push('\n');
@@ -87,12 +90,16 @@ fn write_change(text: &mut String, change: &Change<'_>, in_colour: bool) {
 
 fn write_name(text: &mut String, table: &Table, index: usize) {
     let name = table.columns.get(index).map_or("?", |column| &*column.name);
-    append(text, format_args!("    {name}: "));
+    append(text, format_args!("    {}: ", shown(name)));
 }
 
 fn write_cell(text: &mut String, row: &Row<'_>, index: usize) {
     match (row.value(index), row.table().columns.get(index)) {
-        (Some(value), Some(column)) => write_value(text, value, &column.column_type),
+        (Some(value), Some(column)) => {
+            let mut json = String::new();
+            write_value(&mut json, value, &column.column_type);
+            text.push_str(&shown(&json));
+        }
         _ => text.push_str("(not logged)"),
     }
 }
