@@ -1,5 +1,6 @@
 //! The recorded binlogs and statements that are kept beside the project.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
@@ -27,4 +28,26 @@ pub fn manifest() -> Vec<String> {
 pub fn paths() -> Vec<String> {
     let path = |line: String| line.split('\t').next().unwrap_or_default().to_owned();
     manifest().into_iter().map(path).collect()
+}
+
+/// The lines of a list beside a test, by their first field; `#` begins a remark.
+pub fn listed(list: &str) -> BTreeMap<&str, &str> {
+    let lines = list.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.filter_map(|line| line.split_once('\t')).collect()
+}
+
+/// Compares what was found in files with a list, line by line.
+///
+/// # Panics
+/// Where a file is not in the list, or said otherwise there, or only there: with all such lines.
+pub fn assert_listed(list: &str, found: &BTreeMap<String, String>) {
+    let mut expected = listed(list);
+    let mut wrong = Vec::new();
+    for (path, line) in found {
+        if expected.remove(&**path) != Some(line) {
+            wrong.push(format!("{path}\t{line}"));
+        }
+    }
+    wrong.extend(expected.into_iter().map(|(path, line)| format!("not found: {path}\t{line}")));
+    assert!(wrong.is_empty(), "{} lines differ:\n{}", wrong.len(), wrong.join("\n"));
 }

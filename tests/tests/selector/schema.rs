@@ -108,7 +108,8 @@ async fn an_old_fraction_that_was_altered_away_since_is_refused() {
     .await;
     selector.open(&position, &Budget::new(BUDGET)).await.unwrap();
     let error = failure(&mut selector).await;
-    assert!(error.to_string().contains("old format with fractions of a second"), "{error}");
+    assert_eq!(error.fault(), Fault::Poison, "{error}");
+    assert!(error.to_string().contains("`shop.d` was altered, renamed or dropped"), "{error}");
 }
 
 #[tokio::test]
