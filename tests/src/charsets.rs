@@ -15,6 +15,9 @@ pub const CHARSETS: [&str; 32] = [
     "tis620", "ujis",
 ];
 
+/// The character set of MySQL alone whose codes have up to four bytes.
+pub const GB18030: &str = "gb18030";
+
 /// Returns every code of a character set that stands for one letter.
 ///
 /// # Panics
@@ -57,12 +60,25 @@ fn codes(charset: &str) -> String {
     let pair = format!("FROM {byte} x, {byte} y WHERE x.c >= X'80'");
     if matches!(
         charset,
-        "big5" | "cp932" | "eucjpms" | "euckr" | "gb2312" | "gbk" | "sjis" | "ujis"
+        "big5" | "cp932" | "eucjpms" | "euckr" | "gb18030" | "gb2312" | "gbk" | "sjis" | "ujis"
     ) {
         query += &format!(" UNION ALL SELECT CONCAT(x.c, y.c) {pair}");
     }
     if matches!(charset, "eucjpms" | "ujis") {
         query += &format!(" UNION ALL SELECT CONCAT(X'8F', x.c, y.c) {pair}");
+    }
+    if charset == GB18030 {
+        // The codes of the basic plane; those of the others are counted.
+        let digit = |name| format!("{byte} {name}");
+        query += &format!(
+            " UNION ALL SELECT CONCAT(w.c, x.c, y.c, z.c) FROM {}, {}, {}, {} \
+             WHERE w.c BETWEEN X'81' AND X'84' AND x.c BETWEEN X'30' AND X'39' \
+             AND y.c BETWEEN X'81' AND X'FE' AND z.c BETWEEN X'30' AND X'39'",
+            digit("w"),
+            digit("x"),
+            digit("y"),
+            digit("z"),
+        );
     }
     query
 }

@@ -12,9 +12,8 @@ pub const UNKNOWN: &str = crate::schema::charset::UNKNOWN;
 /// The text in UTF-8; of an [unknown](UNKNOWN) character set what is UTF-8. `charset` is the server's name as in
 /// [`ColumnType::Text`](otter_core::ColumnType::Text).
 ///
-/// `None` where the bytes are no text of that character set, and for text of `gb18030` that is not
-/// ASCII, which cannot be converted here: nothing is guessed. Each code becomes what the servers
-/// themselves make of it.
+/// `None` where the bytes are no text of that character set: nothing is guessed. Each code becomes
+/// what the servers themselves make of it.
 ///
 /// ```
 /// use otter_binlog::charset::to_utf8;

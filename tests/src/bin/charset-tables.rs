@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use otter_tests::charsets::{CHARSETS, letters};
+use otter_tests::charsets::{CHARSETS, GB18030, letters};
 use otter_tests::testbed;
 
 #[tokio::main]
@@ -22,7 +22,8 @@ async fn main() {
     let folder = folder.join("../crates/otter-binlog/src/schema/charset/tables");
     let server = testbed::mysql().start().await;
     // latin1 has its table in the code.
-    for charset in CHARSETS.into_iter().filter(|charset| *charset != "latin1") {
+    let tables = CHARSETS.into_iter().filter(|charset| *charset != "latin1");
+    for charset in tables.chain([GB18030]) {
         let letters = letters(&server, charset).await;
         let path = folder.join(format!("{charset}.txt"));
         fs::write(&path, table(&letters)).expect("the table can be written");

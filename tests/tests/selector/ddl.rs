@@ -123,8 +123,11 @@ async fn an_alter_in_two_phases_counts_once_when_it_is_committed() {
 async fn statements_in_another_character_set_are_carried_in_utf8() {
     let server = source(Flavor::MySql).await;
     let mut selector = open_now(options(&server)).await;
-    // Sent as UTF-8 bytes by the client, which the session takes for latin1.
-    testbed::execute(&server, "SET NAMES latin1; ALTER TABLE shop.item COMMENT 'é'").await;
-    let shown = show(&transactions(&mut selector, 1).await[0]);
-    assert!(shown.contains("COMMENT 'Ã©'"), "{shown}");
+    // Sent as UTF-8 bytes by the client, which the session takes for something else.
+    for (charset, comment) in [("latin1", "Ã©"), ("gb18030", "茅")] {
+        let statement = format!("SET NAMES {charset}; ALTER TABLE shop.item COMMENT 'é'");
+        testbed::execute(&server, &statement).await;
+        let shown = show(&transactions(&mut selector, 1).await[0]);
+        assert!(shown.contains(&format!("COMMENT '{comment}'")), "{shown}");
+    }
 }

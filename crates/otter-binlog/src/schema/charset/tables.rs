@@ -1,5 +1,6 @@
 //! The character sets that only a table can convert: one file each, as the servers themselves
-//! convert them (MySQL and MariaDB agree on every code; `tests/tests/charsets.rs` asks them).
+//! convert them (MySQL and MariaDB agree on every code; `tests/tests/charsets.rs` asks them;
+//! MariaDB has no `gb18030`).
 //!
 //! A line is the first code in hexadecimal, a space, and the letters of that code and of those
 //! that follow it. ASCII is left out where it is itself. `cargo run -p otter-tests --bin
@@ -7,8 +8,8 @@
 
 use std::sync::OnceLock;
 
-/// How many bytes the longest code has: the third plane of `ujis` and `eucjpms`.
-const LONGEST: usize = 3;
+/// How many bytes the longest code has: those of `gb18030`.
+const LONGEST: usize = 4;
 
 macro_rules! sources {
     ($($charset:literal)*) => {
@@ -20,7 +21,7 @@ macro_rules! sources {
 
 sources! {
     "armscii8" "big5" "cp1250" "cp1251" "cp1256" "cp1257" "cp850" "cp852" "cp866" "cp932" "dec8"
-    "eucjpms" "euckr" "gb2312" "gbk" "geostd8" "greek" "hebrew" "hp8" "keybcs2" "koi8r" "koi8u"
+    "eucjpms" "euckr" "gb18030" "gb2312" "gbk" "geostd8" "greek" "hebrew" "hp8" "keybcs2" "koi8r" "koi8u"
     "latin2" "latin5" "latin7" "macce" "macroman" "sjis" "swe7" "tis620" "ujis"
 }
 
@@ -40,6 +41,8 @@ struct Table {
     runs: Vec<Run>,
     /// The highest code below 0x80 that stands for itself where no run has it.
     last_ascii: u8,
+    /// Codes of four bytes go on with the letters beyond the basic plane (`gb18030`).
+    counts_planes: bool,
 }
 
 struct Run {
@@ -57,7 +60,8 @@ impl Table {
         let runs: Vec<Run> = source.lines().filter_map(run).collect();
         // swe7 is the one set that has letters in ASCII's place, and nothing where DEL is.
         let last_ascii = if runs.iter().any(|run| run.first < 0x80) { 0x7e } else { 0x7f };
-        Self { runs, last_ascii }
+        let counts_planes = runs.last().is_some_and(|run| run.first > 0xff_ffff);
+        Self { runs, last_ascii, counts_planes }
     }
 
     fn to_utf8(&self, text: &[u8]) -> Option<String> {
@@ -84,7 +88,7 @@ impl Table {
                 return Some((char::from(*byte), 1));
             }
         }
-        None
+        if self.counts_planes { beyond_the_basic_plane(text) } else { None }
     }
 
     fn letter(&self, code: u32) -> Option<char> {
@@ -92,6 +96,20 @@ impl Table {
         let run = self.runs.get(after.checked_sub(1)?)?;
         run.letters.get(usize::try_from(code - run.first).ok()?).copied()
     }
+}
+
+/// `gb18030` gives all letters beyond the basic plane codes in their order: of their four bytes the
+/// second and the fourth are digits.
+fn beyond_the_basic_plane(text: &[u8]) -> Option<(char, usize)> {
+    let place = |byte: &u8, first: u8, last: u8| {
+        (first..=last).contains(byte).then(|| u32::from(byte - first))
+    };
+    let [first, second, third, fourth] = text.first_chunk::<4>()?;
+    let number = place(first, 0x90, 0xe3)?;
+    let number = number * 10 + place(second, b'0', b'9')?;
+    let number = number * 126 + place(third, 0x81, 0xfe)?;
+    let number = number * 10 + place(fourth, b'0', b'9')?;
+    Some((char::from_u32(0x1_0000 + number)?, 4))
 }
 
 #[cfg(test)]
@@ -107,6 +125,8 @@ mod tests {
             ("sjis", b"\x95\x5c\xb1", "表ｱ"),
             ("koi8r", b"\xc1\xc2x", "абx"),
             ("swe7", b"[\\]a", "ÄÖÅa"),
+            ("gb18030", b"a\xd6\xd0\x81\x30\x81\x31\x94\x39\xda\x33b", "a中\u{81}💩b"),
+            ("gb18030", b"\x90\x30\x81\x30\xe3\x32\x9a\x35", "\u{10000}\u{10ffff}"),
             ("latin2", b"", ""),
         ] {
             assert_eq!(to_utf8(charset, bytes).as_deref(), Some(text), "{charset}");
@@ -122,7 +142,9 @@ mod tests {
             ("cp1250", b"\x81"),
             ("swe7", b"\x7f"),
             ("ujis", b"\x8f\xb0"),
-            ("gb18030", b"a"),
+            ("gb18030", b"\x81\x30\x81"),
+            ("gb18030", b"\xe3\x32\x9a\x36"),
+            ("gb18030", b"\xff"),
             ("utf8mb4", b"a"),
         ] {
             assert_eq!(to_utf8(charset, bytes), None, "{charset}");
