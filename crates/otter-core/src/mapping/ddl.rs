@@ -32,7 +32,7 @@ impl Mappings {
             if self.merges(table) {
                 return Ddl { reach: DdlReach::Merged, ..ddl };
             }
-if self.reshapes(table) {
+            if self.reshapes(table) {
                 return Ddl { reach: DdlReach::Partly, ..ddl };
             }
         }
