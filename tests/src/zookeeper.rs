@@ -84,7 +84,7 @@ impl Ensemble {
         let read = |file: &Path| fs::read_to_string(file).expect("the PEM file can be read");
         // ZooKeeper takes key and certificate from one file.
         let own = server.folder.path().join("own.pem");
-        let both = read(&files.key) + &read(&files.certificate);
+        let both = [read(&files.key), read(&files.certificate)].concat();
         fs::write(&own, both).expect("the key can be written");
         let ca = fs::canonicalize(&files.ca).expect("the PEM file has a path");
         let lines = format!(

@@ -137,7 +137,10 @@ fn mysql(section: &Section<'_>) -> Result<ArbiterKind, ConfigError> {
 fn zookeeper(section: &Section<'_>, folder: &Path) -> Result<ArbiterKind, ConfigError> {
     refuse_others(section, ZOOKEEPER)?;
     let example = "servers = [\"10.0.0.7:2181\", \"10.0.0.8:2181\", \"10.0.0.9:2181\"]";
-    let servers = section.texts("servers")?.ok_or_else(|| section.missing("servers", example))?;
+    if !section.has("servers") {
+        return Err(section.missing("servers", example));
+    }
+    let servers = section.texts("servers", "[\"10.0.0.7:2181\"]")?;
     let root = section.text("root")?;
     let root = root.as_ref().map_or(DEFAULT_ROOT, |root| root.value.as_str());
     let mut place = ZooKeeperPlace::new(servers, root).map_err(|error| {

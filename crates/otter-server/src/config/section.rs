@@ -152,18 +152,6 @@ impl<'a> Section<'a> {
         self.expanded(key, expand_url)
     }
 
-    /// A list of texts with their variables replaced.
-    pub(super) fn texts(&self, key: &str) -> Result<Option<Vec<String>>, ConfigError> {
-        let Some(value) = self.value(key) else { return Ok(None) };
-        let takes = || self.bad_value(key, "a list of texts in quotes");
-        let mut texts = Vec::new();
-        for element in value.as_array().ok_or_else(takes)? {
-            let text = element.get_ref().as_str().ok_or_else(takes)?;
-            texts.push(self.expand_at(key, text, expand)?);
-        }
-        Ok(Some(texts))
-    }
-
     /// A text that must be there.
     pub(super) fn required_text(
         &self,
@@ -290,21 +278,10 @@ impl<'a> Section<'a> {
         let Some(text) = value.as_str() else {
             return Err(self.bad_value(key, "a text in quotes"));
         };
-        let value = self.expand_at(key, text, expand)?;
-        Ok(Some(Located { value, line: self.line_of(key) }))
-    }
-
-    fn expand_at(
-        &self,
-        key: &str,
-        text: &str,
-        expand: fn(&str, Lookup<'_>) -> Result<String, ExpandError>,
-    ) -> Result<String, ConfigError> {
         let line = self.line_of(key);
-        match expand(text, self.source.lookup) {
-            Ok(value) => Ok(value),
-            Err(error) => Err(self.expand_error(key, line, error)),
-        }
+        let value = expand(text, self.source.lookup)
+            .map_err(|error| self.expand_error(key, line, error))?;
+        Ok(Some(Located { value, line }))
     }
 
     fn expand_error(&self, key: &str, line: usize, error: ExpandError) -> ConfigError {
