@@ -284,7 +284,7 @@ fn an_arbiter_in_zookeeper_takes_servers_and_how_to_be_let_in() {
     );
     assert_eq!(
         complaint("servers = \"a\"\n"),
-        "line 21: `servers` in [arbiter] takes a list of texts in quotes"
+        "line 21: `servers` in [arbiter] takes a list of texts, such as [\"10.0.0.7:2181\"]"
     );
     assert_eq!(
         complaint("servers = [\"a:b\"]\n"),
