@@ -21,10 +21,8 @@ pub(super) fn columns(text: &str) -> Result<Vec<Arc<str>>, ScriptError> {
                 scanner.text()?;
                 before = Some('"');
             }
-            '\'' => {
-                scanner.skip_letter();
-                before = Some('\'');
-            }
+            // A single letter in the language, which is unequal to every number and text.
+            '\'' => return Err(scanner.error_of_text()),
             '`' => return Err(scanner.error_of_text()),
             '#' if matches!(scanner.peek(1), Some('"' | '#')) => {
                 return Err(scanner.error_of_text());
@@ -42,7 +40,9 @@ pub(super) fn columns(text: &str) -> Result<Vec<Arc<str>>, ScriptError> {
             }
             letter => {
                 if !letter.is_whitespace() {
-                    before = Some(letter);
+                    // A range is two points, and no property.
+                    let is_range = letter == '.' && before == Some('.');
+                    before = Some(if is_range { '…' } else { letter });
                 }
                 scanner.at += 1;
             }
@@ -84,14 +84,6 @@ impl Scanner {
                 return;
             }
         }
-    }
-
-    fn skip_letter(&mut self) {
-        self.at += if self.peek(1) == Some('\\') { 3 } else { 2 };
-        while self.peek(0).is_some_and(|letter| letter != '\'') {
-            self.at += 1;
-        }
-        self.at += 1;
     }
 
     /// Reads a text in quotes.
@@ -176,7 +168,8 @@ mod tests {
             ("row.a == 1 && row . b > row.a", &["a", "b"]),
             ("row[\"order no\"] == \"row.x\" // row.y", &["order no"]),
             ("/* row.a /* row.b */ row.c */ row.d", &["d"]),
-            ("let arrow = 1; x.row.y; row_z; row.Größe == '\\'' && row.e == 'r'", &["Größe", "e"]),
+            ("let arrow = 1; x.row.y; row_z; row.Größe == row.e", &["Größe", "e"]),
+            ("0..row.n in 1..=row.m", &["n", "m"]),
         ] {
             let found = columns(text).unwrap();
             let found: Vec<&str> = found.iter().map(|name| &**name).collect();
@@ -193,7 +186,7 @@ mod tests {
             assert!(matches!(error, ScriptError::BareRow { .. }), "{text} {error}");
             assert!(error.to_string().starts_with("line 2, letter "), "{error}");
         }
-        for text in ["`${row.a}`", "\"open", "#\"raw\"#"] {
+        for text in ["`${row.a}`", "\"open", "#\"raw\"#", "row.a == 'x'"] {
             assert!(matches!(columns(text), Err(ScriptError::Text { .. })), "{text}");
         }
     }

@@ -90,6 +90,18 @@ fn text_and_numbers_are_not_compared() {
         assert!(error.starts_with("line 1, letter "), "{script}: {error}");
         assert!(error.contains("compares text with something else"), "{script}: {error}");
     }
+    // Nothing else is compared with another type either: it would be unequal without an error.
+    for (script, column_type, value) in [
+        ("row.c == [\"warn\"]", text_type("utf8mb4"), Value::Text(b"warn")),
+        ("row.c != #{a: 1}", text_type("utf8mb4"), Value::Text(b"warn")),
+        ("row.c == \"1\"[0]", INT, Value::Int(1)),
+        ("\"5\"[0] < row.c", DECIMAL, Value::Decimal("6.00")),
+        ("row.c == [1.5]", ColumnType::Double, Value::Double(1.5)),
+        ("row.c == 7", ColumnType::Bytes { max_bytes: 9, fixed: false }, Value::Bytes(b"7")),
+    ] {
+        let error = ask(script, column_type, Some(value)).unwrap_err();
+        assert!(error.contains("something else"), "{script}: {error}");
+    }
     let error = ask("row.c == \"2.5\"", DECIMAL, Some(Value::Decimal("2.5"))).unwrap_err();
     assert!(error.contains("compares text with something else"), "{error}");
 }
@@ -123,6 +135,9 @@ fn a_script_has_bounds() {
         let error = ask(script, INT, Some(Value::Int(1))).unwrap_err();
         assert!(error.contains(told), "{script}: {error}");
     }
+    for script in ["sleep(3600); true", "sleep(1e300); true"] {
+        assert!(ask(script, INT, Some(Value::Int(1))).unwrap_err().contains("throws"));
+    }
     let slow = "let l = []; l.pad(9000, 1); let n = 0; \
                 while true { n += l.filter(|x| x > 0).len(); } true";
     let began = std::time::Instant::now();
@@ -135,6 +150,11 @@ fn what_is_no_script_is_refused_with_its_place() {
     let error = |text| ScriptFilter::new(text).unwrap_err().to_string();
     assert!(error("row.a ==").contains("line 1"), "{}", error("row.a =="));
     assert!(error("eval(\"1\")").contains("eval"), "{}", error("eval(\"1\")"));
+    // These compare past the guard, or show a value where a function's name is expected.
+    for word in ["switch row.a { 7 => true, _ => false }", "Fn(row.a).call()", "row.a.curry(1)"] {
+        let told = error(word);
+        assert!(told.contains("cannot be read") && told.contains("line 1"), "{word}: {told}");
+    }
     assert!(error("import \"x\" as y; true").contains("cannot be read"));
     assert!(error("row").contains("use `row` with the name of a column"));
 }
