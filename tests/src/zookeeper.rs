@@ -154,6 +154,26 @@ impl Ensemble {
         }
     }
 
+    /// Freezes a server (SIGSTOP): its connections stay, and nothing is answered.
+    ///
+    /// # Panics
+    /// Where it cannot be frozen.
+    pub fn pause(&self, index: usize) {
+        self.process(index).pause().expect("the server can be frozen");
+    }
+
+    /// Lets a frozen server go on (SIGCONT).
+    ///
+    /// # Panics
+    /// Where it cannot.
+    pub fn resume(&self, index: usize) {
+        self.process(index).resume().expect("the server can be resumed");
+    }
+
+    fn process(&self, index: usize) -> &ChildProcess {
+        self.servers[index].process.as_ref().expect("the server runs")
+    }
+
     /// Starts a killed server again, with what it had, and waits until it serves.
     ///
     /// # Panics

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::place::place;
 
-const LEASE: Duration = Duration::from_secs(12);
+const LEASE: Duration = Duration::from_secs(20);
 const DEADLINE: Duration = Duration::from_secs(60);
 
 fn side(number: usize) -> Side {

@@ -18,7 +18,7 @@ use crate::place::{Lines, new_path, place, shared};
 /// Long enough to be renewed on a busy machine, short enough for a suite.
 const LEASE: Duration = Duration::from_secs(2);
 /// A killed server must be back within it.
-const LONG_LEASE: Duration = Duration::from_secs(8);
+const LONG_LEASE: Duration = Duration::from_secs(12);
 
 mod usual {
     use super::*;
