@@ -96,5 +96,4 @@ fn greeting() -> Vec<u8> {
     .concat()
 }
 
-const PUBLIC_KEY: &[u8] =
-    include_bytes!("../../crates/otter-binlog/src/connection/auth/tests/public_key.pem");
+const PUBLIC_KEY: &[u8] = include_bytes!("../../crates/otter-mysql/src/auth/tests/public_key.pem");

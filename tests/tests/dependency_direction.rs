@@ -16,11 +16,12 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each crate of the workspace may depend on, tests of its own included.
-const ALLOWED: [(&str, &[&str]); 7] = [
+const ALLOWED: [(&str, &[&str]); 8] = [
     ("otter-core", &[]),
-    ("otter-binlog", &["otter-core"]),
+    ("otter-mysql", &["otter-core"]),
+    ("otter-binlog", &["otter-core", "otter-mysql"]),
     ("otter-arbitrate", &["otter-core"]),
-    ("otter-sink", &["otter-core"]),
+    ("otter-sink", &["otter-core", "otter-mysql"]),
     ("otter-server", &["otter-core", "otter-binlog", "otter-arbitrate", "otter-sink"]),
     (
         "otter-examples",

@@ -16,7 +16,6 @@
 //! does not depend on it, since the checkpoint in the target judges (FENCE-1). This crate never
 //! touches row data.
 
-mod error_chain;
 #[cfg(any(feature = "sql", feature = "zookeeper"))]
 mod holding;
 pub mod local;

@@ -157,7 +157,8 @@ impl Decoder {
         let map = TableMap::parse(id, rest, self.format.mariadb).map_err(fail)?;
         let plan = compile(&map, None, Naming::Numbered, self.format.mariadb)
             .map_err(|source| FileError::Schema { place: place.clone(), source })?
-            .within(self.max_event);
+            .within(self.max_event)
+            .taking_changes(true);
         self.tables.insert(id, rest.into(), Use::Wanted(Arc::new(plan)));
         Ok(())
     }

@@ -65,6 +65,7 @@ pub fn gtid(bytes: &[u8]) {
         let _ = Heartbeat::parse_v2(&header, bytes.get(HEADER_LENGTH..).unwrap_or_default());
     }
     let Ok(text) = std::str::from_utf8(bytes) else { return };
+    #[cfg(fuzzing)]
     crate::connection::fuzzing::gtid_texts(text);
     for set in [GtidSet::parse_mysql(text), GtidSet::parse_mariadb(text)].into_iter().flatten() {
         let shown = set.to_string();
@@ -97,8 +98,11 @@ pub fn payload(bytes: &[u8]) {
 }
 
 /// What a server says: the first two bytes tell in which conversation, the rest is its part.
+#[cfg(fuzzing)]
 pub fn packets(bytes: &[u8]) {
-    crate::connection::fuzzing::packets(bytes);
+    crate::connection::fuzzing::packets(bytes, |answer| {
+        crate::schema::information::read_tables(answer, answer);
+    });
 }
 
 /// The bytes of one event without a checksum, as a file holds it that tells where it ends.

@@ -18,7 +18,6 @@
 
 mod bisection;
 pub mod charset;
-pub mod connection;
 mod cursor;
 mod event;
 pub mod file;
@@ -33,3 +32,6 @@ pub mod selector;
 mod statement;
 #[cfg(test)]
 mod test_bytes;
+
+/// Connections to a source: everything of the crate `otter-mysql`.
+pub use otter_mysql as connection;

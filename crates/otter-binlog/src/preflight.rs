@@ -7,7 +7,7 @@ mod rights;
 mod settings;
 mod tables;
 
-use otter_core::{Classify, DatabaseUrl, Fault, Finding, Result, Table};
+use otter_core::{Causes, Classify, DatabaseUrl, Fault, Finding, Result, Table};
 
 use crate::connection::{Connection, ConnectionError, DumpError, Encryption};
 use crate::schema::SchemaReader;
@@ -62,7 +62,7 @@ pub async fn check_source(url: &DatabaseUrl, filter: &TableFilter) -> Vec<Findin
     findings.extend(settings::check(&mut connection, &info).await);
     findings.extend(rights::check(url, &mut connection, &info).await);
     let mut schema = SchemaReader::new(url.clone());
-    findings.extend(tables::check(&mut schema, filter).await);
+    findings.extend(tables::check(&mut schema, &info, filter).await);
     connection.close().await;
     findings
 }
@@ -89,7 +89,7 @@ pub async fn source_tables(url: &DatabaseUrl, filter: &TableFilter) -> Result<Ve
 fn unreachable(url: &DatabaseUrl, error: &ConnectionError) -> Finding {
     Finding::fail(
         "the source answers",
-        chain(error),
+        Causes(error).to_string(),
         format!("check the URL of the source ({url}) and that its account may log in from here"),
     )
 }
@@ -109,18 +109,6 @@ fn encryption(url: &DatabaseUrl, connection: &Connection) -> Finding {
             Finding::warn(what, "rows and passwords can be read on the way", remedy)
         }
     }
-}
-
-/// An error with its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }
 
 /// Whether the error says that a right is missing.

@@ -132,6 +132,7 @@ impl BinlogReader {
         let position = Position::at(None, place);
         let mut assembler = Assembler::new(options, facts, position, None, budget);
         assembler.count_bytes();
+        assembler.takes_changes = true;
         assembler.use_memory_again();
         assembler.pass_by(passing);
         let frames = files.open(index, max_event)?;

@@ -36,7 +36,8 @@ pub enum RowKind {
 /// How the source wrote the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RowFlags {
-    /// The session did not check foreign keys, or the server logged the cascade itself.
+    /// The session did not check foreign keys, or the server has checked them and logs itself what
+    /// they cascade to: whoever applies the rows checks and cascades nothing.
     pub no_foreign_key_checks: bool,
     /// The session did not check unique keys.
     pub no_unique_checks: bool,

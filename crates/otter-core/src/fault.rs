@@ -98,8 +98,20 @@ impl fmt::Debug for Error {
 impl fmt::Display for Error {
     /// Writes the whole chain of causes, so that one log field tells all.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot {}: {}", self.doing, self.cause)?;
-        let mut next = self.cause.source();
+        write!(f, "cannot {}: {}", self.doing, Causes(&*self.cause))
+    }
+}
+
+/// An error with all its causes in one line, each behind a colon: `Display` of most errors tells
+/// only its own part.
+#[derive(Debug, Clone, Copy)]
+pub struct Causes<'a>(pub &'a (dyn StdError + 'static));
+
+impl fmt::Display for Causes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(error) = self;
+        write!(f, "{error}")?;
+        let mut next = error.source();
         while let Some(cause) = next {
             write!(f, ": {cause}")?;
             next = cause.source();

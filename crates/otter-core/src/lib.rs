@@ -42,7 +42,7 @@ pub use budget::{Budget, Permit};
 pub use database_url::DatabaseUrl;
 pub use ddl::{Ddl, DdlName, DdlReach, DdlSession};
 pub use event::{Change, ColumnView, Event, Row, RowFlags, RowKind, RowsEvent};
-pub use fault::{Classify, Error, Fault, Result};
+pub use fault::{Causes, Classify, Error, Fault, Result};
 pub use finding::{Finding, Verdict};
 pub use mapping::{ColumnRules, Mapping, Mappings, Route};
 pub use pipeline::{AtStart, Pipeline, PipelineError, PipelineOptions, Progress, State};

@@ -38,6 +38,7 @@ enum Tag {
     Enum,
     Set,
     Json,
+    JsonChanges,
     Geometry,
     Vector,
 }
@@ -78,6 +79,8 @@ pub enum BytesKind {
     Bytes,
     /// [`Value::Json`]; the bytes must be UTF-8.
     Json,
+    /// [`Value::JsonChanges`]; the bytes must be UTF-8.
+    JsonChanges,
     /// [`Value::Geometry`].
     Geometry,
     /// [`Value::Vector`].
@@ -148,6 +151,7 @@ impl RowArena {
             Tag::Enum => Value::Enum(low_16(cell.word)),
             Tag::Set => Value::Set(cell.word),
             Tag::Json => Value::Json(self.text(cell)),
+            Tag::JsonChanges => Value::JsonChanges(self.text(cell)),
             Tag::Geometry => Value::Geometry(self.slice(cell)),
             Tag::Vector => Value::Vector(self.slice(cell)),
         })
@@ -236,6 +240,9 @@ impl RowArenaBuilder {
             Value::Set(value) => (Tag::Set, 0, value),
             Value::Decimal(value) => return self.push_bytes(Tag::Decimal, value.as_bytes()),
             Value::Json(value) => return self.push_bytes(Tag::Json, value.as_bytes()),
+            Value::JsonChanges(value) => {
+                return self.push_bytes(Tag::JsonChanges, value.as_bytes());
+            }
             Value::Text(value) => return self.push_bytes(Tag::Text, value),
             Value::Bytes(value) => return self.push_bytes(Tag::Bytes, value),
             Value::Geometry(value) => return self.push_bytes(Tag::Geometry, value),
@@ -265,6 +272,7 @@ impl RowArenaBuilder {
             BytesKind::Text => Tag::Text,
             BytesKind::Bytes => Tag::Bytes,
             BytesKind::Json => Tag::Json,
+            BytesKind::JsonChanges => Tag::JsonChanges,
             BytesKind::Geometry => Tag::Geometry,
             BytesKind::Vector => Tag::Vector,
         };

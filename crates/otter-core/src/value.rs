@@ -44,6 +44,10 @@ pub enum Value<'a> {
     Set(u64),
     /// A JSON document as the server would print it.
     Json(&'a str),
+    /// What was changed in a JSON document that is not known itself, as a JSON array with one
+    /// object per step: `{"op": "replace", "path": "$.a[0]", "value": 1}`, with `replace`, `insert`
+    /// and `remove`, which has no value. Only readers that take rows as they are logged meet it.
+    JsonChanges(&'a str),
     /// A geometry: four bytes of SRID, little-endian, then WKB.
     Geometry(&'a [u8]),
     /// A vector: 32-bit floats, little-endian.
@@ -78,6 +82,7 @@ impl Value<'_> {
             Self::Enum(_) => "enum",
             Self::Set(_) => "set",
             Self::Json(_) => "json",
+            Self::JsonChanges(_) => "json changes",
             Self::Geometry(_) => "geometry",
             Self::Vector(_) => "vector",
         }

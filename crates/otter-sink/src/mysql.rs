@@ -1,7 +1,7 @@
 //! The loader for MySQL and MariaDB.
 //!
 //! Planning (changes to statements) is pure and separate from executing; executing goes through
-//! one small trait, so that another driver can take sqlx's place. A connection is never opened
+//! one small trait. A connection is never opened
 //! again behind the loader's back: only [`resume`](otter_core::Load::resume) connects.
 
 pub(crate) mod conn;
@@ -18,11 +18,9 @@ pub(crate) mod names;
 mod net;
 mod options;
 mod parallel;
-mod plan;
+pub(crate) mod plan;
 mod random;
 mod refusal;
-#[cfg(target_os = "linux")]
-mod relay;
 mod session;
 pub(crate) mod store;
 mod takeover;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use otter_core::arbiter::LeaseParts;
-use otter_core::{Lease, Side, Term};
+use otter_core::{Causes, Lease, Side, Term};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -16,7 +16,6 @@ use super::error::LocalArbiterError;
 use super::files::SideFiles;
 use super::grant::World;
 use super::record::{LeaseRecord, write_expiry};
-use crate::error_chain::chain;
 use crate::machine::BootTime;
 
 /// A lease is renewed this often while it lasts, so that one late renewal does not end it.
@@ -158,13 +157,13 @@ async fn keep(hold: Arc<Hold>, side: Side, world: Arc<World>, lost: watch::Sende
             Err(RenewError::Failed(error)) if hold.is_valid() => {
                 if !is_failing {
                     let remaining_ms = millis(hold.expires().remaining());
-                    warn!(%side, term = %hold.term(), remaining_ms, error = %chain(&error),
+                    warn!(%side, term = %hold.term(), remaining_ms, error = %Causes(&error),
                         "lease not renewed; it is tried again while it lasts");
                 }
                 is_failing = true;
             }
             Err(error) => {
-                warn!(%side, term = %hold.term(), reason = %chain(&error), "lease lost");
+                warn!(%side, term = %hold.term(), reason = %Causes(&error), "lease lost");
                 lost.send_replace(true);
                 return;
             }

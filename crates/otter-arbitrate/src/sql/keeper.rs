@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use otter_core::Causes;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
@@ -16,7 +17,6 @@ use super::conn::{Conn, TextRow};
 use super::desk;
 use super::error::SqlArbiterError;
 use super::shared::{Board, Shared};
-use crate::error_chain::chain;
 use crate::holding::{Loss, Session, Stored};
 use crate::machine::BootTime;
 
@@ -203,7 +203,7 @@ impl Keeper {
             let remaining = session.map_or(Duration::ZERO, |session| session.expires().remaining());
             let remaining_ms = u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX);
             warn!(
-                remaining_ms, error = %chain(error),
+                remaining_ms, error = %Causes(error),
                 "the arbiter does not answer; it is asked again, and leases go on while they last"
             );
         }
@@ -228,7 +228,7 @@ impl Keeper {
         match timeout(self.shared.holding.answer_limit(), Box::pin(goodbye)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                info!(error = %chain(&error), "leases were not given back; they end by time");
+                info!(error = %Causes(&error), "leases were not given back; they end by time");
             }
             Err(_) => info!("leases were not given back in time; they end by time"),
         }

@@ -7,13 +7,13 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use otter_core::Causes;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
 use super::desk::{Connected, Shared, is_terminal};
 use super::error::ZooKeeperArbiterError;
-use crate::error_chain::chain;
 use crate::holding::{Loss, Session, Stored};
 use crate::machine::BootTime;
 
@@ -186,7 +186,7 @@ impl Keeper {
             let remaining = connected.session.expires().remaining();
             let remaining_ms = u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX);
             warn!(
-                remaining_ms, error = %chain(error),
+                remaining_ms, error = %Causes(error),
                 "the arbiter does not answer; it is asked again, and leases go on while they last"
             );
         }
@@ -213,7 +213,7 @@ impl Keeper {
         match timeout(self.shared.holding.answer_limit(), Box::pin(goodbye)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                info!(error = %chain(&error), "leases were not given back; they end by time");
+                info!(error = %Causes(&error), "leases were not given back; they end by time");
             }
             Err(_) => info!("leases were not given back in time; they end by time"),
         }

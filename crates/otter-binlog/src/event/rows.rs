@@ -83,6 +83,10 @@ impl<'a> RowsHead<'a> {
     pub(crate) fn parse(event: &RawEvent<'a>, format: &Format) -> Result<Self, EventError> {
         const NO_FOREIGN_KEY_CHECKS: u16 = 0x02;
         const RELAXED_UNIQUE_CHECKS: u16 = 0x04;
+        // MySQL, since 9.6: foreign keys are the business of SQL there, not of the engine. They were
+        // checked, all that they cascade to is in the log, and what is not in it has not happened:
+        // a REPLACE of a parent's row is logged as DELETE and INSERT, and leaves its children alone.
+        const USE_SQL_FOREIGN_KEY: u16 = 0x10;
         let (kind, has_extra) =
             classify(event.header.kind).ok_or(EventError::Malformed("it is no row event"))?;
         let mut cursor = Cursor::new(event.body);
@@ -100,7 +104,7 @@ impl<'a> RowsHead<'a> {
         Ok(Self {
             kind,
             flags: RowFlags {
-                no_foreign_key_checks: flags & NO_FOREIGN_KEY_CHECKS != 0,
+                no_foreign_key_checks: flags & (NO_FOREIGN_KEY_CHECKS | USE_SQL_FOREIGN_KEY) != 0,
                 no_unique_checks: flags & RELAXED_UNIQUE_CHECKS != 0,
             },
             width,
@@ -138,6 +142,18 @@ mod tests {
     fn the_first_version_has_none() {
         let body = [5, 0, 0, 0, 0, 0, 1, 0, 2, 3, 42];
         assert_eq!(parse(EventKind::WRITE_ROWS_V1, &body).unwrap(), (RowKind::Insert, 2, vec![42]));
+    }
+
+    #[test]
+    fn rows_are_not_checked_again_where_the_source_logs_what_foreign_keys_do() {
+        let flags = |bits: u8| {
+            let body = [5, 0, 0, 0, 0, 0, bits, 0, 2, 0, 2, 3, 42];
+            let bytes = EventBytes::new(EventKind::WRITE_ROWS, &body).plain();
+            let event = RawEvent::parse(&bytes, &Format::default()).unwrap();
+            RowsHead::parse(&event, &Format::default()).unwrap().flags
+        };
+        assert!(!flags(0x01).no_foreign_key_checks && !flags(0x04).no_foreign_key_checks);
+        assert!(flags(0x02).no_foreign_key_checks && flags(0x11).no_foreign_key_checks);
     }
 
     proptest! {

@@ -4,13 +4,12 @@ use std::path::Path;
 type Target = fn(&[u8]);
 
 /// Every target with its folder in `tests/data/fuzz`.
-const TARGETS: [(&str, Target); 8] = [
+const TARGETS: [(&str, Target); 7] = [
     ("ddl", super::ddl),
     ("events", super::events),
     ("file", super::file),
     ("gtid", super::gtid),
     ("json", super::json),
-    ("packets", super::packets),
     ("payload", super::payload),
     ("rows", super::rows),
 ];

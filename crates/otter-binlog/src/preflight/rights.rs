@@ -1,9 +1,9 @@
 //! Whether the account may do what reading needs. Tried, not looked up: grants come by roles,
 //! by wildcards and under several names.
 
-use otter_core::{DatabaseUrl, Finding};
+use otter_core::{Causes, DatabaseUrl, Finding};
 
-use super::{chain, lacks_right};
+use super::lacks_right;
 use crate::connection::{
     AtEnd, Connection, ConnectionError, DumpError, DumpRequest, DumpStart, DumpStream, Flavor,
     ServerInfo,
@@ -50,7 +50,7 @@ async fn monitor(
             let detail = "it finds the end of the binlog and the files that there are";
             (None, Finding::fail(what, detail, remedy))
         }
-        Err(error) => (None, Finding::fail(what, chain(&error), "see the detail")),
+        Err(error) => (None, Finding::fail(what, Causes(&error).to_string(), "see the detail")),
     }
 }
 
@@ -70,7 +70,11 @@ async fn replica(
             "without it the source sends no binlog",
             format!("GRANT REPLICATION SLAVE ON *.* TO {account}"),
         ),
-        Err(error) => Finding::fail("the source sends its binlog", chain(&error), "see the detail"),
+        Err(error) => Finding::fail(
+            "the source sends its binlog",
+            Causes(&error).to_string(),
+            "see the detail",
+        ),
     }
 }
 

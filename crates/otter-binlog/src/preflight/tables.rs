@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use otter_core::{Classify, Fault, Finding, TableName};
+use otter_core::{Causes, Classify, Fault, Finding, TableName};
 
-use super::chain;
-use crate::connection::{ConnectionError, ResultSet};
+use crate::connection::{ConnectionError, ResultSet, ServerInfo};
 use crate::schema::reader::{SYSTEM_SCHEMAS, quote};
 use crate::schema::{SchemaReader, SchemaTable};
 use crate::selector::{OWN_SCHEMA, TableFilter};
@@ -60,12 +59,16 @@ async fn list(
     Ok(listed)
 }
 
-pub(super) async fn check(schema: &mut SchemaReader, filter: &TableFilter) -> Vec<Finding> {
+pub(super) async fn check(
+    schema: &mut SchemaReader,
+    info: &ServerInfo,
+    filter: &TableFilter,
+) -> Vec<Finding> {
     let (tables, listed) = match read(schema, filter).await {
         Ok(found) => found,
         Err(error) => {
             let what = "the tables' definitions can be read";
-            return vec![Finding::fail(what, chain(&error), "see the detail")];
+            return vec![Finding::fail(what, Causes(&error).to_string(), "see the detail")];
         }
     };
     if tables.is_empty() {
@@ -80,7 +83,43 @@ pub(super) async fn check(schema: &mut SchemaReader, filter: &TableFilter) -> Ve
     findings.push(keys(&tables));
     findings.push(engines(&listed));
     findings.push(select_right(schema, &tables).await);
+    if info.variable("innodb_native_foreign_keys") == Some("OFF") {
+        findings.extend(moving_foreign_keys(schema, filter).await);
+    }
     findings
+}
+
+/// Seen on MySQL 9.7.4: an UPDATE of a parent that loses a deadlock among its children is answered
+/// as if it had been made, and what it had changed of them is logged and taken back.
+async fn moving_foreign_keys(schema: &mut SchemaReader, filter: &TableFilter) -> Option<Finding> {
+    let what = "no foreign key has ON UPDATE CASCADE or SET NULL";
+    let sql = "SELECT constraint_schema, table_name, constraint_name \
+               FROM information_schema.referential_constraints \
+               WHERE update_rule IN ('CASCADE', 'SET NULL') ORDER BY 1, 2, 3";
+    let result = match schema.query(sql).await {
+        Ok(result) => result,
+        Err(error) => {
+            return Some(Finding::fail(what, Causes(&error).to_string(), "see the detail"));
+        }
+    };
+    let wanted = |row: &crate::connection::Row| {
+        let name = TableName::new(row.text(0)?, row.text(1)?);
+        filter(&name).then(|| format!("{name} ({})", row.text(2).unwrap_or_default()))
+    };
+    let keys: Vec<String> = result.rows().iter().filter_map(wanted).collect();
+    (!keys.is_empty()).then(|| {
+        Finding::warn(
+            what,
+            format!(
+                "the source logs changes that such a key makes even where a deadlock takes them \
+                 back, so that any replica comes to differ: {}",
+                shorten(&keys)
+            ),
+            "write innodb_native_foreign_keys=ON into the [mysqld] section of its configuration \
+             and restart it; cascades are then no longer in the binlog, so that the target needs \
+             the same foreign keys",
+        )
+    })
 }
 
 fn count(tables: &[SchemaTable]) -> Finding {
@@ -156,7 +195,7 @@ async fn select_right(schema: &mut SchemaReader, tables: &[SchemaTable]) -> Find
             Err(ConnectionError::MissingPrivilege(_)) => refused.push(table.name.to_string()),
             // A table that was dropped meanwhile, or is broken, is another matter.
             Err(error) if error.fault() != Fault::Transient => {}
-            Err(error) => return Finding::fail(what, chain(&error), "see the detail"),
+            Err(error) => return Finding::fail(what, Causes(&error).to_string(), "see the detail"),
         }
     }
     if refused.is_empty() {

@@ -150,12 +150,7 @@ fn numbers(range: std::ops::RangeInclusive<u64>) -> Vec<String> {
 }
 
 pub(super) fn chain(error: &ReadError) -> String {
-    let (mut text, mut cause) = (error.to_string(), std::error::Error::source(error));
-    while let Some(error) = cause {
-        text += &format!(": {error}");
-        cause = error.source();
-    }
-    text
+    otter_core::Causes(error).to_string()
 }
 
 pub(super) const UUID: &str = "07070707-0707-0707-0707-070707070707";

@@ -17,9 +17,18 @@ pub(crate) struct RowPlan {
     pub(crate) table: Arc<Table>,
     /// One per column of the table.
     pub(crate) codecs: Box<[Codec]>,
+    /// Whether differences of a document that is not there are a value, and no error.
+    pub(crate) takes_changes: bool,
 }
 
 impl RowPlan {
+    /// The same plan, by which differences of a JSON document that is not there are read as what
+    /// they are.
+    pub(crate) fn taking_changes(mut self, takes_changes: bool) -> Self {
+        self.takes_changes = takes_changes;
+        self
+    }
+
     /// The same plan, under which no compressed value may unfold to more than `most` bytes: a
     /// thousandth of it may stand in the row.
     pub(crate) fn within(mut self, most: usize) -> Self {

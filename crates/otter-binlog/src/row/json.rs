@@ -11,7 +11,7 @@ mod path;
 mod scalar;
 mod tree;
 
-pub(crate) use diff::write_changed_json;
+pub(crate) use diff::{write_changed_json, write_json_changes};
 
 use super::codec::ValueError;
 use crate::cursor::Cursor;

@@ -115,7 +115,7 @@ pub(crate) fn compile(
     };
     let dropped_key = Vec::new();
     let table = Table { name: map.name.clone(), columns, primary_key, dropped_key };
-    Ok(RowPlan { table: Arc::new(table), codecs: codecs.into() })
+    Ok(RowPlan { table: Arc::new(table), codecs: codecs.into(), takes_changes: false })
 }
 
 /// What the map does not tell of a column that it names, the schema must.

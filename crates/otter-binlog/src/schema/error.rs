@@ -28,8 +28,9 @@ pub enum SchemaError {
     /// The number of columns differs.
     #[error(
         "`{table}`: its rows were written with {logged} columns, but the table has {now} now; the \
-         table was altered since. Run SET GLOBAL binlog_row_metadata = FULL on the source, so \
-         that rows carry their definition, and start behind the ALTER, copying the table again"
+         table was altered since, or a UNIQUE key of MariaDB's over a BLOB or TEXT adds hidden \
+         columns. Run SET GLOBAL binlog_row_metadata = FULL on the source, so that rows carry \
+         their definition, and start behind these rows, copying the table again"
     )]
     Width {
         /// The table.

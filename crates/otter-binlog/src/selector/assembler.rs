@@ -79,6 +79,8 @@ pub(crate) struct Assembler {
     facts: SourceFacts,
     /// What a `time_zone` of `SYSTEM` means at the source.
     pub(super) system_time_zone: Option<std::sync::Arc<str>>,
+    /// Whether differences of JSON documents that are not there are values.
+    pub(crate) takes_changes: bool,
     format: Format,
     tape: Tape,
     tables: Tables,
@@ -189,6 +191,7 @@ impl Assembler {
             options: options.into(),
             facts,
             system_time_zone: None,
+            takes_changes: false,
             format: Format::default(),
             tape,
             tables: Tables::default(),
@@ -288,7 +291,8 @@ impl Assembler {
     ) -> Result<(), SelectError> {
         let plan = compile(&wanted.map, schema, self.facts.naming, self.format.mariadb)
             .map_err(|source| SelectError::Schema { place: wanted.place.clone(), source })?
-            .within(self.options.max_event);
+            .within(self.options.max_event)
+            .taking_changes(self.takes_changes);
         let what = if wanted.is_mark {
             Use::Mark(Arc::new(plan))
         } else if self.format.mariadb && rows::is_sequence(&plan.table) {

@@ -60,6 +60,7 @@ impl Session {
         let mut assembler =
             Assembler::new(options.clone(), facts, from.clone(), expected, budget.clone());
         assembler.heed(lessons);
+        assembler.takes_changes = options.rows_needed == RowsNeeded::AsLogged;
         assembler.system_time_zone = info.variable("system_time_zone").map(Into::into);
         assembler.pass_over(ahead);
         let logs_names =

@@ -31,6 +31,7 @@ pub(super) fn to_dynamic(
         Value::Timestamp(time) => Some(time.to_string().into()),
         Value::Text(bytes) => return text(bytes, column_type, name),
         Value::Json(document) => Some(document.into()),
+        Value::JsonChanges(_) => return Err(absent()),
         Value::Bytes(bytes) | Value::Geometry(bytes) | Value::Vector(bytes) => {
             Some(Dynamic::from_blob(bytes.to_vec()))
         }

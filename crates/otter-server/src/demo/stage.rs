@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use otter_core::pipeline::State;
-use otter_core::{AtStart, Progress, StopHandle};
+use otter_core::{AtStart, Causes, Progress, StopHandle};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -19,7 +19,7 @@ use crate::sandbox::{Flavor, SandboxError, Server, ServerOptions};
 pub(super) enum DemoError {
     #[error("{0}; scripts/demo of Otter's sources installs what the demo needs")]
     NoServer(#[source] SandboxError),
-    #[error("a database of the demo: {}", chain(.0))]
+    #[error("a database of the demo: {}", Causes(.0))]
     Sandbox(#[source] SandboxError),
     #[error("a database of the demo does not answer: {0}")]
     Sql(#[from] sqlx::Error),
@@ -155,15 +155,4 @@ start  = \"now\"
 tables = [ {{ from = \"shop.*\" }} ]
 "
     )
-}
-
-/// An error with its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(&format!(": {cause}"));
-        next = cause.source();
-    }
-    text
 }

@@ -83,15 +83,19 @@ impl ServerOptions {
             ],
             (Flavor::MariaDb, false) => &["--innodb-log-file-size=64M", "--skip-log-bin"],
             (Flavor::MySql, true) => &[
+                "--local-infile=ON",
                 "--innodb-redo-log-capacity=64M",
                 "--mysqlx=OFF",
                 "--log-bin=binlog",
                 "--gtid-mode=ON",
                 "--enforce-gtid-consistency=ON",
             ],
-            (Flavor::MySql, false) => {
-                &["--innodb-redo-log-capacity=64M", "--mysqlx=OFF", "--skip-log-bin"]
-            }
+            (Flavor::MySql, false) => &[
+                "--local-infile=ON",
+                "--innodb-redo-log-capacity=64M",
+                "--mysqlx=OFF",
+                "--skip-log-bin",
+            ],
         };
         line.extend(flavored.iter().map(|option| (*option).to_owned()));
         line.extend(self.args.iter().cloned());

@@ -40,6 +40,7 @@ pub(super) fn write_value(output: &mut String, value: Value<'_>, column: &Column
         Value::Double(number) => append(output, number),
         Value::Decimal(digits) => output.push_str(digits),
         Value::Json(document) => output.push_str(document),
+        Value::JsonChanges(steps) => append(output, format_args!("{{\"json_changes\":{steps}}}")),
         Value::Date(date) => quote(output, &date.to_string()),
         Value::Time(time) => quote(output, &time.to_string()),
         Value::DateTime(time) => quote(output, &time.to_string()),
@@ -184,6 +185,9 @@ mod tests {
         assert_eq!(written(Value::Double(1e300), &plain).len(), 301);
         assert_eq!(written(Value::Null, &plain), "null");
         assert_eq!(written(Value::Json("{\"a\": 1}"), &ColumnType::Json), "{\"a\": 1}");
+        let steps = Value::JsonChanges("[{\"op\": \"remove\", \"path\": \"$.a\"}]");
+        let expected = "{\"json_changes\":[{\"op\": \"remove\", \"path\": \"$.a\"}]}";
+        assert_eq!(written(steps, &ColumnType::Json), expected);
         let vector = [1.5f32.to_le_bytes(), (-2f32).to_le_bytes()].concat();
         assert_eq!(written(Value::Vector(&vector), &ColumnType::Vector), "[1.5,-2]");
     }

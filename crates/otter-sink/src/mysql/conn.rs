@@ -4,27 +4,32 @@
 //! out or broke answers nothing any more: what the server did last is unknown then, and only the
 //! checkpoint can tell.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::{Stream, TryStreamExt};
-use sqlx::mysql::{
-    MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlQueryResult, MySqlRow,
+use otter_core::{Causes, DatabaseUrl};
+use otter_mysql::{
+    Answer, Connection, ConnectionError, Done, ParameterRows, Row, Session, Statement,
 };
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Either, Row, ValueRef};
-use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
-#[cfg(target_os = "linux")]
-use super::relay::Relay;
+use super::literal::RowsStatement;
+use super::plan::Step;
 
 /// How long saying goodbye may take; the server cleans up by itself afterwards.
 const GOODBYE: Duration = Duration::from_secs(2);
 
-/// How long a statement may take that may take any time: a year.
-const LONGEST: Duration = Duration::from_secs(366 * 24 * 3_600);
+/// The most statements that the server keeps for a connection; all connections of all clients share
+/// 16,382 by default.
+const MOST_PREPARED: usize = 100;
+
+const ENDED: &str = "the server has ended the session";
+
+/// How long a statement may take that may take any time.
+const LONGEST: Duration = Duration::from_secs(24 * 3_600);
 
 /// What a server said in an error packet.
 ///
@@ -42,10 +47,8 @@ pub(crate) struct ServerError {
 pub(crate) enum ConnError {
     #[error("{0}")]
     Server(ServerError),
-    #[error("the connection broke: {0}")]
+    #[error("{0}")]
     Broken(String),
-    #[error("the server did not answer within {} s", .0.as_secs_f32())]
-    Late(Duration),
 }
 
 /// A row of text values; `None` is NULL.
@@ -54,14 +57,10 @@ pub(crate) type TextRow = Vec<Option<String>>;
 /// A connection that executes texts of statements.
 #[async_trait]
 pub(crate) trait ApplyConn: Send + fmt::Debug {
-    /// Executes a text of statements and appends the matched rows of each to `matched`, in order.
-    /// On a server's error the statements before the failing one are in `matched`; those behind
+    /// Executes steps one after the other and appends the outcome of each statement to `done`, in
+    /// order. On a server's error the statements before the failing one are in `done`; those behind
     /// it were not executed.
-    async fn execute(
-        &mut self,
-        text: &Arc<String>,
-        matched: &mut Vec<u64>,
-    ) -> Result<(), ConnError>;
+    async fn execute(&mut self, steps: &[Step], done: &mut Vec<Done>) -> Result<(), ConnError>;
 
     /// Executes a statement that may take any time; the caller says when it is too long by
     /// dropping the call.
@@ -74,171 +73,154 @@ pub(crate) trait ApplyConn: Send + fmt::Debug {
     async fn goodbye(self: Box<Self>);
 }
 
-/// A connection by sqlx.
+/// A connection of Otter's own.
 #[derive(Debug)]
-pub(crate) struct SqlxConn {
-    inner: MySqlConnection,
-    /// Host and port, for messages.
-    address: String,
-    #[cfg(target_os = "linux")]
-    relay: Relay,
+pub(crate) struct OwnConn {
+    inner: Connection,
     answer_timeout: Duration,
-    /// Set while a call is under way, so that a dropped call leaves it set.
-    busy: bool,
+    /// By their texts; the server keeps them as long as the connection lives.
+    prepared: HashMap<String, Statement>,
+    /// The server has said goodbye with an error.
+    ended: bool,
 }
 
-impl SqlxConn {
-    /// Opens a connection; `options` must leave the session as the server sets it.
+impl OwnConn {
+    /// Opens a connection, and leaves the session as the server sets it.
     pub(crate) async fn open(
-        options: MySqlConnectOptions,
+        url: &DatabaseUrl,
         answer_timeout: Duration,
-    ) -> sqlx::Result<Self> {
-        let address = format!("{}:{}", options.get_host(), options.get_port());
-        #[cfg(target_os = "linux")]
-        let relay = Relay::open(options.get_host(), options.get_port()).await?;
-        #[cfg(target_os = "linux")]
-        let options = options.socket(relay.address());
-        let inner = options.connect().await?;
-        Ok(Self {
-            inner,
-            address,
-            #[cfg(target_os = "linux")]
-            relay,
-            answer_timeout,
-            busy: false,
-        })
+    ) -> Result<Self, ConnectionError> {
+        let mut inner = Connection::connect_for(url, Session::Writing).await?;
+        inner.set_read_timeout(answer_timeout);
+        Ok(Self { inner, answer_timeout, prepared: HashMap::new(), ended: false })
     }
 
     async fn run(
         &mut self,
-        text: Arc<String>,
-        patience: Duration,
-        mut take: impl FnMut(Either<MySqlQueryResult, MySqlRow>) + Send,
+        text: &str,
+        data: &[String],
+        take: impl FnMut(Answer) + Send,
     ) -> Result<(), ConnError> {
-        if self.busy {
-            return Err(ConnError::Broken("an earlier command was given up".to_owned()));
-        }
-        self.busy = true;
-        let stream = sqlx::raw_sql(AssertSqlSafe(text)).fetch_many(&mut self.inner);
-        match drain(stream, patience, &mut take).await {
-            Ok(Ok(())) => {
-                self.busy = false;
-                Ok(())
-            }
-            Ok(Err(error)) => {
-                let error = ConnError::from_sqlx(&error).at(&self.address);
-                // After an error packet the connection is ready for the next command, unless the
-                // server has said goodbye with it.
-                self.busy = !matches!(&error, ConnError::Server(server) if !server.ends_session());
-                Err(error)
-            }
-            Err(_) => Err(ConnError::Late(patience)),
-        }
+        self.require_session()?;
+        let outcome = self.inner.run(text, data, take).await;
+        self.end(outcome)
     }
-}
 
-/// Takes all answers; each may take the whole time-out, since a text may hold many statements.
-async fn drain(
-    mut stream: impl Stream<Item = sqlx::Result<Either<MySqlQueryResult, MySqlRow>>> + Unpin,
-    answer_timeout: Duration,
-    take: &mut (impl FnMut(Either<MySqlQueryResult, MySqlRow>) + Send),
-) -> Result<sqlx::Result<()>, Elapsed> {
-    loop {
-        match timeout(answer_timeout, stream.try_next()).await? {
-            Ok(Some(item)) => take(item),
-            Ok(None) => return Ok(Ok(())),
-            Err(error) => return Ok(Err(error)),
+    async fn run_rows(
+        &mut self,
+        statement: &Arc<RowsStatement>,
+        rows: &ParameterRows,
+    ) -> Result<Done, ConnError> {
+        self.require_session()?;
+        let prepared = match self.prepared.get(&statement.sql) {
+            Some(prepared) => *prepared,
+            None => {
+                if self.prepared.len() >= MOST_PREPARED {
+                    self.forget_prepared().await?;
+                }
+                let prepared = self.inner.prepare(&statement.sql).await;
+                let prepared = self.end(prepared)?;
+                self.prepared.insert(statement.sql.clone(), prepared);
+                prepared
+            }
+        };
+        let outcome = self.inner.execute_rows(prepared, &statement.types, rows).await;
+        self.end(outcome)
+    }
+
+    /// All of them: which tables come next is anybody's guess.
+    async fn forget_prepared(&mut self) -> Result<(), ConnError> {
+        for (_, statement) in self.prepared.drain() {
+            let closed = self.inner.close_statement(statement).await;
+            closed.map_err(|error| ConnError::of(&error))?;
         }
+        Ok(())
+    }
+
+    /// Whether the server takes rows of parameters.
+    pub(crate) fn takes_rows(&self) -> bool {
+        self.inner.takes_rows()
+    }
+
+    fn require_session(&self) -> Result<(), ConnError> {
+        if self.ended { Err(ConnError::Broken(ENDED.to_owned())) } else { Ok(()) }
+    }
+
+    fn end<T>(&mut self, outcome: Result<T, ConnectionError>) -> Result<T, ConnError> {
+        let outcome = outcome.map_err(|error| ConnError::of(&error));
+        self.ended = matches!(&outcome, Err(ConnError::Server(server)) if server.ends_session());
+        outcome
     }
 }
 
 #[async_trait]
-impl ApplyConn for SqlxConn {
-    async fn execute(
-        &mut self,
-        text: &Arc<String>,
-        matched: &mut Vec<u64>,
-    ) -> Result<(), ConnError> {
-        self.run(Arc::clone(text), self.answer_timeout, |item| {
-            if let Either::Left(done) = item {
-                matched.push(done.rows_affected());
+impl ApplyConn for OwnConn {
+    async fn execute(&mut self, steps: &[Step], done: &mut Vec<Done>) -> Result<(), ConnError> {
+        for Step { text, data, rows } in steps {
+            if !text.is_empty() {
+                let take = |answer| {
+                    // Rows of a script's statements are nobody's answer.
+                    if let Answer::Done(answer) = answer {
+                        done.push(answer);
+                    }
+                };
+                self.run(text, data, take).await?;
             }
-        })
-        .await
+            if let Some((statement, rows)) = rows {
+                done.push(self.run_rows(statement, rows).await?);
+            }
+        }
+        Ok(())
     }
 
     async fn execute_patiently(&mut self, text: &str) -> Result<(), ConnError> {
-        self.run(Arc::new(text.to_owned()), LONGEST, |_| {}).await
+        self.inner.set_read_timeout(LONGEST);
+        let outcome = self.run(text, &[], |_| {}).await;
+        self.inner.set_read_timeout(self.answer_timeout);
+        outcome
     }
 
     async fn query(&mut self, text: &str) -> Result<Vec<TextRow>, ConnError> {
         let mut rows = Vec::new();
-        self.run(Arc::new(text.to_owned()), self.answer_timeout, |item| {
-            if let Either::Right(row) = item {
+        let take = |answer| {
+            if let Answer::Row(row) = answer {
                 rows.push(text_row(&row));
             }
-        })
-        .await?;
-        rows.into_iter()
-            .collect::<Result<_, _>>()
-            .map_err(|error: sqlx::Error| ConnError::Broken(error.to_string()))
+        };
+        self.run(text, &[], take).await?;
+        Ok(rows)
     }
 
     async fn goodbye(self: Box<Self>) {
-        if self.busy {
-            return;
+        if !self.ended {
+            // Nothing depends on it: the server notices the closed socket as well.
+            let _ = timeout(GOODBYE, self.inner.close()).await;
         }
-        // Nothing depends on it: the server notices the closed socket as well.
-        let goodbye = async {
-            let _ = self.inner.close().await;
-            #[cfg(target_os = "linux")]
-            self.relay.finish().await;
-        };
-        let _ = timeout(GOODBYE, goodbye).await;
     }
 }
 
-fn text_row(row: &MySqlRow) -> sqlx::Result<TextRow> {
-    (0..row.len())
-        .map(|index| {
-            if row.try_get_raw(index)?.is_null() {
-                return Ok(None);
-            }
-            // The text protocol sends everything as text, whatever the declared type.
-            let bytes: Vec<u8> = row.try_get_unchecked(index)?;
-            Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
-        })
-        .collect()
+fn text_row(row: &Row) -> TextRow {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (0..row.width()).map(|index| row.bytes(index).map(text)).collect()
 }
 
 impl ConnError {
-    pub(crate) fn from_sqlx(error: &sqlx::Error) -> Self {
-        let server = error
-            .as_database_error()
-            .and_then(|database| database.try_downcast_ref::<MySqlDatabaseError>());
-        match server {
-            Some(server) => Self::Server(ServerError {
-                number: server.number(),
-                state: server.code().unwrap_or_default().to_owned(),
-                message: server.message().to_owned(),
-            }),
-            None => Self::Broken(error.to_string()),
+    pub(crate) fn of(error: &ConnectionError) -> Self {
+        if let Some(server) = error.server_error() {
+            return Self::Server(ServerError {
+                number: server.code,
+                state: server.state.clone(),
+                message: server.message.clone(),
+            });
         }
-    }
-
-    /// With the address where the message would not tell the server.
-    fn at(self, address: &str) -> Self {
-        match self {
-            Self::Broken(cause) => Self::Broken(format!("{address}: {cause}")),
-            Self::Server(_) | Self::Late(_) => self,
-        }
+        Self::Broken(Causes(error).to_string())
     }
 
     /// The server's error number, where the server sent one.
     pub(crate) fn number(&self) -> Option<u16> {
         match self {
             Self::Server(server) => Some(server.number),
-            Self::Broken(_) | Self::Late(_) => None,
+            Self::Broken(_) => None,
         }
     }
 }

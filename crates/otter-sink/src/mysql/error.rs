@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use otter_core::{ArbiterId, Classify, Fault, FilePlace, Gtid, RowKind, TableName, Term};
+use otter_core::{ArbiterId, Causes, Classify, Fault, FilePlace, Gtid, RowKind, TableName, Term};
+
+use otter_mysql::ConnectionError;
 
 use super::conn::ConnError;
 use super::ddl::DdlRefusal;
@@ -129,55 +131,9 @@ pub enum MySqlLoadError {
         /// What is wrong with it.
         what: String,
     },
-    /// The server cannot be reached.
-    #[error(
-        "{address} cannot be reached: {cause}; check host and port in the URL, and that the server \
-         runs"
-    )]
-    Unreachable {
-        /// Host and port.
-        address: String,
-        /// What happened.
-        cause: String,
-    },
-    /// The connection cannot be encrypted as the URL asks.
-    #[error(
-        "no encrypted connection to {address}: {cause}; check ssl-mode and ssl-ca in the URL and \
-         the server's certificate"
-    )]
-    Tls {
-        /// Host and port.
-        address: String,
-        /// What happened.
-        cause: String,
-    },
-    /// The account's password can only be sent over TLS.
-    #[error(
-        "the account {user} at {address} uses caching_sha2_password or sha256_password, which \
-         needs TLS here: switch TLS on in the server, and write ssl-mode=required or better in \
-         the URL"
-    )]
-    NeedsTls {
-        /// Host and port.
-        address: String,
-        /// The account.
-        user: String,
-    },
-    /// The server does not let the account in.
-    #[error(
-        "{address} does not let {user} in (error {number}): {message}; check user, password and \
-         account"
-    )]
-    Login {
-        /// Host and port.
-        address: String,
-        /// The account.
-        user: String,
-        /// The server's error number; 0 where the driver refused.
-        number: u16,
-        /// The server's words.
-        message: String,
-    },
+    /// There is no connection to the target.
+    #[error("{}", Causes(.0))]
+    Connect(ConnectionError),
     /// The connection to the target broke, or the server is in trouble.
     #[error("{cause}")]
     Lost {
@@ -262,6 +218,12 @@ pub enum MySqlLoadError {
     },
 }
 
+impl From<ConnectionError> for MySqlLoadError {
+    fn from(error: ConnectionError) -> Self {
+        Self::Connect(error)
+    }
+}
+
 impl MySqlLoadError {
     /// The error of a statement that holds no row values, so that the server may be quoted.
     pub(crate) fn plain(error: ConnError) -> Self {
@@ -274,7 +236,7 @@ impl MySqlLoadError {
                 }
                 number => Self::Server { number, message: server.message().to_owned() },
             },
-            ConnError::Broken(_) | ConnError::Late(_) => Self::Lost { cause: error.to_string() },
+            ConnError::Broken(_) => Self::Lost { cause: error.to_string() },
         }
     }
 }
@@ -286,8 +248,8 @@ impl Classify for MySqlLoadError {
             | Self::Superseded { .. }
             | Self::TakenTwice { .. }
             | Self::CheckpointMoved => Fault::Fenced,
-            Self::Unreachable { .. }
-            | Self::Lost { .. }
+            Self::Connect(error) => error.fault(),
+            Self::Lost { .. }
             | Self::PredecessorStays { .. }
             | Self::Contention { .. }
             // A failover makes a target read-only for a while, and heals without an operator.
@@ -304,9 +266,6 @@ impl Classify for MySqlLoadError {
             | Self::ForeignArbiter { .. }
             | Self::BadCheckpoint { .. }
             | Self::BadSchemaLog { .. }
-            | Self::Tls { .. }
-            | Self::NeedsTls { .. }
-            | Self::Login { .. }
             | Self::Server { .. }
             | Self::MissingRight { .. }
             | Self::Unfit { .. } => Fault::Fatal,
@@ -315,10 +274,7 @@ impl Classify for MySqlLoadError {
 
     fn doing(&self) -> &'static str {
         match self {
-            Self::Unreachable { .. }
-            | Self::Tls { .. }
-            | Self::NeedsTls { .. }
-            | Self::Login { .. } => "connect to the target",
+            Self::Connect(_) => "connect to the target",
             Self::Superseded { .. }
             | Self::TakenTwice { .. }
             | Self::ForeignArbiter { .. }

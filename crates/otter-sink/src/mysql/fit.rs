@@ -3,6 +3,7 @@
 //! Pure. A target that would change a value without an error (rounding, padding, stamping) does
 //! not fit; one that refuses a value with an error does, since the refusal is a finding.
 
+mod compaction;
 mod constant;
 mod types;
 
@@ -10,14 +11,16 @@ use std::sync::Arc;
 
 use otter_core::nearest::nearest;
 use otter_core::{Column, ColumnType, Table};
+use otter_mysql::ParameterType;
+
+pub(crate) use compaction::Compaction;
+use compaction::compaction;
 
 use super::error::MySqlLoadError;
+use super::literal::{LineForm, RowsStatement, line_form, parameter_type, rows_statement};
 use super::names::{identifier, qualified};
 use super::refusal::KnownNames;
 use super::target::{TargetColumn, TargetTable};
-
-/// The most columns of a table whose changes are compacted: one bit each.
-const MOST_COLUMNS: usize = 128;
 
 /// How one source table's rows are written to the target.
 #[derive(Debug)]
@@ -33,22 +36,10 @@ pub(crate) struct TablePlan {
     pub(crate) identities: Vec<Vec<usize>>,
     /// How the changes of several transactions to one row may become one change.
     pub(crate) compaction: Compaction,
-}
-
-/// Whether a table's changes may be applied in another order than the source's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Compaction {
-    /// They stay in source order: rows cannot be told apart, or depend on rows of other tables.
-    Never,
-    /// One change per row: first the deletes, then the updates, then the inserts.
-    ByKey {
-        /// The source columns of each unique key besides the first identity.
-        others: Vec<Vec<usize>>,
-        /// Whether rows that are there may be written by an INSERT that updates them.
-        upserts: bool,
-        /// Whether the target has columns of its own: then a row that stays is never made anew.
-        keeps_rows: bool,
-    },
+    /// Whether many new rows go by a faster way than INSERTs of literals, where the server has one.
+    pub(crate) loads: bool,
+    /// The statement that takes them as parameters.
+    pub(crate) rows_statement: Arc<RowsStatement>,
 }
 
 /// How one column's values are written.
@@ -70,6 +61,10 @@ pub(crate) struct ColumnPlan {
     pub(crate) max_letters: Option<u64>,
     /// Whether the target drops trailing spaces that the source keeps.
     pub(crate) drops_spaces: bool,
+    /// How values stand in a line of `LOAD DATA`.
+    pub(crate) line: LineForm,
+    /// How values are sent as parameters.
+    pub(crate) parameter: ParameterType,
 }
 
 /// How a text value becomes a literal.
@@ -143,6 +138,10 @@ pub(crate) fn fit(
     let mut columns = Vec::with_capacity(source.columns.len());
     for column in &source.columns {
         let Some(there) = target.column(&column.name) else {
+            if is_hidden_hash(column) {
+                columns.push(hidden_column(column));
+                continue;
+            }
             return Err(unfit(missing(source, &target, column), add_column(&quoted, column)));
         };
         let problem = if let ColumnType::Constant { text } = &column.column_type {
@@ -188,7 +187,44 @@ pub(crate) fn fit(
         ));
     }
     let compaction = compaction(source, &target, &columns, &identities);
-    Ok(TablePlan { source: Arc::clone(source), target, quoted, columns, identities, compaction })
+    let mut written = columns.iter().filter(|column| column.written).peekable();
+    let loads = written.peek().is_some() && written.all(|it| it.line != LineForm::Never);
+    let rows_statement = rows_statement(&quoted, &columns);
+    Ok(TablePlan {
+        source: Arc::clone(source),
+        target,
+        quoted,
+        columns,
+        identities,
+        compaction,
+        loads,
+        rows_statement,
+    })
+}
+
+/// MariaDB: a unique key over a BLOB, or over more bytes than a key holds, is a hidden column with a
+/// hash of them, which the binlog tells of as if it were one of the table's.
+fn is_hidden_hash(column: &Column) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    column.name.strip_prefix("DB_ROW_HASH_").is_some_and(is_number)
+        && matches!(column.column_type, ColumnType::Integer { bytes: 8, .. })
+}
+
+/// A column that the target makes itself, if it has it at all.
+fn hidden_column(column: &Column) -> ColumnPlan {
+    ColumnPlan {
+        quoted: identifier(&column.name),
+        name: Arc::clone(&column.name),
+        written: false,
+        stamps: false,
+        text: TextForm::Utf8,
+        labels: None,
+        target: TargetForm::Other,
+        max_letters: None,
+        drops_spaces: false,
+        line: LineForm::Never,
+        parameter: ParameterType::Bytes,
+    }
 }
 
 fn missing(source: &Table, target: &TargetTable, column: &Column) -> String {
@@ -231,45 +267,6 @@ fn identities(source: &Table, target: &TargetTable) -> Vec<Vec<usize>> {
     identities
 }
 
-/// Rows are compacted where their key is written as the source has it, and nothing but unique keys
-/// of the table's own makes one row's change depend on another's.
-fn compaction(
-    source: &Table,
-    target: &TargetTable,
-    columns: &[ColumnPlan],
-    identities: &[Vec<usize>],
-) -> Compaction {
-    let is_written = |index: &usize| columns.get(*index).is_some_and(|column| column.written);
-    let Some(key) = identities.first().filter(|key| key.iter().all(is_written)) else {
-        return Compaction::Never;
-    };
-    // A versioned table keeps each state that a row had.
-    let is_versioned = target.kind == "SYSTEM VERSIONED";
-    if target.related || is_versioned || columns.len() > MOST_COLUMNS {
-        return Compaction::Never;
-    }
-    let mut others = Vec::new();
-    for unique in &target.uniques {
-        let indexes = unique.as_ref().and_then(|names| {
-            names.iter().map(|name| source.column_index(name)).collect::<Option<Vec<_>>>()
-        });
-        match indexes {
-            Some(indexes) if indexes == *key => {}
-            Some(indexes) if indexes.iter().all(is_written) => others.push(indexes),
-            // Values that the target makes itself are not known here.
-            Some(_) | None => return Compaction::Never,
-        }
-    }
-    // An INSERT that updates leaves the key as it is, and a key that stamps itself would not stay so.
-    let stamps = |index: &usize| columns.get(*index).is_none_or(|column| column.stamps);
-    let upserts = others.is_empty() && !key.iter().any(stamps);
-    let keeps_rows = target
-        .columns
-        .iter()
-        .any(|column| !column.generated && source.column_index(&column.name).is_none());
-    Compaction::ByKey { others, upserts, keeps_rows }
-}
-
 /// What makes the whole table unfit.
 fn unfit_table(target: &TargetTable, quoted: &str) -> Option<(String, String)> {
     if !matches!(target.kind.as_str(), "BASE TABLE" | "SYSTEM VERSIONED") {
@@ -307,14 +304,17 @@ fn plan_column(source: &Column, target: &TargetColumn) -> ColumnPlan {
     {
         labels = known;
     }
+    let form = target_form(target);
     ColumnPlan {
+        line: line_form(&source.column_type, target, &form),
+        parameter: parameter_type(&source.column_type, &form),
         quoted: identifier(&target.name),
         name: Arc::clone(&target.name),
         written: !target.generated,
         stamps: target.stamps_updates && !target.generated,
         text,
         labels: labels.clone(),
-        target: target_form(target),
+        target: form,
         max_letters: if is_text { target.max_letters } else { None },
         drops_spaces: is_text && !fixed && target.data_type == "char",
     }

@@ -9,7 +9,7 @@ use super::plan::{Detail, Expect};
 use super::session::{Advance, Session};
 
 /// The savepoint before a fragment, so that a refused row can be looked for.
-const SAVEPOINT: &str = "SAVEPOINT otter_fragment";
+const SAVEPOINT: &str = "otter_fragment";
 
 /// The target transaction that waits for its next fragment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,25 +78,43 @@ impl Session {
         } else {
             self.line.script.clear();
         }
-        self.line.script.push(Expect::Nothing).push_str(SAVEPOINT);
-        match self.execute_fragment(fragment, Detail::Compacted, lease).await {
+        self.line.script.push(Expect::Nothing).push_str(&format!("SAVEPOINT {SAVEPOINT}"));
+        // Before anything can be refused: a savepoint that was not sent is that of the fragment
+        // before, or none.
+        self.run_script(lease).await?;
+        let refused = match self.execute_fragment(fragment, Detail::Compacted, lease).await {
             Ok(()) => return Ok(()),
             // The fragments before are gone with the rollback, so the whole is read again.
             Err(Setback::Contention) => return Err(MySqlLoadError::Contention { tries: 1 }),
             Err(Setback::Stop(error)) => return Err(error),
             // A net change may be refused for what another row needs: the rows tell it one by one.
-            Err(Setback::Refused(_)) => {}
-        }
+            Err(Setback::Refused(refusal)) => refusal.by_load.then_some(refusal.of.table),
+        };
         let alone = std::slice::from_ref(fragment.transaction);
-        self.line.restore(&format!("ROLLBACK TO {SAVEPOINT}")).await?;
+        self.line.roll_back_to(SAVEPOINT).await?;
         // Only now: the checkpoint's move, which the text may have held, is taken back.
         self.require_claim().await?;
         self.line.script.clear();
         match self.execute_fragment(fragment, Detail::SingleRows, lease).await {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.stop_loading(refused);
+                Ok(())
+            }
             Err(Setback::Contention) => Err(MySqlLoadError::Contention { tries: 1 }),
             Err(Setback::Stop(error)) => Err(error),
             Err(Setback::Refused(refusal)) => Err(self.name_row(refusal, alone)),
+        }
+    }
+
+    /// Executes what the script holds, none of which is about rows.
+    async fn run_script(&mut self, lease: &Lease) -> Result<(), MySqlLoadError> {
+        let (line, _, desk) = self.parts();
+        match line.run(lease, desk.known()).await {
+            Ok(_) => Ok(()),
+            Err(Setback::Stop(error)) => Err(error),
+            Err(Setback::Contention | Setback::Refused(_)) => {
+                Err(MySqlLoadError::Contention { tries: 1 })
+            }
         }
     }
 

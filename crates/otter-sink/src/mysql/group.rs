@@ -28,19 +28,37 @@ impl Session {
         group: Group<'_>,
         lease: &Lease,
     ) -> Result<u64, MySqlLoadError> {
-        if row_count(group.transactions) > 1
-            && let Ok(rows) = self.try_group(group, Detail::Compacted, lease).await?
-        {
-            return Ok(rows);
+        let mut refused = None;
+        if row_count(group.transactions) > 1 {
+            match self.try_group(group, Detail::Compacted, lease).await? {
+                Ok(rows) => return Ok(rows),
+                Err(refusal) => refused = refusal.by_load.then_some(refusal.of.table),
+            }
         }
         match self.try_group(group, Detail::Joined, lease).await? {
-            Ok(rows) => Ok(rows),
+            Ok(rows) => {
+                self.stop_loading(refused);
+                Ok(rows)
+            }
             // One row of the only transaction: nothing could be told more exactly.
             Err(refusal) if refusal.of.rows == 1 && group.transactions.len() == 1 => {
                 Err(self.name_row(refusal, group.transactions))
             }
             Err(_) => self.load_singly(group, lease).await,
         }
+    }
+
+    /// Leaves `LOAD DATA` aside for a table whose rows pass by INSERT and did not pass before: it may
+    /// have warned of what is no fault.
+    pub(super) fn stop_loading(&mut self, table: Option<usize>) {
+        let Some(table) = table else { return };
+        if let Some(plan) = self.tables.plan(table) {
+            tracing::warn!(
+                table = %plan.source.name,
+                "LOAD DATA warned about rows that an INSERT takes; from now on they are inserted"
+            );
+        }
+        self.tables.stop_loading(table);
     }
 
     /// Applies the transactions one by one, each row by a statement of its own.

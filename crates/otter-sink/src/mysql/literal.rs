@@ -4,13 +4,18 @@
 //! the modes of `connect`. Whatever cannot be written exactly is an error, never an approximation.
 
 mod json;
+mod line;
 mod number;
+mod parameter;
+mod spaces;
 mod text;
 
 use otter_core::{Date, DateTime, Time, Value};
 
 use super::fit::{ColumnPlan, TargetForm};
+pub(crate) use line::{LineForm, NotLoadable, line_form, push_field, push_load};
 use number::{push_float, push_padded, push_signed, push_unsigned};
+pub(crate) use parameter::{RowsStatement, parameter_type, push_parameter, rows_statement};
 use text::{push_bytes, push_labels, push_text};
 
 /// A value that cannot be written; what is wrong with it.
@@ -32,14 +37,10 @@ pub(crate) fn push_value(
         Value::Decimal(digits) => push_decimal(text, digits)?,
         // MySQL: '0' would be 2000, and 0 is 0000.
         Value::Year(year) => push_unsigned(text, u64::from(year)),
-        Value::Date(date) => {
-            text.push('\'');
-            push_date(text, date);
-            text.push('\'');
-        }
-        Value::Time(time) => push_time(text, time),
-        Value::DateTime(value) => push_datetime(text, value),
-        Value::Timestamp(value) => push_datetime(text, value.to_utc()),
+        Value::Date(date) => quoted(text, |text| push_date(text, date)),
+        Value::Time(time) => quoted(text, |text| push_time(text, time)),
+        Value::DateTime(value) => quoted(text, |text| push_datetime(text, value)),
+        Value::Timestamp(value) => quoted(text, |text| push_datetime(text, value.to_utc())),
         Value::Text(bytes) => {
             column.check_spaces(bytes)?;
             push_text(text, bytes, &column.text)?;
@@ -56,10 +57,32 @@ pub(crate) fn push_value(
                 super::names::push_string(text, document);
             }
         }
+        Value::JsonChanges(_) => {
+            return Err(Unwritable("is logged as differences of a document that is not there"));
+        }
         // A kind of value that this version does not know.
         _ => return Err(Unwritable("is of an unknown kind")),
     }
     Ok(())
+}
+
+/// Between apostrophes, for what holds none.
+fn quoted(text: &mut String, push: impl FnOnce(&mut String)) {
+    text.push('\'');
+    push(text);
+    text.push('\'');
+}
+
+/// Appends an INSERT into these columns up to the first row's parenthesis.
+pub(crate) fn push_insert(text: &mut String, table: &str, columns: &[ColumnPlan]) {
+    text.push_str("INSERT INTO ");
+    text.push_str(table);
+    text.push_str(" (");
+    for (index, column) in columns.iter().filter(|column| column.written).enumerate() {
+        text.push_str(if index > 0 { "," } else { "" });
+        text.push_str(&column.quoted);
+    }
+    text.push_str(") VALUES (");
 }
 
 /// Appends `column = value`, for a column of a key.
@@ -153,27 +176,6 @@ pub(crate) fn needs_lenience(value: Value<'_>, column: &ColumnPlan) -> bool {
     value == Value::Enum(0) && column.target == TargetForm::Enum
 }
 
-impl ColumnPlan {
-    /// Refuses trailing spaces that the target would drop without an error.
-    fn check_spaces(&self, bytes: &[u8]) -> Result<(), Unwritable> {
-        if bytes.last() != Some(&b' ') {
-            return Ok(());
-        }
-        if self.drops_spaces {
-            return Err(Unwritable("ends with spaces, which a CHAR drops"));
-        }
-        let too_long = self.max_letters.is_some_and(|most| {
-            // Bytes are an upper bound of letters, so most values need no counting.
-            let bytes_count = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-            bytes_count > most
-                && !std::str::from_utf8(bytes).is_ok_and(|text| {
-                    u64::try_from(text.chars().count()).unwrap_or(u64::MAX) <= most
-                })
-        });
-        if too_long { Err(Unwritable("is too long")) } else { Ok(()) }
-    }
-}
-
 fn push_decimal(text: &mut String, digits: &str) -> Result<(), Unwritable> {
     let is_number = !digits.is_empty()
         && digits.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+'));
@@ -193,7 +195,6 @@ fn push_date(text: &mut String, date: Date) {
 }
 
 fn push_datetime(text: &mut String, value: DateTime) {
-    text.push('\'');
     push_date(text, value.date);
     text.push(' ');
     push_padded(text, u32::from(value.hour), 2);
@@ -202,18 +203,16 @@ fn push_datetime(text: &mut String, value: DateTime) {
     text.push(':');
     push_padded(text, u32::from(value.second), 2);
     push_fraction(text, value.micros);
-    text.push('\'');
 }
 
 fn push_time(text: &mut String, time: Time) {
-    text.push_str(if time.negative { "'-" } else { "'" });
+    text.push_str(if time.negative { "-" } else { "" });
     push_padded(text, u32::from(time.hours), 2);
     text.push(':');
     push_padded(text, u32::from(time.minutes), 2);
     text.push(':');
     push_padded(text, u32::from(time.seconds), 2);
     push_fraction(text, time.micros);
-    text.push('\'');
 }
 
 /// All six digits where there is a fraction: the target rounds nothing, since its column was

@@ -49,6 +49,10 @@ pub struct LoaderOptions {
     pub insert_rows: usize,
     /// The most keys in one DELETE.
     pub delete_keys: usize,
+    /// How many new rows of a table must follow one another to go by the fastest way that the target
+    /// has: MariaDB's bulk execution, or MySQL's `LOAD DATA LOCAL` where `local_infile` is on (no
+    /// file is read: the rows come over the connection). 0 is never.
+    pub load_rows: usize,
     /// How many connections write at once, from 1. Further ones are opened when there is so much to
     /// load that they help.
     pub connections: u16,
@@ -75,6 +79,7 @@ impl Default for LoaderOptions {
             text_bytes: 1 << 20,
             insert_rows: 1_000,
             delete_keys: 500,
+            load_rows: 100,
             connections: 4,
             group_rows: 2_000,
             group_bytes: 2 << 20,

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use otter_core::{Lease, Position, Transaction};
+use otter_core::{Classify, Fault, Lease, Position, Transaction};
 use tokio::time::{Instant, sleep_until};
 
 use super::connect;
@@ -292,12 +292,14 @@ impl<'l> Run<'l, '_> {
                     *self.usual = (*self.usual * 7 + begun.elapsed()) / 8;
                 }
                 match outcome {
-                    Err(Setback::Stop(error)) => return Err(error),
+                    Err(Setback::Stop(error)) if !self.may_wait(index, &error) => {
+                        return Err(error);
+                    }
                     Ok(()) if index < self.end => {
                         self.executed.insert(index, line);
                     }
                     Ok(()) => self.roll_back(index, line),
-                    Err(Setback::Contention | Setback::Refused(_)) => {
+                    Err(Setback::Contention | Setback::Refused(_) | Setback::Stop(_)) => {
                         self.roll_back(index, line);
                         self.give_up_from(index, true);
                     }
@@ -326,6 +328,12 @@ impl<'l> Run<'l, '_> {
         Ok(())
     }
 
+    /// Whether the groups before this one come first: where only its own rows are in question, and
+    /// the connection is in order. Tried alone behind them, it meets the same again.
+    fn may_wait(&self, index: usize, error: &MySqlLoadError) -> bool {
+        index > self.committed && error.fault() == Fault::Fatal
+    }
+
     /// Takes back all groups from this one on; those that are executing are taken back when they
     /// have ended.
     fn give_up_from(&mut self, index: usize, is_refused: bool) {
@@ -341,7 +349,7 @@ impl<'l> Run<'l, '_> {
     fn roll_back(&mut self, index: usize, line: &'l mut Line) {
         self.release(index);
         self.doing.push(Box::pin(async move {
-            let outcome = line.restore("ROLLBACK").await;
+            let outcome = line.roll_back().await;
             Done::RolledBack(line, outcome)
         }));
     }

@@ -4,6 +4,9 @@
 //! A planner stops whenever a text is large enough and goes on in the next one, so that memory is
 //! bounded whatever the size of a transaction (MEM-1).
 
+mod cascade;
+mod lenience;
+mod load;
 mod lookup;
 mod net;
 mod rows;
@@ -16,7 +19,7 @@ use otter_core::{Event, RowKind, RowsEvent, Transaction};
 
 pub(crate) use lookup::TablePlans;
 use run::Run;
-pub(crate) use script::{Expect, RowsOf, Script};
+pub(crate) use script::{Expect, RowsOf, Script, Step};
 
 use super::group::row_count;
 use super::net::{NetRow, compact};
@@ -26,16 +29,32 @@ use super::store::Store;
 /// How much goes into one text and one statement.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// The size at which a text is sent.
+    /// The size at which a text is sent, with its data.
     pub(crate) text_bytes: usize,
     /// The server's `max_allowed_packet`.
     pub(crate) packet_bytes: usize,
     pub(crate) insert_rows: usize,
     pub(crate) delete_keys: usize,
+    /// How many new rows of a table go.
+    pub(crate) new_rows: NewRows,
+    /// The fewest that go that way; 0 for never.
+    pub(crate) load_rows: usize,
 }
 
-/// Room in a packet for the command's byte and what the server adds to it.
-const PACKET_SLACK: usize = 1024;
+/// How many new rows of a table go to the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NewRows {
+    /// As literals of INSERTs.
+    Inserts,
+    /// As lines of `LOAD DATA LOCAL`.
+    Lines,
+    /// As parameters of one INSERT: MariaDB's bulk execution.
+    Parameters,
+}
+
+/// Room in a packet for the command's head, with two bytes for each parameter of a row, and what the
+/// server adds to it.
+const PACKET_SLACK: usize = 4096;
 
 /// The most rows that are compacted at once: each takes some hundred bytes meanwhile (MEM-1).
 const MOST_COMPACTED: u64 = 32_000;
@@ -92,6 +111,8 @@ pub(crate) struct Planner<'a> {
     /// Whether the session checks foreign keys at the end of what was planned.
     checks_foreign_keys: bool,
     run: Option<Run>,
+    /// Room for the text of a value.
+    scratch: String,
     /// Net changes, the next one last; and whose plans they are.
     net: Vec<NetRow<'a>>,
     compacted: HashSet<usize>,
@@ -121,6 +142,7 @@ impl<'a> Planner<'a> {
             ordinal: transactions.first().map_or(0, |first| first.rows_before),
             checks_foreign_keys,
             run: None,
+            scratch: String::new(),
         }
     }
 
@@ -182,7 +204,7 @@ impl<'a> Planner<'a> {
             }
             self.row += 1;
             self.ordinal += 1;
-            if script.len() >= self.planning.limits.text_bytes {
+            if script.size() >= self.planning.limits.text_bytes {
                 self.close_run(script);
                 return Ok(Filled::More);
             }

@@ -15,7 +15,7 @@ use super::connect::SessionTimes;
 use super::error::{MySqlLoadError, RowPlace};
 use super::fit::fit;
 use super::fragment::OpenFragment;
-use super::line::{Known, Line, Refusal, Setback, require_held};
+use super::line::{BEGIN, COMMIT, Known, Line, Refusal, Setback, require_held};
 use super::options::LoaderOptions;
 use super::plan::{Detail, Expect, Filled, Limits, Planner, Planning, TablePlans};
 use super::store::{Claim, Store};
@@ -73,6 +73,8 @@ impl<'a> Desk<'a> {
             packet_bytes,
             insert_rows: self.options.insert_rows.max(1),
             delete_keys: self.options.delete_keys.max(1),
+            new_rows: line.facts.new_rows,
+            load_rows: self.options.load_rows,
         }
     }
 
@@ -83,7 +85,7 @@ impl<'a> Desk<'a> {
     /// Starts a target transaction in the line's script, with the mark first (LOOP-1).
     pub(super) fn begin_script(&self, line: &mut Line, first: &Transaction) {
         line.script.clear();
-        line.script.push(Expect::Nothing).push_str("START TRANSACTION");
+        line.script.push(Expect::Nothing).push_str(BEGIN);
         let (origin, slot) = (self.origin(Some(first)), line.slot);
         self.store.push_mark(line.script.push(Expect::Nothing), origin, slot);
     }
@@ -116,12 +118,12 @@ impl<'a> Desk<'a> {
             line.run(lease, self.known()).await?;
         }
         if let Some((advance, sequence)) = advance {
-            if line.script.len() >= limits.text_bytes {
+            if line.script.size() >= limits.text_bytes {
                 line.run(lease, self.known()).await?;
             }
             self.push_advance(line, advance, sequence);
         }
-        if line.script.len() > 0 {
+        if line.script.size() > 0 {
             line.run(lease, self.known()).await?;
         }
         line.checks_foreign_keys = planner.checks_foreign_keys();
@@ -157,7 +159,7 @@ async fn commit(line: &mut Line, lease: &Lease) -> Result<(), MySqlLoadError> {
     require_held(lease)?;
     // INVARIANT EXACT-1: whatever goes wrong now, the outcome is unknown. The session ends, and the
     // next one reads from the checkpoint what was committed.
-    line.conn.query("COMMIT").await.map_err(MySqlLoadError::plain)?;
+    line.conn.query(COMMIT).await.map_err(MySqlLoadError::plain)?;
     Ok(())
 }
 
@@ -221,7 +223,7 @@ impl Session {
     /// Rolls back and makes the session as it was at its start.
     pub(super) async fn rollback(&mut self) -> Result<(), MySqlLoadError> {
         self.fragment = None;
-        self.line.restore("ROLLBACK").await
+        self.line.roll_back().await
     }
 
     /// Moves the position where there is nothing else to write.
@@ -283,7 +285,7 @@ impl Session {
         refusal: Refusal,
         transactions: &[Transaction],
     ) -> MySqlLoadError {
-        let Refusal { of, reason } = refusal;
+        let Refusal { of, reason, .. } = refusal;
         let (Some(plan), Some(transaction)) =
             (self.tables.plan(of.table), transactions.get(of.transaction))
         else {

@@ -251,6 +251,11 @@ impl Store {
         Ok(rows.first().and_then(|row| row.first()) == Some(&Some("1".to_owned())))
     }
 
+    /// Appends a statement that reads these expressions and returns no rows.
+    pub(crate) fn push_no_rows(&self, text: &mut String, expressions: &str) {
+        text.push_str(&format!("SELECT {expressions} FROM {} LIMIT 0", self.mark));
+    }
+
     /// Appends a statement that matches one row only where `condition` holds: the mark's, which the
     /// transaction has locked already.
     pub(crate) fn push_assertion(&self, text: &mut String, mark: (&str, u16), condition: &str) {

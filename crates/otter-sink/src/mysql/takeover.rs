@@ -22,6 +22,7 @@ use super::conn::{ApplyConn, ConnError};
 use super::connect::{Flavour, ServerFacts};
 use super::error::MySqlLoadError;
 use super::names::string;
+use super::plan::Step;
 use super::store::{Claim, FORMAT, Store, StoredCheckpoint};
 
 /// What a claim found.
@@ -179,15 +180,15 @@ impl TakeOver<'_> {
             Some(_) => self.store.claim_text(&claim, self.slots),
             None => self.store.insert_text(&claim, self.slots),
         };
-        let mut matched = Vec::with_capacity(1);
-        match conn.execute(&text.into(), &mut matched).await {
+        let mut done = Vec::with_capacity(1);
+        match conn.execute(&[Step::of(text)], &mut done).await {
             // Another loader inserted the row since we looked.
             Err(error) if error.number() == Some(1062) => {
                 return Err(MySqlLoadError::Contention { tries: 1 });
             }
             outcome => outcome.map_err(MySqlLoadError::plain)?,
         }
-        if matched != [1] {
+        if done.iter().map(|done| done.affected_rows).ne([1]) {
             return Err(MySqlLoadError::CheckpointMoved);
         }
         if !self.lease.is_held() {
@@ -212,7 +213,8 @@ pub(crate) async fn hand_slot_over(
 ) -> Result<(), MySqlLoadError> {
     let name = string(name);
     single(from, &format!("SELECT RELEASE_LOCK({name})")).await?;
-    match single(to, &format!("SELECT GET_LOCK({name}, 0)")).await? {
+    // A connection of ours that has ended just now may not be gone yet.
+    match single(to, &format!("SELECT GET_LOCK({name}, 2)")).await? {
         Some(1) => Ok(()),
         // Whoever has it takes the target over, or has died and is not gone yet.
         Some(_) | None => Err(MySqlLoadError::Lost {

@@ -26,6 +26,9 @@ pub(crate) struct TargetTable {
     pub(crate) uniques: Vec<Option<Vec<String>>>,
     /// Whether a foreign key leads from or to the table.
     pub(crate) related: bool,
+    /// Whether the server may give a change of a row up without an error: MySQL since 9.6 does where
+    /// another session holds a row that the change cascades to.
+    pub(crate) silent_cascades: bool,
     /// The names of all keys.
     pub(crate) key_names: Vec<String>,
     pub(crate) triggers: Vec<String>,
@@ -120,12 +123,16 @@ pub(crate) async fn read_table(
         .map_err(MySqlLoadError::plain)?;
     let relations = conn
         .query(&format!(
-            "SELECT 1 FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE {} OR {} LIMIT 1",
+            "SELECT {parent} AND (UPDATE_RULE IN ('CASCADE', 'SET NULL') \
+             OR DELETE_RULE IN ('CASCADE', 'SET NULL')) \
+             FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE {} OR {parent}",
             place("CONSTRAINT_SCHEMA", "TABLE_NAME"),
-            place("UNIQUE_CONSTRAINT_SCHEMA", "REFERENCED_TABLE_NAME")
+            parent = place("UNIQUE_CONSTRAINT_SCHEMA", "REFERENCED_TABLE_NAME")
         ))
         .await
         .map_err(MySqlLoadError::plain)?;
+    let cascades = relations.iter().any(|row| row.first() == Some(&Some("1".to_owned())));
+    let silent_cascades = cascades && gives_up_silently(conn).await?;
     let (identities, key_names) = group_keys(&keys, &columns);
     let uniques = group_uniques(&keys);
     Ok(Some(TargetTable {
@@ -137,9 +144,20 @@ pub(crate) async fn read_table(
         identities,
         uniques,
         related: !relations.is_empty(),
+        silent_cascades,
         key_names,
         triggers: triggers.into_iter().filter_map(|row| row.into_iter().next()?).collect(),
     }))
+}
+
+/// Whether the server's SQL layer does what foreign keys say: servers without the setting leave it
+/// to the engine.
+async fn gives_up_silently(conn: &mut dyn ApplyConn) -> Result<bool, MySqlLoadError> {
+    let rows = conn
+        .query("SHOW GLOBAL VARIABLES LIKE 'innodb_native_foreign_keys'")
+        .await
+        .map_err(MySqlLoadError::plain)?;
+    Ok(rows.iter().any(|row| row.get(1) == Some(&Some("OFF".to_owned()))))
 }
 
 fn parse_column(row: &TextRow) -> Option<TargetColumn> {

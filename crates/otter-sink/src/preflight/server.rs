@@ -7,6 +7,7 @@ use super::{Desk, Marks, pass};
 use crate::mysql::MySqlLoadError;
 use crate::mysql::connect::Flavour;
 use crate::mysql::names::qualified;
+use crate::mysql::plan::NewRows;
 use crate::mysql::store::{CHECKPOINT, MARK, Store};
 
 /// A row of 5 MiB doubles as hexadecimal text, and most servers take at least this much.
@@ -19,6 +20,7 @@ pub(super) async fn check(
     findings: &mut Vec<Finding>,
 ) -> Result<(), MySqlLoadError> {
     findings.push(check_packet(desk.facts.max_packet));
+    findings.push(check_new_rows(desk.facts.new_rows));
     let is_logging = is_on(desk.variable("log_bin").await?);
     let format = desk.variable("binlog_format").await?;
     findings.push(check_binlog(is_logging, format.as_deref(), marks));
@@ -41,6 +43,21 @@ fn check_packet(bytes: usize) -> Finding {
         what,
         format!("{bytes} bytes; a row whose values need more stops the pipeline"),
         "SET GLOBAL max_allowed_packet = 67108864",
+    )
+}
+
+/// No fault whichever: loading is exact by each of them.
+fn check_new_rows(way: NewRows) -> Finding {
+    let what = "how many new rows are loaded";
+    pass(
+        what,
+        match way {
+            NewRows::Parameters => "by bulk execution",
+            NewRows::Lines => "by LOAD DATA LOCAL",
+            NewRows::Inserts => {
+                "by INSERT; with local_infile=ON by LOAD DATA LOCAL, which costs the target less"
+            }
+        },
     )
 }
 

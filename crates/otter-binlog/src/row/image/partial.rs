@@ -6,7 +6,7 @@ use super::{ImageError, RowPlan, Shape, value_error};
 use crate::cursor::{Cursor, Short};
 use crate::event::table_map::is_set;
 use crate::row::codec::{Codec, ValueError, read_value};
-use crate::row::json::write_changed_json;
+use crate::row::json::{write_changed_json, write_json_changes};
 
 /// The only option of an image so far: it has a bit per JSON column.
 const PARTIAL_JSON: u64 = 1;
@@ -78,7 +78,14 @@ pub(super) fn read_row<'a>(
             return Ok(read_value(codec, rows, arena)?);
         }
         let differences = rows.prefixed(usize::from(prefix))?;
-        let before = before.ok_or(Failure::NoDocument)?;
+        let Some(before) = before else {
+            if !plan.takes_changes {
+                return Err(Failure::NoDocument);
+            }
+            return Ok(arena.push_with(BytesKind::JsonChanges, |output| {
+                write_json_changes(differences, output)
+            })?);
+        };
         Ok(arena
             .push_with(BytesKind::Json, |output| write_changed_json(before, differences, output))?)
     })

@@ -16,7 +16,7 @@ fn plan(codecs: &[Codec]) -> RowPlan {
         primary_key: vec![],
         dropped_key: vec![],
     };
-    RowPlan { table: Arc::new(table), codecs: codecs.into() }
+    RowPlan { table: Arc::new(table), codecs: codecs.into(), takes_changes: false }
 }
 
 fn head<'a>(kind: RowKind, width: usize, bitmaps: [&'a [u8]; 2], rows: &'a [u8]) -> RowsHead<'a> {
@@ -144,7 +144,16 @@ proptest! {
 
 /// One column of JSON before, and differences after.
 fn read_partial_update(present: u8, rows: &[u8]) -> Result<Vec<Option<String>>, ImageError> {
-    let plan = plan(&[Codec::U8, Codec::Json { prefix: 4 }, Codec::Json { prefix: 4 }]);
+    read_partial_update_as(false, present, rows)
+}
+
+fn read_partial_update_as(
+    takes_changes: bool,
+    present: u8,
+    rows: &[u8],
+) -> Result<Vec<Option<String>>, ImageError> {
+    let plan = plan(&[Codec::U8, Codec::Json { prefix: 4 }, Codec::Json { prefix: 4 }])
+        .taking_changes(takes_changes);
     let mut head = head(RowKind::Update, 3, [&[0b111], &[0b111]], rows);
     let before = [present];
     head.present = &before;
@@ -153,7 +162,7 @@ fn read_partial_update(present: u8, rows: &[u8]) -> Result<Vec<Option<String>>, 
     assert_eq!(RowReader::new(&plan, &head)?.read(&mut arena, usize::MAX)?, 1);
     let arena = arena.finish();
     let json = |index| match arena.value(index) {
-        Some(Value::Json(text)) => Some(text.to_owned()),
+        Some(Value::Json(text) | Value::JsonChanges(text)) => Some(text.to_owned()),
         other => other.map(|_| "?".to_owned()),
     };
     Ok((0..6).map(json).collect())
@@ -181,6 +190,14 @@ fn differences_without_the_document_before_name_the_remedy() {
         assert!(matches!(error, ImageError::NoDocument { .. }), "{error}");
         assert!(error.to_string().contains("SET GLOBAL binlog_row_value_options = ''"), "{error}");
     }
+}
+
+#[test]
+fn differences_without_the_document_before_are_told_to_whoever_takes_them() {
+    let absent = [&[0b00, 7], LIST, &[1, 0b01, 0b100, 7], REMOVAL].concat();
+    let read = read_partial_update_as(true, 0b101, &absent).unwrap();
+    let changes: Vec<_> = read.iter().flatten().filter(|text| text.contains("op")).collect();
+    assert_eq!(changes, [r#"[{"op": "remove", "path": "$[0]"}]"#]);
 }
 
 #[test]

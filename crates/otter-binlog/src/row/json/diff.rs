@@ -9,6 +9,7 @@
 use std::borrow::Cow;
 
 use super::path::{Leg, parse};
+use super::scalar::write_string;
 use super::tree::{Node, key_order};
 use super::{GREATEST_GROWTH, write_json};
 use crate::cursor::Cursor;
@@ -22,6 +23,9 @@ mod operation {
 
 const UNFITTING: ValueError =
     ValueError::Malformed("a difference does not fit the JSON document before the change");
+
+const UNKNOWN: ValueError =
+    ValueError::Malformed("a difference of JSON documents is of an unknown kind");
 
 const TOO_MUCH: ValueError =
     ValueError::Malformed("the differences of a JSON document take too long to apply");
@@ -44,6 +48,44 @@ pub(crate) fn write_changed_json(
     let mut root = Node::parse(document, 0)?;
     apply_all(&mut root, differences, MOST_STEPS)?;
     root.write(limit, output)
+}
+
+/// Appends the differences themselves, as a JSON array.
+pub(crate) fn write_json_changes(
+    differences: &[u8],
+    output: &mut Vec<u8>,
+) -> Result<(), ValueError> {
+    let limit = differences.len().saturating_mul(GREATEST_GROWTH).saturating_add(output.len() + 64);
+    let mut rest = Cursor::new(differences);
+    output.push(b'[');
+    let mut separator: &[u8] = b"{\"op\": \"";
+    while !rest.is_empty() {
+        let operation = rest.u8()?;
+        let path = rest.packed_bytes()?;
+        let depth = parse(path)?.len();
+        let (name, has_value): (&[u8], _) = match operation {
+            operation::REPLACE => (b"replace", true),
+            operation::INSERT => (b"insert", true),
+            operation::REMOVE => (b"remove", false),
+            _ => return Err(UNKNOWN),
+        };
+        output.extend_from_slice(separator);
+        separator = b", {\"op\": \"";
+        output.extend_from_slice(name);
+        output.extend_from_slice(b"\", \"path\": ");
+        write_string(path, output)?;
+        if has_value {
+            output.extend_from_slice(b", \"value\": ");
+            Node::parse(rest.packed_bytes()?, depth)?.write(limit, output)?;
+        }
+        output.push(b'}');
+        // Each step's own words are many times as long as it may be.
+        if output.len() > limit.saturating_add(64 * differences.len()) {
+            return Err(TOO_MUCH);
+        }
+    }
+    output.push(b']');
+    Ok(())
 }
 
 fn apply_all<'a>(
@@ -80,7 +122,7 @@ fn apply_next<'a>(
         }
         operation::INSERT => insert(parent, last, Node::parse(rest.packed_bytes()?, path.len())?),
         operation::REMOVE => remove(parent, last),
-        _ => Err(ValueError::Malformed("a difference of JSON documents is of an unknown kind")),
+        _ => Err(UNKNOWN),
     }
 }
 

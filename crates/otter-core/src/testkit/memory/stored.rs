@@ -45,7 +45,9 @@ impl From<Value<'_>> for Stored {
             },
             Value::Float(value) => value.to_bits().to_be_bytes().to_vec(),
             Value::Double(value) => value.to_bits().to_be_bytes().to_vec(),
-            Value::Decimal(text) | Value::Json(text) => text.as_bytes().to_vec(),
+            Value::Decimal(text) | Value::Json(text) | Value::JsonChanges(text) => {
+                text.as_bytes().to_vec()
+            }
             Value::Bit(value) | Value::Set(value) => value.to_be_bytes().to_vec(),
             Value::Year(value) | Value::Enum(value) => value.to_be_bytes().to_vec(),
             // Their `Debug` shows all fields; only `Value`'s hides them.

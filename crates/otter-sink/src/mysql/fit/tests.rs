@@ -40,6 +40,7 @@ pub(crate) fn target_table(columns: Vec<TargetColumn>, key: &[&str]) -> TargetTa
             key => vec![Some(key.iter().map(|name| (*name).to_owned()).collect())],
         },
         related: false,
+        silent_cascades: false,
         key_names: Vec::new(),
         triggers: Vec::new(),
     }
@@ -161,6 +162,18 @@ fn constants_belong_to_every_identity() {
 }
 
 #[test]
+fn the_hidden_hash_of_a_long_unique_key_is_not_written() {
+    let hash = ColumnType::Integer { bytes: 8, unsigned: true };
+    let target = || Some(target_table(vec![target_column("id", "int")], &["id"]));
+    let source = source_table(&[("id", INT), ("DB_ROW_HASH_1", hash.clone())]);
+    let plan = fit(&source, target()).unwrap();
+    assert!(plan.columns[0].written && !plan.columns[1].written);
+    for (name, column_type) in [("DB_ROW_HASH_", hash), ("DB_ROW_HASH_1", text_of_latin1())] {
+        assert!(fit(&source_table(&[("id", INT), (name, column_type)]), target()).is_err());
+    }
+}
+
+#[test]
 fn a_dropped_key_needs_another_one() {
     let mut source = Table::clone(&source_table(&[("code", INT), ("shard", constant("03"))]));
     source.primary_key = Vec::new();
@@ -216,4 +229,8 @@ fn a_constant_that_a_column_would_change_or_refuse_is_unfit() {
         let fits = fit(&source, Some(table)).is_ok();
         assert_eq!(fits, expected, "{constant_text} {}", target.column_type);
     }
+}
+
+fn text_of_latin1() -> ColumnType {
+    ColumnType::Text { max_bytes: 9, charset: Arc::from("latin1"), fixed: false }
 }

@@ -141,7 +141,7 @@ fn skip_value(from: &str) -> Result<&str, Unwritable> {
 }
 
 /// Whether every number outside of strings comes back as it is from JSON text.
-fn is_carried(document: &str) -> bool {
+pub(super) fn is_carried(document: &str) -> bool {
     let mut rest = document;
     while let Some(start) = rest.find(|letter: char| letter == '"' || is_number(letter)) {
         let (_, from) = rest.split_at(start);

@@ -117,6 +117,27 @@ fn trailing_spaces_that_the_target_would_drop_are_refused() {
 }
 
 #[test]
+fn a_value_that_fits_may_end_with_spaces_in_every_character_set() {
+    let written = |charset: &str, bytes: &[u8], letters| {
+        let target = TargetColumn { max_letters: Some(letters), ..varchar() };
+        let plan = plan(text_type(charset), target);
+        push_value(&mut String::new(), Value::Text(bytes), &plan.columns[0])
+    };
+    for (charset, bytes) in [
+        ("utf32", &b"\0\0\0x\0\0\0 "[..]),
+        ("utf16", b"\0x\0 "),
+        ("gbk", b"\xd6\xd0 "),
+        ("latin1", b"\xe9 "),
+        ("utf8mb4", "中 ".as_bytes()),
+    ] {
+        assert_eq!(written(charset, bytes, 2), Ok(()), "{charset}");
+        assert_eq!(written(charset, bytes, 1), Err(Unwritable("is too long")), "{charset}");
+    }
+    // Letters that end with the byte of a space.
+    assert_eq!(written("ucs2", b"\x01 \x01 ", 1), Ok(()));
+}
+
+#[test]
 fn exact_predicates_compare_bytes_and_null() {
     let exact = |value, source, target| {
         let plan = plan(source, target);

@@ -45,7 +45,7 @@ pub(super) fn push_text(
 }
 
 /// The bytes as text where each stands for the same letter in all ASCII-based character sets.
-fn plain_ascii(bytes: &[u8]) -> Option<&str> {
+pub(super) fn plain_ascii(bytes: &[u8]) -> Option<&str> {
     // Some Asian sets have other letters at the backslash and the tilde.
     let is_plain = |byte: &u8| (b' '..=b'}').contains(byte) && *byte != b'\\';
     if bytes.iter().all(is_plain) { std::str::from_utf8(bytes).ok() } else { None }
@@ -53,14 +53,19 @@ fn plain_ascii(bytes: &[u8]) -> Option<&str> {
 
 /// Appends bytes as `X'…'`.
 pub(super) fn push_bytes(text: &mut String, bytes: &[u8]) {
-    text.reserve(bytes.len() * 2 + 3);
     text.push_str("X'");
+    push_hex(text, bytes);
+    text.push('\'');
+}
+
+/// Appends two digits for each byte.
+pub(super) fn push_hex(text: &mut String, bytes: &[u8]) {
+    text.reserve(bytes.len() * 2 + 1);
     for byte in bytes {
         for nibble in [byte >> 4, byte & 0xf] {
             text.push(HEX.get(usize::from(nibble)).copied().unwrap_or('0'));
         }
     }
-    text.push('\'');
 }
 
 /// Appends the labels of a SET as one string. A label never holds a comma.

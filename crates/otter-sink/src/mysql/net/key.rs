@@ -43,7 +43,7 @@ fn push_value(bytes: &mut Vec<u8>, value: Value<'_>) -> Option<()> {
         Value::Text(long) | Value::Bytes(long) | Value::Geometry(long) | Value::Vector(long) => {
             push_long(bytes, long);
         }
-        _ => return None,
+        Value::JsonChanges(_) | _ => return None,
     }
     Some(())
 }

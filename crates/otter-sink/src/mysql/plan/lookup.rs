@@ -41,6 +41,13 @@ impl TablePlans {
         self.plans.push(plan);
     }
 
+    /// Writes a table's rows by INSERT from now on.
+    pub(crate) fn stop_loading(&mut self, index: usize) {
+        if let Some(plan) = self.plans.get_mut(index) {
+            plan.loads = false;
+        }
+    }
+
     /// Forgets everything, so that definitions are read again.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();

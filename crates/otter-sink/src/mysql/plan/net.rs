@@ -20,7 +20,7 @@ impl<'a> Planner<'a> {
                 self.net.push(row);
                 return Ok(Filled::More);
             }
-            if script.len() >= self.planning.limits.text_bytes {
+            if script.size() >= self.planning.limits.text_bytes {
                 self.close_run(script);
                 return Ok(Filled::More);
             }

@@ -2,12 +2,12 @@
 
 use otter_core::{Change, Row, Value};
 
+use super::lenience::{begin_lenience, lenient_count};
 use super::run::{Run, Shape};
 use super::{Expect, Planner, RowsOf, Script};
-use crate::mysql::connect::{LENIENT_SQL_MODE, SQL_MODE};
 use crate::mysql::fit::{ColumnPlan, TablePlan};
 use crate::mysql::literal::{
-    Unwritable, needs_lenience, push_exact_predicate, push_key_predicate, push_value,
+    Unwritable, push_exact_predicate, push_insert, push_key_predicate, push_value,
 };
 use crate::mysql::net::{Image, is_same};
 use crate::mysql::refusal::Reason;
@@ -68,6 +68,9 @@ impl Planner<'_> {
             let column = column.map_or_else(String::new, |column| column.name.to_string());
             return Err(Reason::NotWhole { column });
         }
+        if self.try_many(of, plan, after, script) {
+            return Ok(());
+        }
         let lenient = lenient_count(plan, |index| after.value(index));
         if lenient == 0 && self.continues(of.table, self.planning.limits.insert_rows, Shape::Insert)
         {
@@ -79,10 +82,11 @@ impl Planner<'_> {
         self.close_run(script);
         begin_lenience(lenient, script);
         let text = script.push(Expect::Rows(of));
-        push_insert(text, plan);
+        let start = text.len();
+        push_insert(text, &plan.quoted, &plan.columns);
         push_tuple(text, plan, after)?;
         if lenient > 0 {
-            self.end_lenience(of, lenient, script);
+            self.end_lenience(of, lenient, start, script);
             return Ok(());
         }
         self.run = Some(Run { table: of.table, shape: Shape::Insert, rows: 1 });
@@ -105,7 +109,7 @@ impl Planner<'_> {
         }
         self.close_run(script);
         let text = script.push(Expect::Upserted(of));
-        push_insert(text, plan);
+        push_insert(text, &plan.quoted, &plan.columns);
         push_tuple(text, plan, after)?;
         self.run = Some(Run { table: of.table, shape: Shape::Upsert, rows: 1 });
         Ok(())
@@ -125,7 +129,8 @@ impl Planner<'_> {
             text.push_str(&plan.quoted);
             return push_whole_row(text, plan, before);
         };
-        self.write_key(Expect::Rows(of), Shape::Delete { identity }, plan, before, script)
+        self.write_key(Expect::Rows(of), Shape::Delete { identity }, plan, before, script)?;
+        self.watch_delete(identity, plan, before, script)
     }
 
     /// Adds a key to a statement that deletes rows by this identity.
@@ -189,6 +194,7 @@ impl Planner<'_> {
         let lenient = lenient_count(plan, &changed);
         begin_lenience(lenient, script);
         let text = script.push(Expect::Rows(of));
+        let start = text.len();
         text.push_str("UPDATE ");
         text.push_str(&plan.quoted);
         let mut separator = " SET ";
@@ -225,48 +231,10 @@ impl Planner<'_> {
             None => push_whole_row(text, plan, before)?,
         }
         if lenient > 0 {
-            self.end_lenience(of, lenient, script);
+            self.end_lenience(of, lenient, start, script);
         }
-        Ok(())
+        self.watch_update(plan, before, changed, script)
     }
-
-    /// Makes the session strict again, and makes sure that nothing but the ENUMs' error values was
-    /// written differently: each of those gives one warning.
-    fn end_lenience(&self, of: RowsOf, warnings: usize, script: &mut Script) {
-        script.push(Expect::Nothing).push_str("GET DIAGNOSTICS @otter_warnings = NUMBER");
-        script.push(Expect::Nothing).push_str(&format!("SET SESSION sql_mode='{SQL_MODE}'"));
-        let text = script.push(Expect::Unchanged(of));
-        let condition = format!("@otter_warnings = {warnings}");
-        self.planning.store.push_assertion(text, self.planning.mark, &condition);
-    }
-}
-
-/// MySQL: an ENUM's error value is refused in strict mode even where the source has it.
-fn begin_lenience(values: usize, script: &mut Script) {
-    if values > 0 {
-        let text = script.push(Expect::Nothing);
-        text.push_str(&format!("SET SESSION sql_mode='{LENIENT_SQL_MODE}'"));
-    }
-}
-
-fn lenient_count<'v>(plan: &TablePlan, value_of: impl Fn(usize) -> Option<Value<'v>>) -> usize {
-    let columns = plan.columns.iter().enumerate();
-    let needy = columns.filter(|(index, column)| {
-        column.written && value_of(*index).is_some_and(|value| needs_lenience(value, column))
-    });
-    needy.count()
-}
-
-/// Appends an INSERT up to the first row's parenthesis.
-fn push_insert(text: &mut String, plan: &TablePlan) {
-    text.push_str("INSERT INTO ");
-    text.push_str(&plan.quoted);
-    text.push_str(" (");
-    for (index, column) in plan.columns.iter().filter(|column| column.written).enumerate() {
-        text.push_str(if index > 0 { "," } else { "" });
-        text.push_str(&column.quoted);
-    }
-    text.push_str(") VALUES (");
 }
 
 /// Appends the written values of a row and the closing parenthesis.
@@ -290,7 +258,7 @@ pub(super) fn choose_identity(plan: &TablePlan, row: Row<'_>) -> Option<usize> {
     plan.identities.iter().position(|key| key.iter().all(|index| row.value(*index).is_some()))
 }
 
-fn push_key(
+pub(super) fn push_key(
     text: &mut String,
     plan: &TablePlan,
     row: Row<'_>,
@@ -328,6 +296,6 @@ fn cell<'p, 'r>(
     plan.columns.get(index).zip(row.value(index)).ok_or(Reason::NotIdentified)
 }
 
-fn refuse(column: &ColumnPlan, error: Unwritable) -> Reason {
+pub(super) fn refuse(column: &ColumnPlan, error: Unwritable) -> Reason {
     Reason::DoesNotFit { column: Some(column.name.to_string()), what: error.0 }
 }

@@ -17,6 +17,8 @@ pub(super) struct Run {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
     Insert,
+    /// New rows beside the text: in the data of a `LOAD DATA`, or as parameters.
+    Load,
     /// Rows that are there, as an INSERT that updates them.
     Upsert,
     /// By which identity the rows are found.
@@ -54,7 +56,7 @@ impl Planner<'_> {
         let Some(Run { table, shape, .. }) = &self.run else { return OpenEnd::Nothing };
         let Some(plan) = self.planning.tables.plan(*table) else { return OpenEnd::Nothing };
         match shape {
-            Shape::Insert => OpenEnd::Nothing,
+            Shape::Insert | Shape::Load => OpenEnd::Nothing,
             Shape::Upsert => OpenEnd::Upsert { table: *table },
             Shape::Delete { identity } | Shape::Absent { identity } => {
                 let is_list = plan.identities.get(*identity).is_some_and(|key| key.len() == 1);

@@ -9,8 +9,14 @@ use crate::mysql::fit::fit;
 use crate::mysql::fit::tests::{INT, source_table, target_column, target_table};
 use crate::mysql::target::TargetTable;
 
-const LIMITS: Limits =
-    Limits { text_bytes: 1 << 20, packet_bytes: 1 << 24, insert_rows: 3, delete_keys: 3 };
+const LIMITS: Limits = Limits {
+    text_bytes: 1 << 20,
+    packet_bytes: 1 << 24,
+    insert_rows: 3,
+    delete_keys: 3,
+    new_rows: NewRows::Lines,
+    load_rows: 0,
+};
 
 type Values = Vec<Option<Value<'static>>>;
 
@@ -64,7 +70,10 @@ fn plan_with(
     loop {
         let mut script = Script::default();
         let filled = planner.fill(&mut script)?;
-        texts.push((script.take_text(), script.expects().to_vec()));
+        let expects = script.expects().to_vec();
+        let steps = script.take();
+        let text = steps.into_iter().map(|step| step.text);
+        texts.push((text.collect(), expects));
         if filled == Filled::All {
             return Ok(texts);
         }
@@ -286,7 +295,7 @@ fn a_long_history_is_cut_into_texts_that_hold_every_row_once() {
         events.push(rows(&source, kind, &images));
     }
     let whole = [transaction(events)];
-    for packet_bytes in [1_150, 1_400, 1 << 20] {
+    for packet_bytes in [PACKET_SLACK + 126, PACKET_SLACK + 376, 1 << 20] {
         let limits = Limits { text_bytes: packet_bytes / 2, packet_bytes, ..LIMITS };
         let texts =
             plan_with((Arc::clone(&source), target.clone()), &whole, limits, Detail::Joined)
@@ -318,3 +327,5 @@ fn a_row_larger_than_a_packet_is_refused_with_both_sizes() {
     assert!(matches!(error.reason, Reason::TooLarge { limit: 1_060, .. }));
     assert_eq!(error.of.ordinal, 1);
 }
+
+mod loads;

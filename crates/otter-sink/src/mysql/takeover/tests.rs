@@ -1,6 +1,7 @@
 use otter_core::{Classify, Fault, PipelineId, Side};
 
 use super::*;
+use crate::mysql::plan::NewRows;
 
 fn row(arbiter: &str, term: u64, holder: &str) -> StoredCheckpoint {
     StoredCheckpoint {
@@ -27,6 +28,7 @@ fn fault_after(row: &StoredCheckpoint, term: u64, claimed_before: Option<u64>) -
             flavour: Flavour::MySql,
             version: String::new(),
             max_packet: 0,
+            new_rows: NewRows::Inserts,
             account: String::new(),
         },
         lease: &Lease::for_ever(ArbiterId::new("ours"), side, Term(term)),

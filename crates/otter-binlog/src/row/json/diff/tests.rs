@@ -26,6 +26,41 @@ fn object(members: &[(&str, Json)]) -> Json {
     Json::Object(members.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect())
 }
 
+fn told(differences: &[u8]) -> Result<String, ValueError> {
+    let mut output = b"before".to_vec();
+    write_json_changes(differences, &mut output)?;
+    Ok(String::from_utf8(output.split_off(6)).unwrap())
+}
+
+#[test]
+fn differences_are_told_step_by_step() {
+    assert_eq!(told(&[]).unwrap(), "[]");
+    let list = Json::Array(vec![Json::Int(7)]);
+    let differences = [
+        difference(operation::REPLACE, r#"$."a \"b""#, Some(&list)),
+        difference(operation::INSERT, "$.c[0]", Some(&Json::Null)),
+        difference(operation::REMOVE, "$.d", None),
+    ]
+    .concat();
+    assert_eq!(
+        told(&differences).unwrap(),
+        r#"[{"op": "replace", "path": "$.\"a \\\"b\"", "value": [7]}, "#.to_owned()
+            + r#"{"op": "insert", "path": "$.c[0]", "value": null}, "#
+            + r#"{"op": "remove", "path": "$.d"}]"#
+    );
+    assert_eq!(told(&difference(9, "$.d", None)), Err(UNKNOWN));
+    assert!(told(&differences[..differences.len() - 1]).is_err());
+}
+
+proptest! {
+    #[test]
+    fn no_differences_make_the_telling_panic_or_grow_without_bounds(
+        bytes in prop::collection::vec(any::<u8>(), 0..80),
+    ) {
+        let _ = told(&bytes);
+    }
+}
+
 #[test]
 fn keys_are_inserted_in_the_servers_order() {
     let document = object(&[("b", Json::Int(1)), ("aa", Json::Null)]).document();

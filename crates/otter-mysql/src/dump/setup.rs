@@ -9,8 +9,8 @@ use mysql_common::proto::MySerialize;
 
 use super::error::DumpError;
 use super::request::{AtEnd, DumpRequest, DumpStart};
-use crate::connection::gtid_text::{parse_mariadb, parse_mysql};
-use crate::connection::{Flavor, ServerInfo};
+use crate::gtid_text::{parse_mariadb, parse_mysql};
+use crate::{Flavor, ServerInfo};
 
 pub(super) const COM_REGISTER_SLAVE: u8 = 0x15;
 

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use otter_core::{Classify, Fault};
 
-use crate::connection::error::{ConnectionError, ServerError};
-use crate::connection::gtid_text::GtidTextError;
-use crate::connection::packet::PacketError;
-use crate::connection::version::Flavor;
+use crate::error::{ConnectionError, ServerError};
+use crate::gtid_text::GtidTextError;
+use crate::packet::PacketError;
+use crate::version::Flavor;
 
 /// MySQL: "got fatal error from source when reading data from binary log", whatever the matter is.
 const FATAL_READING_BINLOG: u16 = 1236;

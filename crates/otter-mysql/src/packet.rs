@@ -25,6 +25,8 @@ const HEADER: usize = 4;
 const WORTHWHILE: usize = 64 * 1024;
 /// How far the large buffer may grow ahead of the bytes that have arrived.
 const STEP: usize = 64 * 1024 * 1024;
+/// How much of a payload is copied behind its header, to be one write with it.
+const COPIED: usize = 64 * 1024;
 /// A large buffer up to this size is kept for the next large packet.
 const KEEP: usize = 32 * 1024 * 1024;
 
@@ -304,34 +306,52 @@ impl<S: AsyncRead + Unpin> PacketStream<S> {
 }
 
 impl<S: AsyncWrite + Unpin> PacketStream<S> {
-    /// Sends one payload, split where it is 16 MiB or more.
+    /// Sends one payload that may be a secret, split where it is 16 MiB or more.
     ///
     /// Not cancel safe: a dropped call may have sent a part.
     pub(super) async fn write(&mut self, payload: &[u8]) -> Result<(), PacketError> {
-        self.output.clear();
-        let mut rest = payload;
-        loop {
-            let (chunk, tail) = rest.split_at_checked(FULL).unwrap_or((rest, &[]));
-            let [a, b, c, ..] = u32::try_from(chunk.len()).unwrap_or(0).to_le_bytes();
-            self.output.extend_from_slice(&[a, b, c, self.sequence]);
-            self.output.extend_from_slice(chunk);
-            self.sequence = self.sequence.wrapping_add(1);
-            rest = tail;
-            // A full chunk is followed by another one, even if that is empty.
-            if chunk.len() < FULL {
-                break;
-            }
-        }
-        let send = async {
-            self.io.write_all(&self.output).await?;
-            self.io.flush().await
-        };
-        let sent = tokio::time::timeout(self.patience, send).await;
+        let sent = self.write_parts(payload, &[]).await;
         // The buffer lives on, and what it held may have been a password.
         self.output.fill(0);
+        sent
+    }
+
+    /// Sends one payload of two parts, split where it is 16 MiB or more.
+    ///
+    /// Not cancel safe: a dropped call may have sent a part.
+    pub(super) async fn write_parts(
+        &mut self,
+        head: &[u8],
+        body: &[u8],
+    ) -> Result<(), PacketError> {
+        let sent = tokio::time::timeout(self.patience, self.send_parts(head, body)).await;
         match sent {
             Ok(sent) => sent.map_err(PacketError::Io),
             Err(_) => Err(PacketError::Silent(self.patience)),
+        }
+    }
+
+    async fn send_parts(&mut self, mut head: &[u8], mut body: &[u8]) -> io::Result<()> {
+        loop {
+            let head_now = head.split_off(..head.len().min(FULL)).unwrap_or_default();
+            let room = FULL - head_now.len();
+            let mut body_now = body.split_off(..body.len().min(room)).unwrap_or_default();
+            let length = head_now.len() + body_now.len();
+            let [a, b, c, ..] = u32::try_from(length).unwrap_or(0).to_le_bytes();
+            self.output.clear();
+            self.output.extend_from_slice(&[a, b, c, self.sequence]);
+            self.output.extend_from_slice(head_now);
+            // The beginning goes with the header, so that a small payload is one write; the rest of
+            // a large one is not copied.
+            let copied = body_now.split_off(..body_now.len().min(COPIED)).unwrap_or_default();
+            self.output.extend_from_slice(copied);
+            self.sequence = self.sequence.wrapping_add(1);
+            self.io.write_all(&self.output).await?;
+            self.io.write_all(body_now).await?;
+            // A full chunk is followed by another one, even if that is empty.
+            if length < FULL {
+                return self.io.flush().await;
+            }
         }
     }
 }

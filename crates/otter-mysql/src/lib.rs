@@ -1,9 +1,11 @@
-//! Our own line to a MySQL or MariaDB server: login, small queries, and the binlog dump.
+//! Connections to MySQL and MariaDB servers: login, statements, and the binlog dump.
 //!
 //! ```text
 //! Connection::connect(&url)                        TCP, TLS, login
 //!     .query(sql) -> ResultSet                     names and rows of texts
 //!     .execute(sql)                                a statement without rows
+//! Connection::connect_for(&url, Session::Writing)
+//!     .run(text, data, take)                       several statements, data for LOAD DATA LOCAL
 //!     .server_info() -> ServerInfo                 flavor, version, binlog settings
 //! DumpStream::start(connection, &info, &request)   begins to stream events
 //!     .next_event() -> Option<&[u8]>               one raw event, checksum included; cancel safe
@@ -19,11 +21,11 @@
 //! connection refuses every further command with [`ConnectionError::Interrupted`]; open a new one.
 //! [`DumpStream::next_event`] alone may be dropped and called again.
 //!
-//! This module never decodes an event and never knows a target.
+//! This crate never decodes an event and never knows what its statements are for.
 
 use std::time::Duration;
 
-use mysql_common::constants::CapabilityFlags;
+use mysql_common::constants::{CapabilityFlags, MariadbCapabilities};
 use otter_core::DatabaseUrl;
 use tokio::time::Instant;
 
@@ -32,26 +34,34 @@ mod dial;
 mod dump;
 mod error;
 #[cfg(any(test, fuzzing))]
-pub(crate) mod fuzzing;
+pub mod fuzzing;
 mod gtid_text;
 mod handshake;
 mod login;
 mod packet;
+mod prepared;
 mod query;
 mod result;
 mod server_info;
+mod session;
+mod statements;
 mod tls;
 mod transport;
 mod version;
 mod wire;
 
 #[cfg(test)]
+mod scripted;
+#[cfg(test)]
 mod tests;
 
 pub use dump::{AtEnd, DumpError, DumpRequest, DumpStart, DumpStream};
 pub use error::{ConnectionError, ServerError};
+pub use prepared::{ParameterRows, ParameterType, Statement};
 pub use result::{ResultSet, Row};
 pub use server_info::ServerInfo;
+pub use session::Session;
+pub use statements::{Answer, Done, LOCAL_DATA};
 pub use tls::TlsError;
 pub use transport::Encryption;
 pub use version::{Flavor, ServerVersion};
@@ -72,7 +82,7 @@ const LONGEST_READ_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 const COM_QUIT: u8 = 0x01;
 const COM_PING: u8 = 0x0e;
 
-/// A session with a server. One command at a time; see the module's words on cancelling.
+/// A session with a server. One command at a time; see the crate's words on cancelling.
 #[derive(Debug)]
 pub struct Connection {
     packets: PacketStream<Transport>,
@@ -80,6 +90,7 @@ pub struct Connection {
     connection_id: u32,
     version: ServerVersion,
     capabilities: CapabilityFlags,
+    extensions: MariadbCapabilities,
     encryption: Encryption,
     /// A command is on its way, or was when its future was dropped.
     busy: bool,
@@ -96,8 +107,19 @@ impl Connection {
     /// # Cancel safety
     /// Dropping the future closes the line.
     pub async fn connect(url: &DatabaseUrl) -> Result<Self, ConnectionError> {
+        Self::connect_for(url, Session::Asking).await
+    }
+
+    /// As [`connect`](Self::connect), for a session of another kind.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes the line.
+    pub async fn connect_for(url: &DatabaseUrl, session: Session) -> Result<Self, ConnectionError> {
         let deadline = Instant::now() + url.connect_timeout();
-        let session = Box::pin(login::log_in(url, deadline)).await?;
+        let session = Box::pin(login::log_in(url, session, deadline)).await?;
         let mut packets = session.packets;
         packets.set_limit(LARGEST_PACKET);
         let mut connection = Self {
@@ -106,6 +128,7 @@ impl Connection {
             connection_id: session.greeting.connection_id,
             version: ServerVersion::parse(&session.greeting.version),
             capabilities: session.capabilities,
+            extensions: session.extensions,
             encryption: session.encryption,
             busy: false,
         };
@@ -141,6 +164,84 @@ impl Connection {
     /// Not cancel safe: the connection refuses further use.
     pub async fn execute(&mut self, sql: &str) -> Result<(), ConnectionError> {
         self.query(sql).await.map(drop)
+    }
+
+    /// Runs a text of statements, with a semicolon between them, in a session for
+    /// [writing](Session::Writing). Every answer goes to `take` in order. Each `LOAD DATA LOCAL
+    /// INFILE` in the text names [`LOCAL_DATA`] as its file and gets the next of `data`.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query). On an error of the server's own, the statements before the failing
+    /// one were answered; those behind it were not executed.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: the connection refuses further use.
+    pub async fn run(
+        &mut self,
+        text: &str,
+        data: &[String],
+        take: impl FnMut(Answer),
+    ) -> Result<(), ConnectionError> {
+        self.begin()?;
+        let deprecate_eof = self.capabilities.contains(CapabilityFlags::CLIENT_DEPRECATE_EOF);
+        let (packets, address) = (&mut self.packets, &self.address);
+        let result = statements::run(packets, text, data, deprecate_eof, address, take).await;
+        self.end(result)
+    }
+
+    /// Whether [`execute_rows`](Self::execute_rows) can be used: with MariaDB, in a session for
+    /// [writing](Session::Writing).
+    #[must_use]
+    pub fn takes_rows(&self) -> bool {
+        self.extensions.contains(MariadbCapabilities::MARIADB_CLIENT_STMT_BULK_OPERATIONS)
+    }
+
+    /// Has a statement read by the server, with a question mark for each parameter. The server keeps
+    /// it as long as the connection lives.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: the connection refuses further use.
+    pub async fn prepare(&mut self, sql: &str) -> Result<Statement, ConnectionError> {
+        self.begin()?;
+        let deprecate_eof = self.capabilities.contains(CapabilityFlags::CLIENT_DEPRECATE_EOF);
+        let result = prepared::prepare(&mut self.packets, sql, deprecate_eof, &self.address).await;
+        self.end(result)
+    }
+
+    /// Has the server forget a statement. It does not answer to that.
+    ///
+    /// # Errors
+    /// Only where the line broke.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: the connection refuses further use.
+    pub async fn close_statement(&mut self, statement: Statement) -> Result<(), ConnectionError> {
+        self.begin()?;
+        let result = prepared::close(&mut self.packets, statement, &self.address).await;
+        self.end(result)
+    }
+
+    /// Executes a statement of this connection once for each of the rows, whose parameters have these
+    /// types. On an error some of the rows may have been executed.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: the connection refuses further use.
+    pub async fn execute_rows(
+        &mut self,
+        statement: Statement,
+        types: &[ParameterType],
+        rows: &ParameterRows,
+    ) -> Result<Done, ConnectionError> {
+        self.begin()?;
+        let (packets, address) = (&mut self.packets, &self.address);
+        let result = prepared::execute_rows(packets, statement, types, rows, address).await;
+        self.end(result)
     }
 
     /// Asks for a sign of life.

@@ -2,8 +2,8 @@ use mysql_common::io::ParseBuf;
 use mysql_common::proto::MyDeserialize;
 
 use super::*;
-use crate::connection::ServerVersion;
-use crate::connection::server_info::tests::info;
+use crate::ServerVersion;
+use crate::server_info::tests::info;
 
 const UUID: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
 

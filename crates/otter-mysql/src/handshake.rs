@@ -4,10 +4,11 @@
 
 use std::collections::HashMap;
 
-use mysql_common::constants::CapabilityFlags;
+use mysql_common::constants::{CapabilityFlags, MariadbCapabilities};
 use mysql_common::packets::{AuthPlugin, HandshakeResponse, SslRequest};
 use mysql_common::proto::MySerialize;
 
+use super::session::Session;
 use super::wire::{Reader, Truncated, printable};
 
 /// Bytes of random in the greeting that a password is mixed with.
@@ -28,6 +29,8 @@ pub(super) struct Greeting {
     pub(super) version: String,
     pub(super) connection_id: u32,
     pub(super) capabilities: CapabilityFlags,
+    /// MariaDB's own; empty where the server is none.
+    pub(super) extensions: MariadbCapabilities,
     pub(super) nonce: [u8; NONCE],
     pub(super) plugin: Vec<u8>,
 }
@@ -60,12 +63,19 @@ impl Greeting {
         reader.bytes(3)?; // collation and status
         let upper = reader.u16()?;
         let nonce_length = reader.u8()?;
-        reader.bytes(10)?;
+        reader.bytes(6)?;
+        let extensions = reader.u32()?;
         let bits = u32::from(lower) | u32::from(upper) << 16;
         let capabilities = CapabilityFlags::from_bits_retain(bits);
         if !capabilities.contains(NEEDED) {
             return Err(GreetingError::TooOld);
         }
+        // MariaDB says that it is no MySQL by leaving this out.
+        let extensions = if capabilities.contains(CapabilityFlags::CLIENT_LONG_PASSWORD) {
+            MariadbCapabilities::empty()
+        } else {
+            MariadbCapabilities::from_bits_truncate(extensions)
+        };
         // The second part is at least 12 bytes and a zero, whatever the length says.
         let second = reader.bytes(usize::from(nonce_length.saturating_sub(8)).max(13))?;
         let mut nonce = [0; NONCE];
@@ -75,19 +85,25 @@ impl Greeting {
         // MySQL: some old versions forget the zero after the plugin's name.
         let plugin = reader.rest();
         let plugin = plugin.split(|byte| *byte == 0).next().unwrap_or(plugin).to_vec();
-        Ok(Self { version, connection_id, capabilities, nonce, plugin })
+        Ok(Self { version, connection_id, capabilities, extensions, nonce, plugin })
     }
 
     pub(super) fn offers_tls(&self) -> bool {
         self.capabilities.contains(CapabilityFlags::CLIENT_SSL)
     }
 
-    /// What we ask for: never local files, several statements, or compression.
+    /// What we ask for, as far as the server has it; never compression.
     ///
     /// The request for TLS and the answer must say the same: MySQL goes by the first, MariaDB by
     /// the second.
-    pub(super) fn client_capabilities(&self, tls: bool, database: Option<&str>) -> CapabilityFlags {
+    pub(super) fn client_capabilities(
+        &self,
+        tls: bool,
+        database: Option<&str>,
+        session: Session,
+    ) -> CapabilityFlags {
         let wanted = NEEDED
+            | session.capabilities()
             // MariaDB: without the first it expects its own extensions in the answer.
             | CapabilityFlags::CLIENT_LONG_PASSWORD
             | CapabilityFlags::CLIENT_LONG_FLAG
@@ -96,16 +112,33 @@ impl Greeting {
             | CapabilityFlags::CLIENT_CONNECT_ATTRS
             | CapabilityFlags::CLIENT_DEPRECATE_EOF;
         let mut asked = wanted & (self.capabilities | CapabilityFlags::CLIENT_LONG_PASSWORD);
+        asked
+            .set(CapabilityFlags::CLIENT_LONG_PASSWORD, self.client_extensions(session).is_empty());
         asked.set(CapabilityFlags::CLIENT_SSL, tls);
         asked.set(CapabilityFlags::CLIENT_CONNECT_WITH_DB, database.is_some());
         asked
     }
+
+    /// What we ask for of MariaDB's own.
+    pub(super) fn client_extensions(&self, session: Session) -> MariadbCapabilities {
+        match session {
+            Session::Asking => MariadbCapabilities::empty(),
+            Session::Writing => {
+                self.extensions & MariadbCapabilities::MARIADB_CLIENT_STMT_BULK_OPERATIONS
+            }
+        }
+    }
 }
 
 /// The request to go on in TLS.
-pub(super) fn ssl_request(capabilities: CapabilityFlags) -> Vec<u8> {
+pub(super) fn ssl_request(
+    capabilities: CapabilityFlags,
+    extensions: MariadbCapabilities,
+) -> Vec<u8> {
     let mut bytes = Vec::new();
-    SslRequest::new(capabilities, MAX_PACKET, COLLATION).serialize(&mut bytes);
+    SslRequest::new(capabilities, MAX_PACKET, COLLATION)
+        .with_mariadb_capabilities(extensions)
+        .serialize(&mut bytes);
     bytes
 }
 
@@ -115,6 +148,7 @@ pub(super) struct Response<'a> {
     pub(super) database: Option<&'a str>,
     pub(super) plugin: AuthPlugin<'a>,
     pub(super) proof: Vec<u8>,
+    pub(super) extensions: MariadbCapabilities,
 }
 
 impl Response<'_> {
@@ -138,6 +172,7 @@ impl Response<'_> {
             attributes,
             MAX_PACKET,
         )
+        .with_mariadb_ext_capabilities(self.extensions)
         .serialize(&mut bytes);
         bytes
     }
@@ -193,15 +228,17 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn local_files_and_several_statements_are_never_asked_for() {
+    fn only_a_writing_session_asks_for_several_statements_and_local_data() {
         let all = greeting("9.7.4", CapabilityFlags::all(), "x");
-        let asked = Greeting::parse(&all).unwrap().client_capabilities(true, None);
-        for never in [
-            CapabilityFlags::CLIENT_LOCAL_FILES,
-            CapabilityFlags::CLIENT_MULTI_STATEMENTS,
-            CapabilityFlags::CLIENT_COMPRESS,
-        ] {
-            assert!(!asked.contains(never));
+        let all = Greeting::parse(&all).unwrap();
+        let asked = |session| all.client_capabilities(true, None, session);
+        for flag in [CapabilityFlags::CLIENT_LOCAL_FILES, CapabilityFlags::CLIENT_MULTI_STATEMENTS]
+        {
+            assert!(!asked(Session::Asking).contains(flag));
+            assert!(asked(Session::Writing).contains(flag));
+        }
+        for session in [Session::Asking, Session::Writing] {
+            assert!(!asked(session).contains(CapabilityFlags::CLIENT_COMPRESS));
         }
     }
 

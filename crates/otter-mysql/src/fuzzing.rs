@@ -1,4 +1,8 @@
-//! Conversations with a server that says anything, for [`crate::fuzzing`].
+//! Conversations with a server that says anything: any bytes at all are survived, without a panic
+//! and without much memory.
+//!
+//! The targets in `fuzz/` call these, and so do the unit tests, over every input that once broke
+//! one. Nothing of this is in a normal build.
 
 use std::io;
 use std::pin::Pin;
@@ -11,10 +15,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::auth::Account;
 use super::error::ConnectionError;
 use super::packet::PacketStream;
+use super::prepared::ParameterRows;
+use super::result::ResultSet;
+use super::session::Session;
 use super::transport::Encryption;
 use super::version::ServerVersion;
-use super::{gtid_text, login, query};
-use crate::schema::information::read_tables;
+use super::{gtid_text, login, prepared, query, statements};
 
 const ADDRESS: &str = "db:3306";
 const LARGEST_PACKET: usize = 32 << 20;
@@ -30,8 +36,8 @@ mod option {
     pub(super) const SMALL_PIECES: u8 = 32;
 }
 
-/// The conversation (one byte), options (one byte), and what the server says.
-pub(crate) fn packets(bytes: &[u8]) {
+/// The conversation (one byte), options (one byte), and what the server says; answers are looked at.
+pub fn packets(bytes: &[u8], look_at: impl Fn(&ResultSet)) {
     let Some((conversation, rest)) = bytes.split_first() else { return };
     let Some((options, said)) = rest.split_first() else { return };
     // Nobody waits: the line always has bytes or is closed.
@@ -49,16 +55,17 @@ pub(crate) fn packets(bytes: &[u8]) {
     };
     let packets = PacketStream::new(line, 256, LARGEST_PACKET, Duration::from_secs(60));
     runtime.block_on(async {
-        match conversation % 3 {
+        match conversation % 4 {
             0 => frames(packets).await,
             1 => log_in(packets, *options).await,
-            _ => ask(packets, !has(option::OLD_END_OF_ROWS)).await,
+            3 => run(packets, !has(option::OLD_END_OF_ROWS)).await,
+            _ => ask(packets, !has(option::OLD_END_OF_ROWS), look_at).await,
         }
     });
 }
 
 /// Texts of GTIDs as they go into a dump's request.
-pub(crate) fn gtid_texts(text: &str) {
+pub fn gtid_texts(text: &str) {
     let _ = gtid_text::parse_mysql(text);
     if let Ok(position) = gtid_text::parse_mariadb(text) {
         assert!(gtid_text::parse_mariadb(&position) == Ok(position), "it is read as it is sent");
@@ -87,7 +94,9 @@ async fn log_in(mut packets: PacketStream<Line<'_>>, options: u8) {
         (true, false) => Encryption::Unverified,
         (true, true) => Encryption::Verified,
     };
-    let capabilities = greeting.client_capabilities(has(option::ENCRYPTED), Some("shop"));
+    let session = Session::Writing;
+    let capabilities = greeting.client_capabilities(has(option::ENCRYPTED), Some("shop"), session);
+    let asked = (capabilities, greeting.client_extensions(session));
     let account = Account {
         user: "otter",
         password: &Secret::new("secret"),
@@ -96,19 +105,38 @@ async fn log_in(mut packets: PacketStream<Line<'_>>, options: u8) {
         public_key: None,
         may_ask_for_key: has(option::MAY_ASK_FOR_KEY),
     };
-    let result =
-        login::authenticate(&mut packets, &greeting, capabilities, Some("shop"), &account).await;
+    let result = login::authenticate(&mut packets, &greeting, asked, Some("shop"), &account).await;
     if let Err(error) = result {
         drop(error.to_string());
     }
 }
 
-async fn ask(mut packets: PacketStream<Line<'_>>, deprecate_eof: bool) {
+async fn ask(
+    mut packets: PacketStream<Line<'_>>,
+    deprecate_eof: bool,
+    look_at: impl Fn(&ResultSet),
+) {
     while let Ok(answer) = query::query(&mut packets, "SELECT 1", deprecate_eof, ADDRESS).await {
         for row in answer.rows() {
             assert!(row.width() == answer.columns().len(), "a row is as wide as its head");
         }
-        read_tables(&answer, &answer);
+        look_at(&answer);
+    }
+}
+
+async fn run(mut packets: PacketStream<Line<'_>>, deprecate_eof: bool) {
+    let data = ["1\t2\n".to_owned(), String::new()];
+    let mut rows = 0_usize;
+    while let Ok(()) =
+        statements::run(&mut packets, "DO 1", &data, deprecate_eof, ADDRESS, |answer| {
+            rows += usize::from(matches!(answer, statements::Answer::Row(_)));
+        })
+        .await
+    {}
+    while let Ok(statement) = prepared::prepare(&mut packets, "DO ?", deprecate_eof, ADDRESS).await
+    {
+        let rows = ParameterRows::default();
+        drop(prepared::execute_rows(&mut packets, statement, &[], &rows, ADDRESS).await);
     }
 }
 
@@ -181,3 +209,6 @@ impl AsyncWrite for Line<'_> {
         Poll::Ready(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests;

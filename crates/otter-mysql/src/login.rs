@@ -5,13 +5,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use mysql_common::constants::CapabilityFlags;
+use mysql_common::constants::{CapabilityFlags, MariadbCapabilities};
 
 use super::auth::{Account, Method};
 use super::dial::dial;
 use super::error::{ConnectionError, ServerError};
 use super::handshake::{Greeting, GreetingError, Response, ssl_request};
 use super::packet::PacketStream;
+use super::session::Session;
 use super::tls::{self, TlsError};
 use super::transport::{Encryption, Transport};
 use super::wire::Reader;
@@ -24,20 +25,22 @@ const MOST_PACKETS: usize = 16;
 
 /// A session that has just begun.
 #[derive(Debug)]
-pub(super) struct Session {
+pub(super) struct LoggedIn {
     pub(super) packets: PacketStream<Transport>,
     pub(super) greeting: Greeting,
     pub(super) capabilities: CapabilityFlags,
+    pub(super) extensions: MariadbCapabilities,
     pub(super) encryption: Encryption,
 }
 
 /// Connects and logs in before the deadline, which the URL's connect timeout sets.
 pub(super) async fn log_in(
     url: &DatabaseUrl,
+    purpose: Session,
     deadline: Instant,
-) -> Result<Session, ConnectionError> {
+) -> Result<LoggedIn, ConnectionError> {
     let stream = dial(url, deadline).await?;
-    match tokio::time::timeout_at(deadline, Box::pin(converse(stream, url))).await {
+    match tokio::time::timeout_at(deadline, Box::pin(converse(stream, url, purpose))).await {
         Ok(session) => session,
         Err(_) => Err(timeout(url)),
     }
@@ -48,7 +51,11 @@ pub(super) fn timeout(url: &DatabaseUrl) -> ConnectionError {
     ConnectionError::Timeout { address, doing: "log in", after }
 }
 
-async fn converse(stream: TcpStream, url: &DatabaseUrl) -> Result<Session, ConnectionError> {
+async fn converse(
+    stream: TcpStream,
+    url: &DatabaseUrl,
+    purpose: Session,
+) -> Result<LoggedIn, ConnectionError> {
     let address = url.address();
     let mut packets = PacketStream::new(stream, INPUT_BUFFER, LARGEST_PACKET, DEFAULT_READ_TIMEOUT);
     let greeting = read_greeting(&mut packets, &address).await?;
@@ -62,10 +69,11 @@ async fn converse(stream: TcpStream, url: &DatabaseUrl) -> Result<Session, Conne
             true
         }
     };
-    let capabilities = greeting.client_capabilities(tls, url.database());
+    let capabilities = greeting.client_capabilities(tls, url.database(), purpose);
+    let extensions = greeting.client_extensions(purpose);
     let broken = |error| ConnectionError::packet(error, &address, "log in");
     if tls {
-        packets.write(&ssl_request(capabilities)).await.map_err(broken)?;
+        packets.write(&ssl_request(capabilities, extensions)).await.map_err(broken)?;
     }
     let (stream, sequence) = packets.into_io().map_err(broken)?;
     let (transport, encryption) = match (tls, url.ssl_mode().verifies()) {
@@ -89,8 +97,9 @@ async fn converse(stream: TcpStream, url: &DatabaseUrl) -> Result<Session, Conne
         },
         may_ask_for_key: url.allows_public_key_retrieval(),
     };
-    authenticate(&mut packets, &greeting, capabilities, url.database(), &account).await?;
-    Ok(Session { packets, greeting, capabilities, encryption })
+    let asked = (capabilities, extensions);
+    authenticate(&mut packets, &greeting, asked, url.database(), &account).await?;
+    Ok(LoggedIn { packets, greeting, capabilities, extensions, encryption })
 }
 
 pub(super) async fn read_greeting<S: AsyncRead + Unpin>(
@@ -117,7 +126,7 @@ pub(super) async fn read_greeting<S: AsyncRead + Unpin>(
 pub(super) async fn authenticate<S: AsyncRead + AsyncWrite + Unpin>(
     packets: &mut PacketStream<S>,
     greeting: &Greeting,
-    capabilities: CapabilityFlags,
+    (capabilities, extensions): (CapabilityFlags, MariadbCapabilities),
     database: Option<&str>,
     account: &Account<'_>,
 ) -> Result<(), ConnectionError> {
@@ -127,7 +136,7 @@ pub(super) async fn authenticate<S: AsyncRead + AsyncWrite + Unpin>(
 
     let plugin = Method::first(&greeting.plugin);
     let (mut method, proof) = Method::begin(plugin.as_bytes(), &greeting.nonce, account)?;
-    let response = Response { user: account.user, database, plugin, proof };
+    let response = Response { user: account.user, database, plugin, proof, extensions };
     packets.write(&response.serialize(capabilities)).await.map_err(broken)?;
 
     for _ in 0..MOST_PACKETS {

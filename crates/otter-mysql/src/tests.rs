@@ -1,41 +1,20 @@
 //! Whole conversations with a scripted server, honest or hostile.
 
-use std::time::Duration;
-
+use mysql_common::constants::MariadbCapabilities;
 use otter_core::{Classify, Fault};
 use proptest::prelude::*;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::handshake::tests::greeting;
+use super::scripted::{ADDRESS, framed, line, receive};
 use super::*;
-
-const ADDRESS: &str = "db:3306";
 
 fn capabilities() -> CapabilityFlags {
     CapabilityFlags::CLIENT_PROTOCOL_41
         | CapabilityFlags::CLIENT_SECURE_CONNECTION
         | CapabilityFlags::CLIENT_PLUGIN_AUTH
         | CapabilityFlags::CLIENT_DEPRECATE_EOF
-}
-
-fn framed(first: u8, payloads: &[&[u8]]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for (sequence, payload) in (first..).zip(payloads) {
-        let [a, b, c, _] = u32::try_from(payload.len()).unwrap().to_le_bytes();
-        bytes.extend_from_slice(&[a, b, c, sequence]);
-        bytes.extend_from_slice(payload);
-    }
-    bytes
-}
-
-async fn receive(stream: &mut TcpStream) -> Vec<u8> {
-    let mut header = [0; 4];
-    stream.read_exact(&mut header).await.unwrap();
-    let [a, b, c, _] = header;
-    let mut payload = vec![0; usize::try_from(u32::from_le_bytes([a, b, c, 0])).unwrap()];
-    stream.read_exact(&mut payload).await.unwrap();
-    payload
 }
 
 /// A server that says `after_login` to everything that follows a login it does not check.
@@ -96,11 +75,6 @@ async fn the_old_end_of_columns_and_rows_is_understood() {
     line.write_all(&framed(1, &[b"\x01", &name, end, b"\x01x", end])).await.unwrap();
     let result = query::query(&mut packets, "SELECT 1", false, ADDRESS).await.unwrap();
     assert_eq!(result.first("a"), Some("x"));
-}
-
-fn line() -> (DuplexStream, PacketStream<DuplexStream>) {
-    let (server, client) = tokio::io::duplex(1 << 16);
-    (server, PacketStream::new(client, 256, 1 << 20, Duration::from_secs(5)))
 }
 
 #[tokio::test]
@@ -282,7 +256,7 @@ proptest! {
                 may_ask_for_key: true,
             };
             server.shutdown().await.unwrap();
-            let _ = login::authenticate(&mut packets, &hello, capabilities(), None, &account)
+            let _ = login::authenticate(&mut packets, &hello, (capabilities(), MariadbCapabilities::empty()), None, &account)
                 .await;
         });
     }

@@ -6,7 +6,7 @@ use otter_core::Fault;
 use otter_core::database_url::DatabaseUrl;
 use rustls::{AlertDescription, CertificateError, PeerIncompatible};
 
-use crate::connection::error::ConnectionError;
+use crate::error::ConnectionError;
 
 /// Why there is no TLS, or none that can be trusted.
 #[derive(Debug, thiserror::Error)]
@@ -110,7 +110,7 @@ impl TlsError {
         }
     }
 
-    pub(in crate::connection) fn fault(&self) -> Fault {
+    pub(crate) fn fault(&self) -> Fault {
         match self {
             Self::NotOffered
             | Self::WrongName { .. }

@@ -6,7 +6,7 @@ use super::version::{Flavor, ServerVersion};
 use super::{Connection, ConnectionError};
 
 /// Asked for in one question. Each server answers with those that it has.
-const VARIABLES: [&str; 26] = [
+const VARIABLES: [&str; 27] = [
     "binlog_annotate_row_events",
     "binlog_checksum",
     "binlog_expire_logs_seconds",
@@ -22,6 +22,7 @@ const VARIABLES: [&str; 26] = [
     "gtid_domain_id",
     "gtid_mode",
     "gtid_strict_mode",
+    "innodb_native_foreign_keys",
     "log_bin",
     "log_bin_compress",
     "log_replica_updates",
