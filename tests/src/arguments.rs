@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use otter_server::sandbox::Flavor;
+
 /// `--name value` pairs from the command line.
 #[derive(Debug, Clone, Default)]
 pub struct Arguments(BTreeMap<String, String>);
@@ -30,6 +32,23 @@ impl Arguments {
     #[must_use]
     pub fn number(&self, name: &str, default: u64) -> u64 {
         self.0.get(name).map_or(default, |value| value.parse().expect("a number"))
+    }
+
+    /// Source and target of `--pairs mariadb-mysql,…`.
+    ///
+    /// # Panics
+    /// Where a pair is not written so.
+    #[must_use]
+    pub fn pairings(&self, default: &[(Flavor, Flavor)]) -> Vec<(Flavor, Flavor)> {
+        let flavor = |name: &str| name.parse().expect("mariadb or mysql");
+        let pairing = |pair: &str| {
+            let (source, target) = pair.split_once('-').expect("pairs are written mariadb-mysql");
+            (flavor(source), flavor(target))
+        };
+        match self.0.get("pairs") {
+            Some(pairs) => pairs.split(',').map(pairing).collect(),
+            None => default.to_vec(),
+        }
     }
 
     /// A text.

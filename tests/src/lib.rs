@@ -13,6 +13,7 @@
 //! | [`proxy`] | a line that is cut, silent or slow |
 //! | [`wait`] | conditions with deadlines |
 //! | [`workload`], [`exactly_once`] | a busy application, and the main promise under fire |
+//! | [`random_soak`], [`storm`] | random schemas under random work; what readers must find in a storm |
 //! | [`replication`] | the servers' own replication, to measure against |
 //!
 //! Everything here panics where something does not work, because that is how a
@@ -35,9 +36,11 @@ pub mod otter;
 pub mod proxy;
 pub mod query;
 pub mod random;
+pub mod random_soak;
 pub mod replication;
 pub mod scene;
 pub mod signals;
+pub mod storm;
 pub mod sysbench;
 pub mod testbed;
 pub mod types;

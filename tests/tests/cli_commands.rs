@@ -136,8 +136,8 @@ async fn a_target_that_does_not_answer_is_told_by_every_command() {
     let mut scene = Scene::start(Flavor::MariaDb).await;
     scene.target.stop().await.unwrap();
     for arguments in [&["position", "show"][..], &["position", "adopt"]] {
-        assert_told(&scene.command(arguments).await, 1, &["`shop`", "cannot be reached"]);
+        assert_told(&scene.command(arguments).await, 1, &["`shop`", "nothing listens at"]);
     }
-    assert_found(&scene.command(&["check"]).await, &["target", "cannot be reached"]);
+    assert_found(&scene.command(&["check"]).await, &["target", "nothing listens at"]);
     assert!(!scene.config.is_empty() && scene.config.contains(PASSWORD));
 }

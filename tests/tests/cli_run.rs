@@ -156,7 +156,7 @@ async fn json_logs_are_one_object_in_each_line_and_tell_how_the_pipeline_moves()
 async fn keep_trying_waits_for_a_database_that_comes_up_later() {
     let mut scene = Scene::start(Flavor::MariaDb).await;
     scene.target.stop().await.unwrap();
-    assert_told(&scene.command(&["run"]).await, 3, &["cannot be reached", "check host and port"]);
+    assert_told(&scene.command(&["run"]).await, 3, &["nothing listens at", "check host and port"]);
 
     let arguments = ["run", "-c", "otter.toml", "--keep-trying"];
     let mut otter = OtterProcess::start(scene.folder(), &arguments);

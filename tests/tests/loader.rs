@@ -55,6 +55,8 @@ mod fencing;
 mod keyless;
 #[path = "loader/line.rs"]
 mod line;
+#[path = "loader/load_data.rs"]
+mod load_data;
 #[path = "loader/mark.rs"]
 mod mark;
 #[path = "loader/net.rs"]

@@ -12,23 +12,20 @@
     reason = "it fails by panicking and reports by printing"
 )]
 
-use otter_server::sandbox::Flavor;
 use otter_tests::arguments::Arguments;
 use otter_tests::exactly_once::{Plan, carry_out};
 use otter_tests::random::Random;
+use otter_tests::testbed::PAIRINGS;
 
 #[tokio::main]
 async fn main() {
     let arguments = Arguments::from_environment();
-    let pairs = arguments.text("pairs", "mariadb-mariadb,mysql-mysql,mariadb-mysql,mysql-mariadb");
     let seed = Random::seed_from_environment();
     let mut transactions = 0;
-    for (round, pair) in pairs.split(',').enumerate() {
-        let (source, target) = pair.split_once('-').expect("pairs are written mariadb-mysql");
-        let flavor = |name: &str| name.parse::<Flavor>().expect("mariadb or mysql");
+    for (round, (source, target)) in arguments.pairings(&PAIRINGS).into_iter().enumerate() {
         let plan = Plan {
-            source: flavor(source),
-            target: flavor(target),
+            source,
+            target,
             otter_kills: arguments.number("otter", 100),
             target_kills: arguments.number("target", 20),
             source_kills: arguments.number("source", 20),

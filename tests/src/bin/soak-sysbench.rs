@@ -12,9 +12,9 @@
     reason = "it fails by panicking and reports by printing"
 )]
 
-use otter_server::sandbox::Flavor;
 use otter_tests::arguments::Arguments;
 use otter_tests::sysbench::{Load, carry_out};
+use otter_tests::testbed::PAIRINGS;
 
 #[tokio::main]
 async fn main() {
@@ -24,10 +24,7 @@ async fn main() {
         rows: arguments.number("rows", 250_000),
         transactions: arguments.number("transactions", 100_000),
     };
-    let pairs = arguments.text("pairs", "mariadb-mariadb,mysql-mysql,mariadb-mysql,mysql-mariadb");
-    for pair in pairs.split(',') {
-        let (source, target) = pair.split_once('-').expect("pairs are written mariadb-mysql");
-        let flavor = |name: &str| name.parse::<Flavor>().expect("mariadb or mysql");
-        carry_out(flavor(source), flavor(target), &load).await;
+    for (source, target) in arguments.pairings(&PAIRINGS) {
+        carry_out(source, target, &load).await;
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use otter_core::testkit::lease::lease;
+use otter_core::testkit::lease::{lease, pipeline};
 use otter_core::testkit::random::Random;
 use otter_core::{Event, Fault, Load, Table};
 use otter_sink::{LoaderOptions, MySqlLoader};
@@ -117,6 +117,35 @@ on_both! {
         assert!(error.to_string().contains("made-up.000001:5604"), "{error}");
         let shown: Vec<_> = (1..=56).map(|id| format!("{id}={id}")).collect();
         assert_eq!(place.shown_pairs().await, format!("{} 777=0", shown.join(" ")));
+        loader.close().await;
+    }
+
+    async fn a_missing_right_is_met_behind_all_groups_before_its_own(place: Place) {
+        let pairs = place.pairs().await;
+        let name = format!("half_{}", place.database);
+        place
+            .execute(&format!(
+                "CREATE TABLE other (id INT PRIMARY KEY, n INT);
+                 CREATE USER {name}@'127.0.0.1' IDENTIFIED BY 'pw';
+                 GRANT ALL ON {schema}.* TO {name}@'127.0.0.1';
+                 GRANT SELECT, INSERT, TRIGGER ON pair TO {name}@'127.0.0.1';
+                 GRANT SELECT, TRIGGER ON other TO {name}@'127.0.0.1'",
+                schema = place.schema
+            ))
+            .await;
+        let other = table(&place.database, "other", &[("id", INT), ("n", INT)]);
+        let mut source = Source::new();
+        let url = place.server.url_as(&name, "pw").parse().unwrap();
+        let loader = MySqlLoader::new(pipeline(), url, options(&place));
+        assert_eq!(loader.resume(&lease(1)).await.unwrap(), None);
+        loader.begin(&source.position(), &lease(1)).await.unwrap();
+        let table_of = |id| if id <= 30 { &pairs } else { &other };
+        let transaction = |id| vec![insert(table_of(id), &[pair(id, id)])];
+        let batch = source.batch((1..=40).map(transaction).collect());
+        let error = loader.load(batch, &lease(1)).await.unwrap_err();
+        assert_eq!(error.fault(), Fault::Fatal, "{error}");
+        assert!(error.to_string().contains("GRANT"), "{error}");
+        assert_eq!(place.texts("SELECT COUNT(*) FROM {db}.pair").await, [["30"]]);
         loader.close().await;
     }
 

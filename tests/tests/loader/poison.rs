@@ -1,16 +1,18 @@
 //! Rows that the target does not take: named exactly, told without values, and nothing behind them
 //! is committed.
 
+use std::sync::Arc;
+
 use otter_core::testkit::lease::lease;
 use otter_core::{ColumnType, Event, Fault, Load, RowKind, Value};
 use otter_sink::MySqlLoadError;
 use otter_sink::mysql::{Reason, RowPlace};
 
 use crate::place::Place;
-use crate::source::{Source, delete, insert, pair, table, text, update};
+use crate::source::{INT, Source, delete, insert, pair, table, text, update};
 
 /// What the loader said about the only refused row.
-fn refusal(error: &otter_core::Error) -> (&RowPlace, &Reason) {
+pub(crate) fn refusal(error: &otter_core::Error) -> (&RowPlace, &Reason) {
     assert_eq!(error.fault(), Fault::Poison, "{error}");
     match error.cause::<MySqlLoadError>() {
         Some(MySqlLoadError::Refused { place, reason }) => (place, reason),
@@ -70,6 +72,22 @@ on_both! {
             source = Source::new();
             assert_eq!(place.shown_pairs().await, "1=1 3=3");
         }
+        loader.close().await;
+    }
+
+    /// Before anything of the fragment is sent: there is nothing yet to go back to.
+    async fn a_row_of_the_first_fragment_that_cannot_be_written_is_named(place: Place) {
+        place.execute("CREATE TABLE label (id INT PRIMARY KEY, e ENUM('a'))").await;
+        let labels = ColumnType::Enum { labels: Some([Arc::from("a")].into()) };
+        let label = table(&place.database, "label", &[("id", INT), ("e", labels)]);
+        let image = |id, number| vec![Some(Value::Int(id)), Some(Value::Enum(number))];
+        let mut source = Source::new();
+        let loader = place.begun(&source).await;
+        let pieces = [vec![insert(&label, &[image(1, 7)])], vec![insert(&label, &[image(2, 1)])]];
+        let first = source.fragments(pieces.into()).into_iter().next().unwrap();
+        let error = loader.load(first, &lease(1)).await.unwrap_err();
+        assert_eq!(error.fault(), Fault::Poison, "{error}");
+        assert!(error.to_string().contains("has a number without a label"), "{error}");
         loader.close().await;
     }
 

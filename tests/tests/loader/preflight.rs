@@ -2,6 +2,7 @@
 
 use otter_core::testkit::lease::{lease, pipeline};
 use otter_core::{ColumnType, DatabaseUrl, Fault, Finding, Load, Verdict};
+use otter_server::sandbox::Flavor;
 use otter_sink::DdlPolicies;
 use otter_sink::preflight::{Marks, TargetCheck, check_target};
 use otter_sink::{MySqlLoadError, MySqlLoader};
@@ -42,6 +43,28 @@ on_both! {
         assert_eq!(bad(&findings), Vec::<&Finding>::new());
         let schemas = place.texts("SHOW DATABASES LIKE '{otter}'").await;
         assert_eq!(schemas, Vec::<Vec<String>>::new());
+    }
+
+    async fn cascades_of_mysqls_sql_layer_are_warned_of(place: Place) {
+        let pairs = place.pairs().await;
+        place
+            .execute(
+                "CREATE TABLE child (id INT PRIMARY KEY, p INT, \
+                 FOREIGN KEY (p) REFERENCES pair (id) ON DELETE CASCADE)",
+            )
+            .await;
+        let findings = check(&place, &place.url(), &[pairs]).await;
+        let warned = bad(&findings).into_iter().map(|finding| {
+            let names_it = finding.detail.contains(&format!("1 tables: {}.pair", place.database));
+            (finding.verdict, names_it, finding.remedy.clone().unwrap_or_default())
+        });
+        let warned: Vec<_> = warned.collect();
+        if place.flavor == Flavor::MariaDb {
+            assert!(warned.is_empty(), "{findings:?}");
+        } else {
+            assert_eq!((warned.len(), warned[0].0, warned[0].1), (1, Verdict::Warn, true));
+            assert!(warned[0].2.contains("innodb_native_foreign_keys=ON"), "{findings:?}");
+        }
     }
 
     async fn each_table_that_cannot_take_the_rows_is_named_with_its_remedy(place: Place) {

@@ -7,12 +7,12 @@ use otter_core::{ColumnType, Date, DateTime, Load, RowKind, Table, Time, Timesta
 use otter_server::sandbox::Flavor;
 
 use crate::place::Place;
-use crate::source::{INT, Source, delete, insert, rows, text, update};
+use crate::source::{INT, Image, Source, delete, insert, rows, text, update};
 
 /// Values of one type, and how they look in the target.
-struct Kind {
+pub(crate) struct Kind {
     /// The column's type in SQL.
-    sql: &'static str,
+    pub(crate) sql: &'static str,
     column: ColumnType,
     /// Shows the column `v` exactly.
     show: &'static str,
@@ -342,7 +342,7 @@ fn only_mysql() -> Vec<Kind> {
     ]
 }
 
-fn kinds(flavor: Flavor) -> Vec<Kind> {
+pub(crate) fn kinds(flavor: Flavor) -> Vec<Kind> {
     let mut kinds = numbers();
     kinds.extend(times());
     kinds.extend(texts());
@@ -360,17 +360,17 @@ fn kinds(flavor: Flavor) -> Vec<Kind> {
     kinds
 }
 
-fn in_table(place: &Place, name: &str, kind: &Kind) -> Arc<Table> {
+pub(crate) fn in_table(place: &Place, name: &str, kind: &Kind) -> Arc<Table> {
     crate::source::table(&place.database, name, &[("id", INT), ("v", kind.column.clone())])
 }
 
-fn numbered<'a>(kind: &Kind) -> Vec<Vec<Option<Value<'a>>>> {
+pub(crate) fn numbered<'a>(kind: &Kind) -> Vec<Vec<Option<Value<'a>>>> {
     let rows = kind.values.iter().zip(1..);
     rows.map(|((value, _), id)| vec![Some(Value::Int(id)), Some(*value)]).collect()
 }
 
 /// Asserts that the table holds the values under their numbers.
-async fn assert_shown(place: &Place, table: &str, kind: &Kind) {
+pub(crate) async fn assert_shown(place: &Place, table: &str, kind: &Kind) {
     let show = kind.show;
     let query = format!("SET NAMES utf8mb4; SELECT {show} FROM {{db}}.{table} ORDER BY id");
     let found = place.texts(&query).await.concat();
@@ -475,6 +475,40 @@ on_both! {
             let loaded = loader.load(source.batch(vec![events]), &lease(1)).await;
             let rows = loaded.unwrap_or_else(|error| panic!("{}: {error}", kind.sql)).rows;
             assert_eq!(rows, 3 * u64::try_from(seen.len()).unwrap(), "{}", kind.sql);
+        }
+        loader.close().await;
+    }
+
+    /// MySQL warns of the names of character sets that it means to drop, as it does of the error
+    /// value.
+    async fn an_enums_error_value_stands_beside_text_of_an_old_character_set(place: Place) {
+        place
+            .execute(
+                "CREATE TABLE old (id INT PRIMARY KEY, e ENUM('a'), t CHAR(4) CHARACTER SET ucs2, \
+                 u VARCHAR(9) CHARACTER SET utf8mb3); \
+                 CREATE TABLE keyless (id INT, e ENUM('a'), t CHAR(4) CHARACTER SET ucs2, \
+                 u VARCHAR(9) CHARACTER SET utf8mb3)",
+            )
+            .await;
+        let wrong = ColumnType::Enum { labels: None };
+        let columns = [("id", INT), ("e", wrong), ("t", text("ucs2")), ("u", text("utf8mb3"))];
+        let image = |number, letter: &'static [u8]| -> Image<'static> {
+            let texts = [Value::Text(letter), Value::Text("é".as_bytes())];
+            let numbers = [Value::Int(1), Value::Enum(number)];
+            numbers.into_iter().chain(texts).map(Some).collect()
+        };
+        let mut source = Source::new();
+        let loader = place.begun(&source).await;
+        for name in ["old", "keyless"] {
+            let table = crate::source::table(&place.database, name, &columns);
+            let events = vec![
+                insert(&table, &[image(0, b"\0a")]),
+                update(&table, image(0, b"\0a"), image(1, b"\0b")),
+                update(&table, image(1, b"\0b"), image(0, b"\x4e\x2d")),
+            ];
+            assert_eq!(loader.load(source.batch(vec![events]), &lease(1)).await.unwrap().rows, 3);
+            let shown = place.texts(&format!("SELECT e + 0, HEX(t), u FROM {{db}}.{name}")).await;
+            assert_eq!(shown, [["0", "4E2D", "é"]], "{name}");
         }
         loader.close().await;
     }

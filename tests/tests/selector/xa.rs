@@ -6,7 +6,10 @@ use otter_binlog::reader::LiveReader;
 use otter_binlog::selector::{BinlogSelector, SelectorOptions};
 use otter_core::{Budget, Fault, Position, Select, Start};
 use otter_server::sandbox::{Flavor, Server};
+use otter_tests::query::number;
 use otter_tests::testbed::{self, FLAVORS};
+use otter_tests::wait::wait_until;
+use sqlx::{AssertSqlSafe, Connection, Executor, Row, raw_sql};
 use tokio::time::timeout;
 
 use super::support::{
@@ -35,8 +38,15 @@ fn options(server: &Server) -> SelectorOptions {
 
 /// Prepares an XA transaction with these statements, in a session that ends with it.
 async fn prepare(server: &Server, xid: &str, statements: &str) {
+    let mut session = server.connect().await.unwrap();
+    let row = session.fetch_one("SELECT CONNECTION_ID()").await.unwrap();
+    let id: u64 = row.try_get_unchecked(0).unwrap();
     let text = format!("XA START {xid}; {statements}; XA END {xid}; XA PREPARE {xid}");
-    testbed::execute(server, &text).await;
+    session.execute(raw_sql(AssertSqlSafe(text))).await.unwrap();
+    session.close().await.unwrap();
+    // Until the server has let go of it nobody else can decide.
+    let query = format!("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = {id}");
+    wait_until("the session ends", DEADLINE, async || number(server, &query).await == 0).await;
 }
 
 fn insert(table: &str, id: u32) -> String {
