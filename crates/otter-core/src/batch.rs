@@ -139,6 +139,43 @@ impl Batch {
         self.permit.merge(next.permit);
         Ok(self)
     }
+
+    /// Cuts off the first transactions: as many as have `rows` rows, and at least one. `None`
+    /// where nothing would be left, or reading could not begin again at the cut.
+    ///
+    /// The permit is shared by numbers of rows.
+    #[must_use = "what is cut off is no longer in the batch"]
+    pub fn split_front(&mut self, rows: usize) -> Option<Self> {
+        let is_settled = |position: &Position| position.resume_from == position.applied_through;
+        let through = self.through.as_ref()?;
+        if !is_settled(&self.after) || !is_settled(through) || self.is_fragment() {
+            return None;
+        }
+        let mut taken = 0;
+        let mut place = self.after.clone();
+        let mut count = 0;
+        for transaction in &self.transactions {
+            let more = transaction.row_count();
+            if count > 0 && taken + more > rows {
+                break;
+            }
+            place.advance(transaction.end.as_ref()?);
+            taken += more;
+            count += 1;
+        }
+        if count >= self.transactions.len() {
+            return None;
+        }
+        let bytes = self.permit.bytes().saturating_mul(taken) / self.row_count().max(1);
+        let rest = self.transactions.split_off(count);
+        let front = Self {
+            after: std::mem::replace(&mut self.after, place.clone()),
+            through: Some(place),
+            transactions: std::mem::replace(&mut self.transactions, rest),
+            permit: self.permit.split(bytes),
+        };
+        Some(front)
+    }
 }
 
 impl fmt::Display for Origin {
@@ -151,6 +188,8 @@ impl fmt::Display for Origin {
 mod tests {
     use super::*;
     use crate::position::Place;
+    use crate::testkit::history::History;
+    use crate::testkit::item::insert;
 
     fn progress(after: &Position, through: &Position) -> Batch {
         Batch {
@@ -175,5 +214,32 @@ mod tests {
         let [before, behind] = [4, 20].map(|offset| Position::at(None, place(offset)));
         let waiting = Position { source: None, resume_from: place(4), applied_through: place(10) };
         assert!(progress(&before, &waiting).join(progress(&waiting, &behind)).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_cut_where_reading_could_begin_again() {
+        let mut history = History::new();
+        for first in 0..4 {
+            history.commit((0..10).map(|row| insert(first * 10 + row, "x")).collect());
+        }
+        let mut batch = history.batch(0..4);
+        batch.permit = crate::budget::Budget::new(8192).acquire(8192).await;
+        let front = batch.split_front(25).unwrap();
+        assert_eq!((front.row_count(), batch.row_count()), (20, 20));
+        assert_eq!((front.permit.bytes(), batch.permit.bytes()), (4096, 4096));
+        assert_eq!(front.through, Some(history.position(2)));
+        // One transaction at least, and never all.
+        let front = batch.split_front(0).unwrap();
+        assert_eq!(front.row_count(), 10);
+        assert!(batch.split_front(10).is_none());
+        assert_eq!(batch.after, history.position(3));
+        assert_eq!(batch.through, Some(history.position(4)));
+        // The parts are the whole.
+        let mut whole = history.batch(0..4);
+        let front = whole.split_front(30).unwrap();
+        let joined = front.join(whole).unwrap();
+        assert_eq!(joined.transactions.len(), 4);
+        let mut fragment = history.fragments(0, 3).into_iter().next().unwrap();
+        assert!(fragment.split_front(1).is_none());
     }
 }

@@ -90,6 +90,14 @@ impl Permit {
         drop(held.split(excess));
     }
 
+    /// Takes room for `bytes`, rounded down to whole KiB, out of this permit; less where it
+    /// holds less.
+    pub fn split(&mut self, bytes: usize) -> Self {
+        let Some(held) = &mut self.held else { return Self::none() };
+        let units = (bytes / UNIT_BYTES).min(held.num_permits());
+        Self { held: held.split(units) }
+    }
+
     /// Joins another permit of the same budget to this one.
     pub fn merge(&mut self, other: Self) {
         match (&mut self.held, other.held) {
@@ -124,6 +132,20 @@ mod tests {
         assert_eq!(budget.free_bytes(), 6144);
         permit.shrink_to(0);
         assert_eq!(budget.free_bytes(), 8192);
+    }
+
+    #[tokio::test]
+    async fn the_parts_of_a_permit_hold_what_it_held() {
+        let budget = Budget::new(8192);
+        let mut permit = budget.acquire(8192).await;
+        let part = permit.split(3000);
+        assert_eq!((part.bytes(), permit.bytes()), (2048, 6144));
+        let all = permit.split(1 << 20);
+        assert_eq!((all.bytes(), permit.bytes()), (6144, 0));
+        assert_eq!(budget.free_bytes(), 0);
+        drop(part);
+        assert_eq!(budget.free_bytes(), 2048);
+        assert_eq!(Permit::none().split(1024).bytes(), 0);
     }
 
     #[tokio::test]

@@ -1,7 +1,10 @@
 //! A limit on how fast a target is written to.
 //!
 //! A batch is loaded as soon as everything before it is paid for, and then paid for itself: so many
-//! rows and bytes at so many per second. Nothing is saved up while nothing is loaded.
+//! rows and bytes at so many per second. Nothing is saved up while nothing is loaded. Batches are
+//! cut between transactions into what a quarter of a second allows.
+
+mod handle;
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -10,11 +13,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{Mutex, watch};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
+
+use handle::Control;
+pub use handle::ThrottleHandle;
 
 use crate::arbiter::Lease;
 use crate::batch::{Batch, Part};
-use crate::fault::Result;
+use crate::fault::{Classify, Fault, Result};
 use crate::position::Position;
 use crate::stage::{Load, Loaded};
 
@@ -28,14 +34,10 @@ pub struct ThrottleLimits {
     pub bytes_per_second: Option<NonZeroU64>,
 }
 
-/// Changes the limits of a [`Throttle`] while it runs.
-#[derive(Debug, Clone)]
-pub struct ThrottleHandle(Arc<watch::Sender<ThrottleLimits>>);
-
 /// A loader that loads no faster than its limits.
 ///
-/// They hold on average: a batch is never cut, and neither is a transaction, so that what comes at
-/// once is at most one batch or one transaction. While it waits, the loader below is kept alive.
+/// They hold on average: a transaction is never cut, so that what comes at once is what a quarter
+/// of a second allows, or one transaction. While it waits, the loader below is kept alive.
 ///
 /// ```
 /// use std::num::NonZeroU64;
@@ -52,7 +54,7 @@ pub struct ThrottleHandle(Arc<watch::Sender<ThrottleLimits>>);
 /// ```
 pub struct Throttle {
     inner: Arc<dyn Load>,
-    limits: watch::Receiver<ThrottleLimits>,
+    control: watch::Receiver<Control>,
     debt: Mutex<Debt>,
 }
 
@@ -71,16 +73,36 @@ struct Dues {
     since: Instant,
 }
 
-impl ThrottleHandle {
-    /// Sets other limits; they hold at once, also for what waits.
-    pub fn set(&self, limits: ThrottleLimits) {
-        let _ = self.0.send_replace(limits);
+/// Why a throttled loader loads nothing.
+#[derive(Debug, Clone, thiserror::Error)]
+enum ThrottleError {
+    #[error("loading was held back by its limits when it was to end")]
+    Ended,
+}
+
+impl Classify for ThrottleError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Ended => Fault::Transient,
+        }
     }
 
-    /// The limits.
-    #[must_use]
-    pub fn limits(&self) -> ThrottleLimits {
-        *self.0.borrow()
+    fn doing(&self) -> &'static str {
+        "load no faster than allowed"
+    }
+}
+
+impl ThrottleLimits {
+    /// How many rows of a batch a quarter of a second allows; `None` where all of them.
+    fn step(&self, batch: &Batch) -> Option<usize> {
+        let quarter = |rate: NonZeroU64| usize::try_from(rate.get() / 4).unwrap_or(usize::MAX);
+        let by_bytes = |bytes: usize| {
+            let rows = batch.row_count().saturating_mul(bytes);
+            rows.checked_div(batch.permit.bytes()).unwrap_or(usize::MAX)
+        };
+        let rows = self.rows_per_second.map(quarter);
+        let bytes = self.bytes_per_second.map(quarter).map(by_bytes);
+        rows.into_iter().chain(bytes).min()
     }
 }
 
@@ -88,38 +110,68 @@ impl Throttle {
     /// Puts limits in front of a loader.
     #[must_use]
     pub fn new(inner: Arc<dyn Load>, limits: ThrottleLimits) -> (Self, ThrottleHandle) {
-        let (sender, limits) = watch::channel(limits);
+        let (handle, control) = ThrottleHandle::new(limits);
         let nothing = Dues { left: 0, since: Instant::now() };
         let debt = Mutex::new(Debt { rows: nothing, bytes: nothing });
-        (Self { inner, limits, debt }, ThrottleHandle(Arc::new(sender)))
+        (Self { inner, control, debt }, handle)
     }
 
-    /// Waits until everything is paid for, or the lease is over.
+    /// Waits until everything is paid for and nobody holds loading back, or the lease is over.
     async fn settle(&self, debt: &mut Debt, lease: &Lease) -> Result<()> {
-        let mut limits = self.limits.clone();
+        let mut control = self.control.clone();
+        let mut current = *control.borrow_and_update();
         let third = lease.duration() / 3;
-        let mut current = *limits.borrow_and_update();
+        let mut ping_at = Instant::now() + third;
         loop {
-            let wait = debt.pay(current);
-            if wait.is_zero() {
+            let wait = debt.pay(current.limits);
+            if wait.is_zero() && !current.is_held {
                 return Ok(());
             }
+            if current.has_ended {
+                return Err(ThrottleError::Ended.into());
+            }
+            let paid_at = if current.is_held { ping_at } else { Instant::now() + wait };
             tokio::select! {
                 biased;
                 // Loading tells what that means.
                 () = lease.lost() => return Ok(()),
                 // Without a handle the limits stay.
-                Ok(()) = limits.changed() => {
-                    let _ = debt.pay(current);
-                    current = *limits.borrow_and_update();
+                Ok(()) = control.changed() => {
+                    let _ = debt.pay(current.limits);
+                    current = *control.borrow_and_update();
                 }
-                () = sleep(wait.min(third)) => {
-                    if wait > third {
+                () = sleep_until(paid_at.min(ping_at)) => {
+                    if paid_at >= ping_at {
                         self.inner.ping(lease).await?;
+                        ping_at = Instant::now() + third;
                     }
                 }
             }
         }
+    }
+
+    /// Waits for what is owed, and owes for this batch.
+    async fn pay_for(&self, batch: &Batch, lease: &Lease) -> Result<()> {
+        let mut debt = self.debt.lock().await;
+        // Amid a transaction the target holds locks, so that it is paid for afterwards.
+        let is_amid = |part: &Part| matches!(part, Part::Fragment { index: 1.., .. });
+        if !batch.transactions.iter().any(|transaction| is_amid(&transaction.part)) {
+            self.settle(&mut debt, lease).await?;
+        }
+        let rows = u64::try_from(batch.row_count()).unwrap_or(u64::MAX);
+        let bytes = u64::try_from(batch.permit.bytes()).unwrap_or(u64::MAX);
+        debt.rows.left = debt.rows.left.saturating_add(rows);
+        debt.bytes.left = debt.bytes.left.saturating_add(bytes);
+        Ok(())
+    }
+
+    async fn load_part(&self, part: Batch, sum: &mut Loaded, lease: &Lease) -> Result<()> {
+        self.pay_for(&part, lease).await?;
+        let loaded = self.inner.load(part, lease).await?;
+        sum.through = loaded.through;
+        sum.rows += loaded.rows;
+        sum.transactions += loaded.transactions;
+        Ok(())
     }
 }
 
@@ -174,18 +226,15 @@ impl Load for Throttle {
     }
 
     async fn load(&self, batch: Batch, lease: &Lease) -> Result<Loaded> {
-        let mut debt = self.debt.lock().await;
-        // Amid a transaction the target holds locks, so that it is paid for afterwards.
-        let is_amid = |part: &Part| matches!(part, Part::Fragment { index: 1.., .. });
-        if !batch.transactions.iter().any(|transaction| is_amid(&transaction.part)) {
-            self.settle(&mut debt, lease).await?;
+        let mut rest = batch;
+        let mut sum = Loaded::default();
+        loop {
+            let step = self.control.borrow().limits.step(&rest);
+            let Some(front) = step.and_then(|rows| rest.split_front(rows)) else { break };
+            self.load_part(front, &mut sum, lease).await?;
         }
-        let rows = u64::try_from(batch.row_count()).unwrap_or(u64::MAX);
-        let bytes = u64::try_from(batch.permit.bytes()).unwrap_or(u64::MAX);
-        debt.rows.left = debt.rows.left.saturating_add(rows);
-        debt.bytes.left = debt.bytes.left.saturating_add(bytes);
-        drop(debt);
-        self.inner.load(batch, lease).await
+        self.load_part(rest, &mut sum, lease).await?;
+        Ok(sum)
     }
 
     async fn ping(&self, lease: &Lease) -> Result<()> {
@@ -200,7 +249,7 @@ impl Load for Throttle {
 impl fmt::Debug for Throttle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Throttle")
-            .field("limits", &*self.limits.borrow())
+            .field("control", &*self.control.borrow())
             .field("inner", &self.inner)
             .finish_non_exhaustive()
     }

@@ -8,7 +8,7 @@ use otter_arbitrate::{ArbiterStatus, LocalArbiter, SqlArbiter, ZooKeeperArbiter}
 use otter_binlog::selector::{BinlogSelector, SelectorOptions};
 use otter_core::{
     Arbiter, ArbiterId, AtStart, Pipeline, PipelineId, PipelineOptions, Result, Route, Side,
-    Throttle,
+    Throttle, ThrottleHandle,
 };
 use otter_sink::{LoaderOptions, MySqlLoader, TargetSchemaLog};
 
@@ -75,12 +75,12 @@ pub(crate) async fn arbiter_status(config: &Config, sides: &[Side]) -> Result<Ar
     })
 }
 
-/// Puts a pipeline together, ready to run.
+/// Puts a pipeline together, ready to run, and tells how fast it may go.
 pub(crate) fn pipeline(
     config: &PipelineConfig,
     arbiter: Arc<dyn Arbiter>,
     at_start: AtStart,
-) -> Pipeline {
+) -> (Pipeline, ThrottleHandle) {
     let id = PipelineId::new(config.name.as_str());
     let options = PipelineOptions {
         start: config.start.clone(),
@@ -90,11 +90,12 @@ pub(crate) fn pipeline(
         at_start,
         ..PipelineOptions::default()
     };
-    // The limits are those of the configuration for as long as it runs.
-    let (loader, _) = Throttle::new(Arc::new(loader(id.clone(), config)), config.limits.throttle);
-    Pipeline::new(id.clone(), arbiter, selector_with_log(&id, config), loader)
+    let loader = Arc::new(loader(id.clone(), config));
+    let (loader, handle) = Throttle::new(loader, config.limits.throttle);
+    let pipeline = Pipeline::new(id.clone(), arbiter, selector_with_log(&id, config), loader)
         .transform(Route::new(config.mappings.clone()))
-        .options(options)
+        .options(options);
+    (pipeline, handle)
 }
 
 fn loader(id: PipelineId, config: &PipelineConfig) -> MySqlLoader {

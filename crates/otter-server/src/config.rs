@@ -4,9 +4,11 @@
 //! refused by name. This module reads text and the environment, and never a database.
 
 mod arbiter;
+mod brake;
 mod channels;
 mod databases;
 mod ddl;
+mod digest;
 mod error;
 mod limits;
 mod mappings;
@@ -50,6 +52,8 @@ pub struct Config {
     pub databases: Vec<Database>,
     /// The pipelines of all channels, in the order of the file.
     pub pipelines: Vec<PipelineConfig>,
+    /// Stands for all that only a restart changes.
+    fixed: u64,
 }
 
 impl Config {
@@ -91,7 +95,15 @@ impl Config {
         }
         let pipelines = channels::read(&channels, &databases)?;
         channels::refuse_meetings(&source, &pipelines)?;
-        Ok(Self { file: file.to_owned(), arbiter, databases, pipelines })
+        let fixed = digest::of_what_stays(document.get_ref());
+        Ok(Self { file: file.to_owned(), arbiter, databases, pipelines, fixed })
+    }
+
+    /// Whether a later reading of the file differs only in what a running process takes: limits of
+    /// speed and brakes.
+    #[must_use]
+    pub fn differs_live_only(&self, later: &Self) -> bool {
+        self.fixed == later.fixed
     }
 
     /// The pipeline with this name.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use otter_arbitrate::{SqlArbiter, ZooKeeperArbiter};
 use otter_binlog::preflight as source;
 use otter_core::{Finding, PipelineId, Side, Table, Verdict};
+use otter_sink::health;
 use otter_sink::preflight::{self as target, Marks, TargetCheck};
 
 use crate::assemble::SCHEMA;
@@ -106,6 +107,7 @@ impl Report {
             ddl: pipeline.ddl,
         };
         self.note(About::Target, target::check_target(&check).await);
+        self.note(About::Target, health::check(&pipeline.to.url, &pipeline.brake).await);
     }
 
     /// The source's tables as they are to be in the target.

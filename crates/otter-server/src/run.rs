@@ -3,6 +3,7 @@
 //! A pipeline that halts does not stop the others; the exit code tells when all have ended.
 
 mod moves;
+mod pace;
 mod standby;
 mod waits;
 
@@ -15,7 +16,8 @@ use tracing::{error, info, warn};
 use crate::assemble::{self, OpenArbiter};
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::signals::EndSignals;
+use crate::signals::{EndSignals, Hangups};
+use pace::Paces;
 use standby::Standby;
 use waits::Waits;
 
@@ -40,9 +42,11 @@ pub struct RunOptions {
 /// Runs all pipelines until each has ended or been stopped, and tells the gravest outcome.
 ///
 /// The first SIGTERM or SIGINT stops them: each loads what it has read, commits, and gives its
-/// lease back. The second ends the process at once; nothing is committed that is not whole.
+/// lease back. The second ends the process at once; nothing is committed that is not whole. SIGHUP
+/// reads the configuration again and takes limits of speed and brakes from it.
 pub async fn run(config: &Config, options: RunOptions) -> Exit {
-    let mut signals = match EndSignals::listen() {
+    let listening = EndSignals::listen().and_then(|ends| Ok((ends, Hangups::listen()?)));
+    let (mut signals, hangups) = match listening {
         Ok(signals) => signals,
         Err(error) => {
             error!(%error, "cannot listen for signals");
@@ -53,7 +57,7 @@ pub async fn run(config: &Config, options: RunOptions) -> Exit {
         Ok(open) => open,
         Err(exit) => return exit,
     };
-    let exit = run_under(&open.arbiter, config, options, signals).await;
+    let exit = run_under(&open.arbiter, config, options, (signals, hangups)).await;
     open.close().await;
     exit
 }
@@ -98,7 +102,7 @@ async fn run_under(
     arbiter: &Arc<dyn Arbiter>,
     config: &Config,
     options: RunOptions,
-    mut signals: EndSignals,
+    (mut signals, mut hangups): (EndSignals, Hangups),
 ) -> Exit {
     let leases = match leases(config, arbiter.as_ref(), options.when_held).await {
         Ok(leases) => leases,
@@ -106,6 +110,7 @@ async fn run_under(
     };
     let installation = Arc::new(config.clone());
     let (stop, asked) = StopHandle::new();
+    let paces = Paces::new(config);
     let mut running = JoinSet::new();
     for (pipeline, lease) in config.pipelines.iter().zip(leases) {
         let one = Standby {
@@ -114,6 +119,7 @@ async fn run_under(
             arbiter: Arc::clone(arbiter),
             at_start: options.at_start,
             stop: asked.clone(),
+            pace: paces.of(pipeline),
         };
         running.spawn(async move { one.run(lease).await });
     }
@@ -129,6 +135,7 @@ async fn run_under(
                 info!(signal = signal.name(), "stopping; the same signal again quits at once");
                 stop.stop();
             }
+            () = hangups.next() => paces.read_again(config),
             ended = running.join_next() => match ended {
                 Some(Ok(one)) => exit = exit.max(one),
                 Some(Err(_)) => {

@@ -1,4 +1,5 @@
-//! Signals that ask for an end: the first asks to drain, the second quits at once.
+//! Signals that ask for an end: the first asks to drain, the second quits at once. And the one that
+//! asks to read the configuration again.
 
 use std::io;
 
@@ -53,6 +54,25 @@ impl EndSignal {
         match self {
             Self::Terminate => 143,
             Self::Interrupt => 130,
+        }
+    }
+}
+
+/// Listens for SIGHUP.
+#[derive(Debug)]
+pub(crate) struct Hangups(Signal);
+
+impl Hangups {
+    /// Takes the signal over from its default, which is to kill the process.
+    pub(crate) fn listen() -> io::Result<Self> {
+        Ok(Self(signal(SignalKind::hangup())?))
+    }
+
+    /// Waits for the next signal. Cancel safe.
+    pub(crate) async fn next(&mut self) {
+        if self.0.recv().await.is_none() {
+            // The stream ends only with the runtime.
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -7,6 +7,7 @@
 //! This crate never knows where changes came from, and nothing it prints holds a row value.
 
 pub mod checkpoint;
+pub mod health;
 pub mod mysql;
 pub mod preflight;
 pub mod schema_log;

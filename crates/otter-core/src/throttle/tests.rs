@@ -1,5 +1,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use tokio::time::sleep;
+
 use super::*;
 use crate::budget::Budget;
 use crate::testkit::history::History;
@@ -104,6 +106,69 @@ async fn a_transaction_is_never_held_open() {
     }
     assert_eq!(begun.elapsed(), Duration::ZERO);
     assert_eq!(load(&loader, &history, 1).await.as_secs(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_held_waits_whatever_the_limits_until_it_is_released() {
+    let history = history(2);
+    let (loader, handle) = begun(ThrottleLimits::default()).await;
+    handle.hold();
+    let later = async {
+        sleep(Duration::from_secs(100)).await;
+        assert!(handle.is_held());
+        handle.release();
+    };
+    let (waited, ()) = tokio::join!(load(&loader, &history, 0), later);
+    assert_eq!(waited.as_secs(), 100);
+    assert_eq!(load(&loader, &history, 1).await, Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_the_end_nobody_waits_and_whoever_need_not_is_loaded() {
+    let history = history(3);
+    let (loader, handle) = begun(limits(1, 0)).await;
+    let begun = Instant::now();
+    let later = async {
+        sleep(Duration::from_secs(2)).await;
+        handle.end();
+    };
+    let _ = load(&loader, &history, 0).await;
+    let lease = lease(1);
+    let (outcome, ()) = tokio::join!(loader.load(history.batch(1..2), &lease), later);
+    assert_eq!(outcome.unwrap_err().fault(), crate::Fault::Transient);
+    assert_eq!(begun.elapsed().as_secs(), 2);
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(load(&loader, &history, 1).await, Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn batches_are_cut_between_transactions() {
+    let history = history(8);
+    // A quarter of a second is 25 rows: two transactions of ten.
+    let (loader, _handle) = begun(limits(100, 0)).await;
+    let begun = Instant::now();
+    let loaded = loader.load(history.batch(0..8), &lease(1)).await.unwrap();
+    assert_eq!((loaded.rows, loaded.transactions), (80, 8));
+    assert_eq!(loaded.through, Some(history.position(8)));
+    // All but the last two transactions are paid for.
+    assert!((600..610).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
+    assert_eq!(loader.resume(&lease(2)).await.unwrap(), Some(history.position(8)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_comes_amid_a_batch_holds_for_the_rest_of_it() {
+    let history = history(8);
+    let (loader, handle) = begun(limits(100, 0)).await;
+    let later = async {
+        sleep(Duration::from_millis(150)).await;
+        handle.set(limits(10, 0));
+    };
+    let begun = Instant::now();
+    let lease = lease(1);
+    let (loaded, ()) = tokio::join!(loader.load(history.batch(0..8), &lease), later);
+    assert_eq!(loaded.unwrap().transactions, 8);
+    // 15 rows are paid for at once, 5 of the first step and 60 behind it at ten a second.
+    assert!((5_600..5_700).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
 }
 
 /// Counts the pings that reach it.

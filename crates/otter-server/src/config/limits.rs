@@ -42,18 +42,13 @@ impl Limits {
     /// The rows that are taken from the queue at once.
     #[must_use]
     pub fn rows_at_once(&self) -> usize {
-        let rows = self.group_rows.saturating_mul(GROUPS_AT_ONCE);
-        // What is taken at once is written at once: with a limit, in steps of a quarter second.
-        let step = self.throttle.rows_per_second.map(|rate| (rate.get() / 4).max(1));
-        step.and_then(|step| usize::try_from(step).ok()).map_or(rows, |step| rows.min(step))
+        self.group_rows.saturating_mul(GROUPS_AT_ONCE)
     }
 
     /// The bytes that are taken from the queue at once: the reading half keeps the most.
     #[must_use]
     pub fn bytes_at_once(&self) -> usize {
-        let bytes = self.group_bytes.saturating_mul(GROUPS_AT_ONCE).min(self.memory_bytes / 4);
-        let step = self.throttle.bytes_per_second.map(|rate| (rate.get() / 4).max(1));
-        step.and_then(|step| usize::try_from(step).ok()).map_or(bytes, |step| bytes.min(step))
+        self.group_bytes.saturating_mul(GROUPS_AT_ONCE).min(self.memory_bytes / 4)
     }
 }
 

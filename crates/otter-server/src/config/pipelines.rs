@@ -4,7 +4,9 @@ use otter_core::Start;
 use otter_core::mapping::Mappings;
 use otter_core::nearest::nearest;
 use otter_sink::DdlPolicies;
+use otter_sink::health::HealthLimits;
 
+use super::brake;
 use super::databases::Database;
 use super::ddl;
 use super::error::{ConfigError, Problem};
@@ -24,6 +26,8 @@ pub(super) const KEYS: Keys = Keys {
         "on_poison",
         "ddl",
         "tables",
+        "except",
+        "ghost_tables",
         "initial_copy",
         "memory_mb",
         "max_event_mb",
@@ -32,6 +36,7 @@ pub(super) const KEYS: Keys = Keys {
         "connections",
         "rows_per_second",
         "mb_per_second",
+        "brake",
     ],
     not_built: &[],
 };
@@ -55,6 +60,8 @@ pub struct PipelineConfig {
     pub mappings: Mappings,
     /// How much it holds at a time.
     pub limits: Limits,
+    /// When its target bears no more.
+    pub brake: HealthLimits,
     /// The line that it begins in.
     pub line: usize,
 }
@@ -86,15 +93,17 @@ fn pipeline(
         let problem = Problem::ToItself { section: section.title(), database: to.name.clone() };
         return Err(section.error("to", problem));
     }
+    let ddl = ddl::read(section)?;
     Ok(PipelineConfig {
         name,
         channel: channel.to_owned(),
         from: from.clone(),
         to: to.clone(),
         start: start(section)?,
-        ddl: ddl::read(section)?,
-        mappings: mappings::read(section)?,
+        ddl,
+        mappings: mappings::read(section, ddl)?,
         limits: limits::read(section)?,
+        brake: brake::read(section)?,
         line: section.line(),
     })
 }

@@ -15,6 +15,9 @@ use super::error::{ConfigError, Problem};
 
 use super::variables::{ExpandError, Lookup, expand, expand_url};
 
+/// Replaces the variables of a text.
+type Expand = fn(&str, Lookup<'_>) -> Result<String, ExpandError>;
+
 /// The text of a file and how to speak about it.
 pub(super) struct Source<'a> {
     pub(super) file: &'a Path,
@@ -228,12 +231,22 @@ impl<'a> Section<'a> {
 
     /// The texts in the list under a key, with their variables replaced; none where it is not there.
     pub(super) fn texts(&self, key: &str, example: &str) -> Result<Vec<String>, ConfigError> {
+        self.list(key, example, expand)
+    }
+
+    /// The database URLs in the list under a key, with their variables replaced.
+    pub(super) fn urls(&self, key: &str, example: &str) -> Result<Vec<String>, ConfigError> {
+        self.list(key, example, expand_url)
+    }
+
+    fn list(&self, key: &str, example: &str, expand: Expand) -> Result<Vec<String>, ConfigError> {
         let Some(value) = self.value(key) else { return Ok(Vec::new()) };
         let takes = || self.bad_value(key, format!("a list of texts, such as {example}"));
         let array = value.as_array().ok_or_else(takes)?;
         let texts = array.iter().map(|element| {
             let text = element.get_ref().as_str().ok_or_else(takes)?;
-            self.expand(key, text, self.source.line_of(&element.span()))
+            let line = self.source.line_of(&element.span());
+            expand(text, self.source.lookup).map_err(|error| self.expand_error(key, line, error))
         });
         texts.collect()
     }
@@ -269,11 +282,7 @@ impl<'a> Section<'a> {
         self.table.get(key).map(Spanned::get_ref)
     }
 
-    fn expanded(
-        &self,
-        key: &str,
-        expand: fn(&str, Lookup<'_>) -> Result<String, ExpandError>,
-    ) -> Result<Option<Located<String>>, ConfigError> {
+    fn expanded(&self, key: &str, expand: Expand) -> Result<Option<Located<String>>, ConfigError> {
         let Some(value) = self.value(key) else { return Ok(None) };
         let Some(text) = value.as_str() else {
             return Err(self.bad_value(key, "a text in quotes"));

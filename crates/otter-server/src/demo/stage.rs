@@ -81,7 +81,7 @@ impl Stage {
         let config = Config::parse(&self.config_text, Path::new(&file), &variables)?;
         let arbiter = assemble::arbiter(&config).await.map_err(DemoError::Pipeline)?.arbiter;
         let Some(pipeline) = config.pipelines.first() else { return Err(DemoError::PipelineGone) };
-        let pipeline = assemble::pipeline(pipeline, arbiter, AtStart::GiveUp);
+        let (pipeline, _) = assemble::pipeline(pipeline, arbiter, AtStart::GiveUp);
         let progress = pipeline.progress();
         let (stop, asked) = StopHandle::new();
         let task = tokio::spawn(pipeline.run(asked));

@@ -4,12 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use otter_core::{Arbiter, AtStart, Campaign, Fault, Lease, Pipeline, PipelineId, Side, Stop};
+use otter_core::{Arbiter, AtStart, Campaign, Fault, Lease, PipelineId, Side, Stop};
 use otter_sink::checkpoint;
+use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{error, warn};
 
 use super::moves;
+use super::pace::{self, Pace};
 use super::waits::Waits;
 use crate::assemble::{self, SCHEMA};
 use crate::config::{Config, PipelineConfig};
@@ -23,6 +25,7 @@ pub(super) struct Standby {
     pub(super) arbiter: Arc<dyn Arbiter>,
     pub(super) at_start: AtStart,
     pub(super) stop: Stop,
+    pub(super) pace: watch::Receiver<Pace>,
 }
 
 /// Whether the pipeline has run before, here or elsewhere.
@@ -70,7 +73,7 @@ impl Standby {
         }
     }
 
-    /// The pipeline tells its own end; this only adds how it moves meanwhile.
+    /// The pipeline tells its own end; this adds how it moves meanwhile, and keeps it to its pace.
     async fn run_pipeline(&self, lease: Lease, turn: Turn) -> Result<(), Fault> {
         // Where it ran before, the set-up is right, and a database that is away comes back.
         let at_start = match turn {
@@ -78,7 +81,7 @@ impl Standby {
             Turn::Later => AtStart::KeepTrying,
         };
         let arbiter = Arc::clone(&self.arbiter);
-        let pipeline: Pipeline = assemble::pipeline(&self.config, arbiter, at_start);
+        let (pipeline, handle) = assemble::pipeline(&self.config, arbiter, at_start);
         let progress = pipeline.progress();
         tokio::select! {
             biased;
@@ -86,6 +89,7 @@ impl Standby {
                 outcome.map(|_| ()).map_err(|error| error.fault())
             }
             never = moves::tell(&self.config.name, progress) => match never {},
+            never = pace::keep(&self.config, self.pace.clone(), handle, &self.stop) => match never {},
         }
     }
 
