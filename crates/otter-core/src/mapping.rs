@@ -8,6 +8,7 @@ mod columns;
 mod ddl;
 mod error;
 mod filter;
+mod ghost;
 mod glob;
 mod pattern;
 mod route;
@@ -65,11 +66,26 @@ struct Match<'m, 'n> {
 #[derive(Debug, Clone)]
 pub struct Mappings(Arc<Ordered>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Ordered {
     exact: HashMap<TableName, Mapping>,
     /// The most specific first.
     globs: Vec<Mapping>,
+    /// Tables that no mapping takes.
+    except: Vec<TablePattern>,
+    ghosts: GhostTables,
+}
+
+/// What becomes of the tables by which gh-ost and pt-online-schema-change change other tables, as
+/// far as patterns match them: a mapping that names such a table carries it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum GhostTables {
+    /// They are tables like others.
+    #[default]
+    Carry,
+    /// They are left alone, by their names: `_orders_gho`, `_orders_ghc`, `_orders_del`,
+    /// `_orders_new` and `_orders_old` where `orders` is mapped.
+    Leave,
 }
 
 impl Mapping {
@@ -175,7 +191,42 @@ impl Mappings {
             globs.push(mapping);
         }
         globs.sort_by_key(|mapping| std::cmp::Reverse(mapping.from.specificity()));
-        Ok(Self(Arc::new(Ordered { exact, globs })))
+        let (except, ghosts) = (Vec::new(), GhostTables::Carry);
+        Ok(Self(Arc::new(Ordered { exact, globs, except, ghosts })))
+    }
+
+    /// The same mappings without the tables of these patterns, whatever else matches them.
+    ///
+    /// # Errors
+    /// [`MappingError::Nothing`] where nothing is left of a mapping.
+    pub fn except(self, patterns: Vec<TablePattern>) -> Result<Self, MappingError> {
+        for pattern in &patterns {
+            if let Some(mapping) = self.iter().find(|mapping| pattern.covers(&mapping.from)) {
+                let (from, except) = (mapping.from.to_string(), pattern.to_string());
+                return Err(MappingError::Nothing { from, except });
+            }
+        }
+        Ok(Self(Arc::new(Ordered { except: patterns, ..Arc::unwrap_or_clone(self.0) })))
+    }
+
+    /// The same mappings with another word about ghost tables.
+    #[must_use]
+    pub fn ghost_tables(self, ghosts: GhostTables) -> Self {
+        Self(Arc::new(Ordered { ghosts, ..Arc::unwrap_or_clone(self.0) }))
+    }
+
+    /// Whether a table is taken by no mapping, whatever pattern it matches.
+    fn leaves(&self, name: &TableName) -> bool {
+        if self.0.except.iter().any(|pattern| pattern.matches(name)) {
+            return true;
+        }
+        if self.0.ghosts == GhostTables::Carry || self.0.exact.contains_key(name) {
+            return false;
+        }
+        ghost::subjects(&name.table).into_iter().any(|subject| {
+            let subject = TableName::new(&*name.database, subject);
+            self.iter().any(|mapping| mapping.from.matches(&subject))
+        })
     }
 
     /// The target's name for a source table; `None` where the table is not mapped.
@@ -208,10 +259,11 @@ impl Mappings {
     }
 
     fn matching<'m, 'n>(&'m self, name: &'n TableName) -> Option<Match<'m, 'n>> {
-        match self.0.exact.get(name) {
+        let found = match self.0.exact.get(name) {
             Some(mapping) => mapping.matching(name),
             None => self.0.globs.iter().find_map(|mapping| mapping.matching(name)),
-        }
+        };
+        found.filter(|_| !self.leaves(name))
     }
 
     /// Whether the table is mapped, as a function that a selector can keep.
@@ -219,8 +271,9 @@ impl Mappings {
     pub fn filter(&self) -> TableFilter {
         let mappings = self.clone();
         Arc::new(move |name| {
-            mappings.0.exact.contains_key(name)
-                || mappings.0.globs.iter().any(|mapping| mapping.from.matches(name))
+            let is_matched = mappings.0.exact.contains_key(name)
+                || mappings.0.globs.iter().any(|mapping| mapping.from.matches(name));
+            is_matched && !mappings.leaves(name)
         })
     }
 
@@ -238,13 +291,22 @@ impl Mappings {
     /// A mapping of each, where both can take the same source table.
     #[must_use]
     pub fn shares_source<'a>(&'a self, other: &'a Self) -> Option<(&'a Mapping, &'a Mapping)> {
-        self.pair(other, |ours, theirs| ours.from.overlaps(&theirs.from))
+        self.pair(other, |ours, theirs| {
+            ours.from.overlaps(&theirs.from)
+                && !self.leaves_all(&theirs.from)
+                && !other.leaves_all(&ours.from)
+        })
     }
 
     /// A mapping of each, where the first can write a table that the second takes.
     #[must_use]
     pub fn feeds<'a>(&'a self, next: &'a Self) -> Option<(&'a Mapping, &'a Mapping)> {
-        self.pair(next, |ours, theirs| ours.to.overlaps(&theirs.from))
+        self.pair(next, |ours, theirs| ours.to.overlaps(&theirs.from) && !next.leaves_all(&ours.to))
+    }
+
+    /// Whether the exceptions take all tables of a pattern.
+    fn leaves_all(&self, pattern: &TablePattern) -> bool {
+        self.0.except.iter().any(|except| except.covers(pattern))
     }
 
     fn pair<'a>(

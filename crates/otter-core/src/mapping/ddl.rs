@@ -112,6 +112,9 @@ impl Mappings {
 
     /// Whether all tables of the database are carried under their own names.
     fn keeps_database(&self, database: &str) -> bool {
+        if self.0.except.iter().any(|except| except.matches_database(database)) {
+            return false;
+        }
         let mut whole = false;
         for mapping in self.iter().filter(|mapping| mapping.from.matches_database(database)) {
             if mapping.from != mapping.to || mapping.is_reshaped() {

@@ -30,6 +30,17 @@ pub enum MappingError {
         /// The pattern of the target's tables.
         to: String,
     },
+    /// An exception that leaves nothing of a mapping.
+    #[error(
+        "`except` leaves nothing of the mapping `{from}`, since all its tables match `{except}`: \
+         remove one of the two"
+    )]
+    Nothing {
+        /// The pattern of the mapping.
+        from: String,
+        /// The pattern of the exception.
+        except: String,
+    },
     /// The same pattern twice.
     #[error("`{0}` is mapped twice: keep one of the two mappings")]
     Twice(String),

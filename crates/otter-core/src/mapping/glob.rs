@@ -143,6 +143,11 @@ impl Glob {
         overlap::meet(self, other)
     }
 
+    /// Whether every name that matches the other matches this one.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        overlap::covers(self, other)
+    }
+
     /// The number of wildcards.
     pub(super) fn wildcard_count(&self) -> usize {
         self.wildcards().count()

@@ -56,6 +56,12 @@ impl TablePattern {
         self.database.overlaps(&other.database) && self.table.overlaps(&other.table)
     }
 
+    /// Whether all tables of the other are among these.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        self.database.covers(&other.database) && self.table.covers(&other.table)
+    }
+
     /// The one table that is meant, where there is no wildcard.
     #[must_use]
     pub fn exact(&self) -> Option<TableName> {

@@ -73,6 +73,78 @@ fn the_most_specific_mapping_wins() {
     }
 }
 
+fn patterns(texts: &[&str]) -> Vec<TablePattern> {
+    texts.iter().map(|text| text.parse().unwrap()).collect()
+}
+
+#[test]
+fn exceptions_are_taken_by_no_mapping() {
+    let mappings = mappings(&[("shop.*", "copy.*"), ("shop.tmp_kept", "")]);
+    let mappings = mappings.except(patterns(&["shop.tmp_[0-9]", "*.secret"])).unwrap();
+    let filter = mappings.filter();
+    for (table, is_taken) in [
+        ("shop.orders", true),
+        ("shop.tmp_kept", true),
+        ("shop.tmp_3", false),
+        ("shop.secret", false),
+        ("shop.tmp_33", true),
+    ] {
+        assert_eq!(routed(&mappings, table).is_some(), is_taken, "{table}");
+        assert_eq!(filter(&name(table)), is_taken, "{table}");
+    }
+    let all = mappings.except(patterns(&["shop.tmp_*"])).unwrap_err();
+    assert!(all.to_string().contains("leaves nothing of the mapping `shop.tmp_kept`"), "{all}");
+}
+
+#[test]
+fn a_pattern_covers_another_where_all_its_names_match() {
+    for (whole, part, covers) in [
+        ("d.*", "*.*", false),
+        ("*.*", "d.*", true),
+        ("d.a?", "d.a[1-3]", true),
+        ("d.a?", "d.a[8-12]", false),
+        ("d.a[1-9]", "d.a[2-3]", true),
+        ("d.a[1-9]", "d.a?", false),
+        ("d.*_*", "d.x_*_y", true),
+        ("d.x_*_y", "d.*_*", false),
+        ("d.a*", "d.ab", true),
+        ("d.*a*b*", "d.*b*a*b", true),
+        ("d.*?", "d.*", false),
+        ("d.*?", "d.?*", true),
+    ] {
+        let [whole, part]: [TablePattern; 2] = [whole.parse().unwrap(), part.parse().unwrap()];
+        assert_eq!(whole.covers(&part), covers, "{whole} and {part}");
+    }
+}
+
+#[test]
+fn exceptions_tell_whose_tables_are_whose() {
+    let whole = || mappings(&[("shop.*", "")]);
+    let but = |except| whole().except(patterns(&[except])).unwrap();
+    let part = |from| mappings(&[(from, "")]);
+    assert!(whole().shares_source(&part("shop.big_*")).is_some());
+    assert!(but("shop.big_*").shares_source(&part("shop.big_*")).is_none());
+    assert!(part("shop.big_7").shares_source(&but("shop.big_*")).is_none());
+    assert!(but("shop.big_7").shares_source(&part("shop.big_*")).is_some());
+    assert!(part("shop.big").feeds(&but("shop.big")).is_none());
+    assert!(but("shop.big").feeds(&part("shop.big")).is_some());
+}
+
+#[test]
+fn ghost_tables_are_left_where_that_is_wanted_and_nothing_names_them() {
+    let carried = mappings(&[("shop.*", ""), ("shop._named_gho", ""), ("crm.people", "")]);
+    assert!(routed(&carried, "shop._orders_gho").is_some());
+    let left = carried.ghost_tables(GhostTables::Leave);
+    for table in ["_orders_gho", "_orders_ghc", "_orders_del", "_orders_new", "__orders_old"] {
+        assert_eq!(routed(&left, &format!("shop.{table}")), None, "{table}");
+        assert!(!left.filter()(&name(&format!("shop.{table}"))), "{table}");
+    }
+    for table in ["shop._named_gho", "shop.orders", "shop.orders_new", "shop._orders", "crm.people"]
+    {
+        assert!(routed(&left, table).is_some(), "{table}");
+    }
+}
+
 #[test]
 fn a_range_stands_for_its_numbers_with_their_zeros_in_front() {
     let shards = mappings(&[
@@ -334,7 +406,30 @@ fn has_number(pattern: &str, text: &str) -> bool {
     (low..=high).any(|number| matches(&format!("{before}{number:0width$}{behind}"), text))
 }
 
+/// Short patterns over few letters, so that chance meets.
+fn small_pattern() -> impl Strategy<Value = TablePattern> {
+    let pieces = prop::collection::vec(
+        prop::sample::select(vec!["a", "b", "1", "2", "?", "*", "[1-3]", "[08-12]"]),
+        1..5,
+    );
+    pieces.prop_map(|pieces| format!("d.{}", pieces.concat()).parse().unwrap())
+}
+
 proptest! {
+    #[test]
+    fn whatever_a_covered_pattern_matches_the_other_matches(
+        whole in small_pattern(),
+        part in small_pattern(),
+        tables in prop::collection::vec("[ab0-3]{0,5}", 40),
+    ) {
+        let outside = tables.iter().map(|table| TableName::new("d", table.as_str()))
+            .find(|name| part.matches(name) && !whole.matches(name));
+        if whole.covers(&part) {
+            prop_assert_eq!(outside, None);
+        }
+        prop_assert!(whole.covers(&whole));
+    }
+
     #[test]
     fn a_pattern_matches_what_its_wildcards_can_stand_for(
         database in "[ab?*]{1,5}", table in "[ab?*]{1,6}", d in "[ab]{0,5}", t in "[ab]{0,7}",

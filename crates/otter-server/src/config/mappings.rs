@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use otter_core::mapping::{ColumnRules, Mapping, MappingError, Mappings};
+use otter_core::mapping::{
+    ColumnRules, GhostTables, Mapping, MappingError, Mappings, TablePattern,
+};
 use otter_core::script::ScriptFilter;
+use otter_sink::{DdlPolicies, DdlPolicy};
 
 use super::error::{ConfigError, Problem};
 use super::section::{Keys, Section};
@@ -16,8 +19,8 @@ pub(super) const TABLE_KEYS: Keys = Keys {
 pub(super) const COLUMN_KEYS: Keys =
     Keys { known: &["rename", "drop", "constant"], not_built: &[] };
 
-/// Reads the mappings of a pipeline.
-pub(super) fn read(section: &Section<'_>) -> Result<Mappings, ConfigError> {
+/// Reads the mappings of a pipeline with these policies.
+pub(super) fn read(section: &Section<'_>, ddl: DdlPolicies) -> Result<Mappings, ConfigError> {
     let title = section.title();
     let mut mappings = Vec::new();
     let entry = |_: Option<&str>| format!("`tables` of {title}");
@@ -27,8 +30,39 @@ pub(super) fn read(section: &Section<'_>) -> Result<Mappings, ConfigError> {
     if mappings.is_empty() && section.line_of("tables") == section.line() {
         return Err(section.missing("tables", "tables = [ { from = \"shop.*\" } ]"));
     }
+    let ghosts = ghost_tables(section, ddl)?;
+    let except = exceptions(section)?;
+    let problem =
+        |key, error| section.error(key, Problem::Mapping { section: title.clone(), error });
     Mappings::new(mappings)
-        .map_err(|error| section.error("tables", Problem::Mapping { section: title, error }))
+        .map_err(|error| problem("tables", error))?
+        .ghost_tables(ghosts)
+        .except(except)
+        .map_err(|error| problem("except", error))
+}
+
+fn exceptions(section: &Section<'_>) -> Result<Vec<TablePattern>, ConfigError> {
+    let patterns = section.texts("except", "[\"shop.tmp_*\"]")?;
+    let patterns = patterns.iter().map(|pattern| {
+        pattern.parse().map_err(|error| {
+            section.error("except", Problem::Mapping { section: section.title(), error })
+        })
+    });
+    patterns.collect()
+}
+
+fn ghost_tables(section: &Section<'_>, ddl: DdlPolicies) -> Result<GhostTables, ConfigError> {
+    match section.text("ghost_tables")?.as_ref().map(|word| word.value.as_str()) {
+        None | Some("carry") => Ok(GhostTables::Carry),
+        // The target would lack the table that the cut-over renames.
+        Some("leave") if ddl.rename == DdlPolicy::Apply => {
+            let takes = "\"carry\" where `ddl` applies what renames tables: at the cut-over the \
+                         target needs the new table";
+            Err(section.bad_value("ghost_tables", takes))
+        }
+        Some("leave") => Ok(GhostTables::Leave),
+        Some(_) => Err(section.bad_value("ghost_tables", "\"carry\" or \"leave\"")),
+    }
 }
 
 fn mapping(table: &Section<'_>, pipeline: &str) -> Result<Mapping, ConfigError> {

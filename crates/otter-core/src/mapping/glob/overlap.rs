@@ -1,6 +1,7 @@
-//! Whether some text matches two patterns: both as automata, walked side by side.
+//! Whether some text matches two patterns, and whether all that matches one matches the other: both
+//! as automata, walked side by side.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::{Glob, Piece};
 
@@ -93,4 +94,70 @@ pub(super) fn meet(one: &Glob, other: &Glob) -> bool {
         }
     }
     false
+}
+
+/// Whether every text that matches `part` matches `whole` too.
+///
+/// The states of `whole` that a text reaches are walked as a set (the subset construction), beside
+/// one state of `part`.
+pub(super) fn covers(whole: &Glob, part: &Glob) -> bool {
+    let (whole, part) = (Automaton::of(whole), Automaton::of(part));
+    let start = (0, whole.closed(BTreeSet::from([0])));
+    let mut seen = HashSet::from([start.clone()]);
+    let mut open = vec![start];
+    while let Some((at, reached)) = open.pop() {
+        if at + 1 == part.0.len() && !reached.contains(&(whole.0.len() - 1)) {
+            return false;
+        }
+        let Some(state) = part.0.get(at) else { continue };
+        let skips = state.skips.iter().map(|next| (*next, reached.clone()));
+        let steps = state.steps.iter().flat_map(|(letters, next)| {
+            let kinds = whole.kinds_of_letters(&reached, *letters);
+            kinds.into_iter().map(|letter| (*next, whole.behind(&reached, letter)))
+        });
+        for pair in skips.chain(steps) {
+            if seen.insert(pair.clone()) {
+                open.push(pair);
+            }
+        }
+    }
+    true
+}
+
+impl Automaton {
+    /// These states and all that are reached from them without a letter.
+    fn closed(&self, mut states: BTreeSet<usize>) -> BTreeSet<usize> {
+        let mut open: Vec<usize> = states.iter().copied().collect();
+        while let Some(state) = open.pop() {
+            let skips = self.0.get(state).map(|state| state.skips.as_slice()).unwrap_or_default();
+            open.extend(skips.iter().copied().filter(|next| states.insert(*next)));
+        }
+        states
+    }
+
+    fn steps(&self, states: &BTreeSet<usize>) -> impl Iterator<Item = &((char, char), usize)> {
+        states.iter().filter_map(|state| self.0.get(*state)).flat_map(|state| &state.steps)
+    }
+
+    /// The states behind a letter.
+    fn behind(&self, states: &BTreeSet<usize>, letter: char) -> BTreeSet<usize> {
+        let taking = |((low, high), _): &&((char, char), usize)| (*low..=*high).contains(&letter);
+        self.closed(self.steps(states).filter(taking).map(|(_, next)| *next).collect())
+    }
+
+    /// One letter of each kind that these states tell apart, out of those from one to another.
+    fn kinds_of_letters(
+        &self,
+        states: &BTreeSet<usize>,
+        (low, high): (char, char),
+    ) -> BTreeSet<char> {
+        let starts = self.steps(states).flat_map(|((first, last), _)| [Some(*first), above(*last)]);
+        let within = starts.flatten().filter(|letter| (low..=high).contains(letter));
+        within.chain([low]).collect()
+    }
+}
+
+/// The letter that follows.
+fn above(letter: char) -> Option<char> {
+    (letter..=char::MAX).nth(1)
 }
