@@ -183,12 +183,17 @@ impl Follower {
 /// Cuts "use `x`; " off. It is not shown with statements about databases, although these have a
 /// default: where they name none, it is the session's own.
 fn cut_use(text: &str) -> (String, String) {
-    // MariaDB shows the flags of the event as a statement, before or behind the other.
-    let flags = "set foreign_key_checks=0; ";
-    let text = text.strip_prefix(flags).unwrap_or(text);
+    let text = without_flags(text);
     let cut = text.strip_prefix("use `").and_then(|rest| rest.split_once("`; "));
     let (database, statement) = cut.unwrap_or(("h1", text));
-    (database.to_owned(), statement.strip_prefix(flags).unwrap_or(statement).to_owned())
+    (database.to_owned(), without_flags(statement).to_owned())
+}
+
+/// MariaDB shows the flags of the event as a statement, before or behind the USE; 10.11.14 shows
+/// them the wrong way round.
+fn without_flags(text: &str) -> &str {
+    let flags = ["set foreign_key_checks=0; ", "set foreign_key_checks=1; "];
+    flags.iter().find_map(|flags| text.strip_prefix(flags)).unwrap_or(text)
 }
 
 async fn texts(connection: &mut MySqlConnection, query: &str) -> Vec<Vec<String>> {
