@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::budget::Permit;
 use crate::event::Event;
-use crate::position::{FilePlace, Gtid, Position};
+use crate::position::{FilePlace, Gtid, GtidSet, Position};
 pub use crate::source_time::SourceTime;
 
 /// The site where an application wrote a transaction, read from the mark that a pipeline left.
@@ -21,6 +21,9 @@ pub struct Origin(pub Arc<str>);
 pub struct TransactionEnd {
     /// Its GTID, where the source has GTIDs.
     pub gtid: Option<Gtid>,
+    /// The GTIDs in front of it, behind the transaction before it in the batch, that are in no
+    /// batch since they held nothing wanted.
+    pub passed: Option<GtidSet>,
     /// Where its first event begins.
     pub start: FilePlace,
     /// Where the next transaction begins.

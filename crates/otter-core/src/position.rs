@@ -117,8 +117,14 @@ impl Place {
         }
     }
 
-    /// Moves past one transaction.
+    /// Moves past one transaction, and what was passed in front of it.
     pub fn advance(&mut self, end: &TransactionEnd) {
+        if let Some(passed) = &end.passed {
+            match &mut self.gtids {
+                Some(gtids) => gtids.extend(passed),
+                none => *none = Some(passed.clone()),
+            }
+        }
         if let Some(gtid) = &end.gtid {
             match &mut self.gtids {
                 Some(gtids) => gtids.insert(gtid),
@@ -202,6 +208,7 @@ mod tests {
         let gtid: Gtid = "0-1-7".parse().unwrap();
         let mut position = Position::default();
         position.advance(&TransactionEnd {
+            passed: None,
             gtid: Some(gtid.clone()),
             start: FilePlace::new("b.000001", 100),
             end: FilePlace::new("b.000001", 300),

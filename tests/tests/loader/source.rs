@@ -35,6 +35,7 @@ impl Source {
         let start = FilePlace::new("made-up.000001", 4 + 100 * (self.number - 1));
         let end = TransactionEnd {
             gtid: gtid.clone(),
+            passed: None,
             start: start.clone(),
             end: FilePlace::new("made-up.000001", 4 + 100 * self.number),
             timestamp: 1_700_000_000,

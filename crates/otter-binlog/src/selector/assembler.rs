@@ -20,7 +20,7 @@ mod xa;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use otter_core::{Batch, Budget, Fingerprint, Permit, Position, RowArenaBuilder, TransactionEnd};
+use otter_core::{Budget, Fingerprint, GtidSet, Permit, Position, RowArenaBuilder};
 
 use super::draft::Draft;
 use super::error::SelectError;
@@ -40,7 +40,7 @@ use crate::schema::{SchemaTable, compile};
 pub(crate) use apart::Apart;
 use batches::{Finished, MOST_TRANSACTIONS};
 pub(crate) use passing::Passing;
-use replay::{Passed, Replay};
+use replay::Replay;
 use rows::Carry;
 pub(crate) use spare::Spare;
 use xa::Undecided;
@@ -100,6 +100,8 @@ pub(crate) struct Assembler {
     position: Position,
     /// Behind the last batch.
     handed_out: Position,
+    /// What is in no batch since the last transaction that is in one.
+    passed: Option<GtidSet>,
     has_moved: bool,
     /// Rows of an event for which there was no room.
     carry: Option<Carry>,
@@ -204,6 +206,7 @@ impl Assembler {
             sealed_bytes: 0,
             draft_begin: 0,
             handed_out: position.clone(),
+            passed: None,
             undecided: Undecided::behind(&position),
             replay: Replay::of(&position),
             position,
@@ -348,29 +351,6 @@ impl Assembler {
     /// Whether anything is here that takes room and may be handed out.
     pub(crate) fn holds_rows(&self) -> bool {
         !self.finished.is_empty() || self.draft.as_ref().is_some_and(Draft::may_go_in_fragments)
-    }
-
-    fn close(
-        &mut self,
-        draft: Draft,
-        end: TransactionEnd,
-    ) -> Result<Option<Box<Batch>>, SelectError> {
-        if self.expected.is_some() {
-            return self.recognise(&end).map(|()| None);
-        }
-        match self.pass(&end)? {
-            Passed::Again => {
-                self.forget_rows();
-                Ok(None)
-            }
-            // XA: its rows were read, since its decision might have come later.
-            Passed::First if draft.is_passed && draft.has_content() => {
-                self.forget_rows();
-                Ok(None)
-            }
-            Passed::First if draft.has_content() => self.keep(draft, end),
-            Passed::First => Ok(None),
-        }
     }
 }
 

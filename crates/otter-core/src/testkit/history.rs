@@ -233,6 +233,7 @@ fn end_of(step: usize) -> TransactionEnd {
     let timestamp = u32::try_from(number).expect("few steps");
     TransactionEnd {
         gtid: Some(Gtid::MariaDb { domain: 0, server: 1, number }),
+        passed: None,
         start: file_place(step),
         end: file_place(step + 1),
         timestamp,

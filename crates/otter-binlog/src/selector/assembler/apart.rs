@@ -100,7 +100,14 @@ impl Assembler {
 
     /// Takes a batch that was read apart from `base` on, as if it had been read here. `None` where
     /// its positions do not fit, so that it must be read here.
-    pub(crate) fn take_over(&mut self, base: &Place, batch: Batch) -> Option<Batch> {
+    pub(crate) fn take_over(&mut self, base: &Place, mut batch: Batch) -> Option<Batch> {
+        let first = batch.transactions.first_mut().and_then(|first| first.end.as_mut());
+        if let (Some(first), Some(mut passed)) = (first, self.passed.take()) {
+            if let Some(later) = &first.passed {
+                passed.extend(later);
+            }
+            first.passed = Some(passed);
+        }
         let place = behind(base, &batch.through.as_ref()?.applied_through)?;
         self.position = Position::at(self.position.source.take(), place);
         Some(self.batch(batch.transactions, batch.permit))
@@ -109,6 +116,10 @@ impl Assembler {
     /// Moves to where reading apart from `base` on has come; whether it fits.
     pub(crate) fn follow_to(&mut self, base: &Place, reached: &Position) -> bool {
         let Some(place) = behind(base, &reached.applied_through) else { return false };
+        match (&mut self.passed, &reached.applied_through.gtids) {
+            (Some(passed), Some(reached)) => passed.extend(reached),
+            (none, reached) => none.clone_from(reached),
+        }
         self.position = Position::at(self.position.source.take(), place);
         self.has_moved = self.position != self.handed_out;
         true

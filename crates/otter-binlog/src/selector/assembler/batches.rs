@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use otter_core::{Batch, Permit, Transaction, TransactionEnd};
+use otter_core::{Batch, GtidSet, Permit, Transaction, TransactionEnd};
 
 use super::Assembler;
+use super::replay::Passed;
 use crate::selector::draft::Draft;
 use crate::selector::error::SelectError;
 
@@ -22,6 +23,47 @@ pub(crate) struct Finished {
 }
 
 impl Assembler {
+    /// Ends a transaction.
+    pub(super) fn close(
+        &mut self,
+        draft: Draft,
+        end: TransactionEnd,
+    ) -> Result<Option<Box<Batch>>, SelectError> {
+        if self.expected.is_some() {
+            return self.recognise(&end).map(|()| None);
+        }
+        match self.pass(&end)? {
+            Passed::Again => {
+                self.forget_rows();
+                Ok(None)
+            }
+            // XA: its rows were read, since its decision might have come later.
+            Passed::First if draft.is_passed && draft.has_content() => {
+                self.forget_rows();
+                self.leave_out(&end);
+                Ok(None)
+            }
+            Passed::First if draft.has_content() => {
+                let passed = self.passed.take();
+                self.keep(draft, TransactionEnd { passed, ..end })
+            }
+            Passed::First => {
+                self.leave_out(&end);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Remembers a transaction that is in no batch, so that the place behind the next one that is
+    /// tells the whole truth.
+    pub(super) fn leave_out(&mut self, end: &TransactionEnd) {
+        let Some(gtid) = &end.gtid else { return };
+        match &mut self.passed {
+            Some(passed) => passed.insert(gtid),
+            none => *none = Some(GtidSet::single(gtid)),
+        }
+    }
+
     /// Takes a transaction that is complete; the last fragment of a large one is handed out alone,
     /// and so is every transaction while an XA transaction waits for its decision.
     pub(super) fn keep(
@@ -132,6 +174,7 @@ impl Assembler {
 
     pub(super) fn batch(&mut self, transactions: Vec<Transaction>, permit: Permit) -> Batch {
         self.has_moved = false;
+        self.passed = None;
         let after = std::mem::replace(&mut self.handed_out, self.position.clone());
         Batch { after, through: Some(self.position.clone()), transactions, permit }
     }

@@ -115,6 +115,7 @@ impl Assembler {
             |gtid: &Gtid| self.facts.tracks_gtids || matches!(gtid, Gtid::MariaDb { .. });
         TransactionEnd {
             gtid: draft.gtid.clone().filter(is_tracked),
+            passed: None,
             start: draft.start.clone(),
             end: self.tape.here(),
             timestamp: last.timestamp,

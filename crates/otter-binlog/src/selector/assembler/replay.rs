@@ -97,6 +97,7 @@ impl Assembler {
                 gtids.insert(gtid);
             }
         }
+        self.leave_out(end);
         self.expected = Some(expected);
         Ok(())
     }

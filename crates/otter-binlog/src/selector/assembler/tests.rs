@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use otter_core::{Change, Event, FilePlace, Gtid, Part, Place, Value};
+use otter_core::{Batch, Change, Event, FilePlace, Gtid, Part, Place, Value};
 use proptest::prelude::*;
 
 use super::*;

@@ -4,9 +4,10 @@
 //! Rows wait here until then and are handed out at the place of XA COMMIT. Meanwhile the position
 //! says that reading begins again before the oldest one that waits.
 
-use otter_core::{Batch, FilePlace, Permit, Place, Position, RowArenaBuilder};
+use otter_core::{Batch, FilePlace, Permit, Place, Position, RowArenaBuilder, TransactionEnd};
 use tracing::warn;
 
+use super::replay::Passed;
 use super::{Assembler, Seal};
 use crate::cursor::Cursor;
 use crate::event::{EventError, RawEvent};
@@ -178,7 +179,9 @@ impl Assembler {
         let before = self.read_place().clone();
         let content = self.hold(draft)?;
         self.undecided.add(Prepared { xid, before, start, content });
-        self.pass(&end)?;
+        if self.pass(&end)? == Passed::First {
+            self.leave_out(&end);
+        }
         Ok(None)
     }
 
@@ -243,6 +246,7 @@ impl Assembler {
         }
         let end = self.end_of(&decision, seal);
         self.pass(&end)?;
+        let end = TransactionEnd { passed: self.passed.take(), ..end };
         draft.gtid = decision.gtid;
         draft.start = decision.start;
         draft.committed_at = decision.committed_at;
