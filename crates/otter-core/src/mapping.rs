@@ -2,7 +2,8 @@
 //!
 //! Pure: mappings are asked by name and never look at a database. Where several patterns match a
 //! table, the most specific one decides: an exact part counts more than a glob, then more
-//! literal characters, then more and narrower ranges, then more `?`, then fewer `*`.
+//! literal characters, then more and narrower ranges, then more `?`, then regular expressions in
+//! their order, then fewer `*`.
 
 mod columns;
 mod ddl;
@@ -43,6 +44,7 @@ pub struct Mapping {
 /// A source table's mapping, and what the wildcards stand for.
 struct Match<'m, 'n> {
     mapping: &'m Mapping,
+    name: &'n TableName,
     database: Vec<&'n str>,
     table: Vec<&'n str>,
 }
@@ -99,8 +101,10 @@ impl Mapping {
             Some(to) => to.parse()?,
             None => from.clone(),
         };
-        let fits =
-            |from: &glob::Glob, to: &glob::Glob| to.exact().is_some() || to.has_wildcards_of(from);
+        let fits = |from: &glob::Glob, to: &glob::Glob| {
+            let is_own = from == to || !to.is_expression();
+            is_own && (to.exact().is_some() || to.has_wildcards_of(from))
+        };
         if fits(&from.database, &to.database) && fits(&from.table, &to.table) {
             return Ok(Self { from, to, columns: ColumnRules::default(), filter: None });
         }
@@ -156,14 +160,22 @@ impl Mapping {
     fn matching<'m, 'n>(&'m self, name: &'n TableName) -> Option<Match<'m, 'n>> {
         let database = self.from.database_captures(&name.database)?;
         let table = self.from.table.captures(&name.table)?;
-        Some(Match { mapping: self, database, table })
+        Some(Match { mapping: self, name, database, table })
     }
 }
 
 impl Match<'_, '_> {
     fn target(&self) -> TableName {
         let to = &self.mapping.to;
-        TableName::new(to.database.fill(&self.database), to.table.fill(&self.table))
+        // An expression in `to` is that of `from`: names are kept.
+        let part = |to: &glob::Glob, captures: &[&str], own: &str| match to.is_expression() {
+            true => own.to_owned(),
+            false => to.fill(captures),
+        };
+        TableName::new(
+            part(&to.database, &self.database, &self.name.database),
+            part(&to.table, &self.table, &self.name.table),
+        )
     }
 }
 
@@ -206,7 +218,9 @@ impl Mappings {
                 return Err(MappingError::Nothing { from, except });
             }
         }
-        Ok(Self(Arc::new(Ordered { except: patterns, ..Arc::unwrap_or_clone(self.0) })))
+        let mut ordered = Arc::unwrap_or_clone(self.0);
+        ordered.except.extend(patterns);
+        Ok(Self(Arc::new(ordered)))
     }
 
     /// The same mappings with another word about ghost tables.
@@ -280,6 +294,11 @@ impl Mappings {
     /// Whether tables of this source database can be mapped.
     #[must_use]
     pub fn touches_database(&self, database: &str) -> bool {
+        let leaves_all =
+            |except: &TablePattern| except.takes_all_tables() && except.matches_database(database);
+        if self.0.except.iter().any(leaves_all) {
+            return false;
+        }
         self.iter().any(|mapping| mapping.from.matches_database(database))
     }
 
@@ -326,7 +345,9 @@ impl Mapping {
         if self.from == later.from {
             return Err(MappingError::Twice(self.from.to_string()));
         }
-        let equally = self.from.specificity() == later.from.specificity();
+        // The first of two expressions decides.
+        let by_order = self.from.has_expression() && later.from.has_expression();
+        let equally = !by_order && self.from.specificity() == later.from.specificity();
         if equally && self.from.overlaps(&later.from) {
             return Err(MappingError::Ambiguous {
                 first: self.from.to_string(),

@@ -1,8 +1,8 @@
 //! What mappings make of a schema change: whether it is carried as a whole, and how the target
 //! calls its tables.
 
-use super::Mappings;
 use super::glob::Glob;
+use super::{Mapping, Mappings, TablePattern};
 use crate::ddl::{Ddl, DdlName, DdlReach};
 use crate::table::TableName;
 
@@ -20,7 +20,11 @@ impl Mappings {
     /// then the words stay those of the source.
     pub(super) fn route_ddl(&self, ddl: Ddl) -> Ddl {
         if ddl.tables.is_empty() {
-            let is_whole = self.keeps_database(&ddl.database);
+            // What is excepted may be there too.
+            let would_end = ddl.kind.starts_with("DROP");
+            let spares = |except: &TablePattern| except.matches_database(&ddl.database);
+            let is_spared = would_end && self.0.except.iter().any(spares);
+            let is_whole = !is_spared && self.keeps_database(&ddl.database);
             let reach = if is_whole { DdlReach::Whole } else { DdlReach::Partly };
             return Ddl { reach, ..ddl };
         }
@@ -86,35 +90,26 @@ impl Mappings {
             None => self.0.globs.iter().find(|mapping| mapping.from.matches(table)),
         };
         let Some(own) = own else { return false };
-        let loses = |from: &Glob, to: &Glob| from.exact().is_none() && to.exact().is_some();
-        if loses(&own.from.database, &own.to.database) || loses(&own.from.table, &own.to.table) {
+        if own.loses_names() {
             return true;
         }
         let Some(target) = self.route(table) else { return false };
         self.iter().filter(|other| other.from != own.from).any(|other| {
-            let (Some(database), Some(name)) = (
-                other.to.database.captures(&target.database),
-                other.to.table.captures(&target.table),
-            ) else {
-                return false;
-            };
-            if loses(&other.from.database, &other.to.database)
-                || loses(&other.from.table, &other.to.table)
-            {
+            let (from, to) = (&other.from, &other.to);
+            let database = source_of(&from.database, &to.database, &target.database);
+            let name = source_of(&from.table, &to.table, &target.table);
+            let (Some(database), Some(name)) = (database, name) else { return false };
+            if other.loses_names() {
                 return true;
             }
             // The one source table that it makes the same, where that is not left to another.
-            let twin =
-                TableName::new(other.from.database.fill(&database), other.from.table.fill(&name));
+            let twin = TableName::new(database, name);
             twin != *table && self.route(&twin).as_ref() == Some(&target)
         })
     }
 
     /// Whether all tables of the database are carried under their own names.
     fn keeps_database(&self, database: &str) -> bool {
-        if self.0.except.iter().any(|except| except.matches_database(database)) {
-            return false;
-        }
         let mut whole = false;
         for mapping in self.iter().filter(|mapping| mapping.from.matches_database(database)) {
             if mapping.from != mapping.to || mapping.is_reshaped() {
@@ -124,6 +119,23 @@ impl Mappings {
         }
         whole
     }
+}
+
+impl Mapping {
+    /// Whether several names may become one.
+    fn loses_names(&self) -> bool {
+        let loses = |from: &Glob, to: &Glob| {
+            (from.exact().is_none() && to.exact().is_some()) || (from.forgets() && from != to)
+        };
+        loses(&self.from.database, &self.to.database) || loses(&self.from.table, &self.to.table)
+    }
+}
+
+/// The part of a source name that becomes this one, where names are not lost.
+fn source_of(from: &Glob, to: &Glob, target: &str) -> Option<String> {
+    let captures = to.captures(target)?;
+    // An expression in `to` is that of `from`: names are kept.
+    Some(if to.is_expression() { target.to_owned() } else { from.fill(&captures) })
 }
 
 /// Appends the name with its database, in backticks, which every mode understands.

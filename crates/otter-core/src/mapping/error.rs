@@ -6,8 +6,9 @@
 pub enum MappingError {
     /// Not two parts with a point between them.
     #[error(
-        "`{0}` is no table pattern: write database.table, with * and ? as wildcards, and a name \
-         that holds a point, a space or a wildcard in backticks"
+        "`{0}` is no table pattern: write database.table, with * and ? as wildcards, a name that \
+         holds a point, a space or a wildcard in backticks, and a regular expression for one of \
+         the two between slashes"
     )]
     Pattern(String),
     /// A bracket that is no numeric range.
@@ -16,13 +17,19 @@ pub enum MappingError {
          and the zeros in front that the names have, or put the name in backticks"
     )]
     Range(String),
-    /// A regular expression.
-    #[error("the regular expression `{0}` is not built yet: write globs with * and ?")]
-    Regex(String),
+    /// A regular expression that cannot be used.
+    #[error("the regular expression `/{expression}/` cannot be used: {problem}")]
+    Expression {
+        /// As it was written.
+        expression: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// `to` has wildcards that `from` has not.
     #[error(
         "`to = \"{to}\"` does not fit `from = \"{from}\"`: each part of `to` is a plain name or \
-         has the same wildcards as that part of `from`"
+         has the same wildcards as that part of `from`, with a * for each group of a regular \
+         expression, or one for an expression without groups"
     )]
     Shape {
         /// The pattern of the source's tables.
@@ -72,7 +79,7 @@ pub enum MappingError {
     /// A constant asks for a wildcard that is not there.
     #[error(
         "the constant for column `{column}` asks for wildcard {asked}, and `{from}` has {count}: \
-         count the `*`, `?` and ranges from the left, beginning with 1"
+         count the `*`, `?`, ranges and groups from the left, beginning with 1"
     )]
     Wildcard {
         /// The column.

@@ -1,21 +1,28 @@
-//! One part of a table pattern: a name with the wildcards `*` and `?` and ranges like `[00-31]`.
+//! One part of a table pattern: a name with the wildcards `*` and `?` and ranges like `[00-31]`, or a
+//! regular expression.
 //!
 //! Separate from the pattern, so that matching, rewriting and overlap are shown to be right on
 //! plain text. Letters compare exactly, as servers on Linux do.
 
+mod expression;
 mod number_range;
 mod overlap;
 
 use std::cmp::Reverse;
 use std::fmt;
+use std::sync::Arc;
 
+pub(super) use expression::Expression;
 pub(super) use number_range::NumberRange;
 
 /// A name in which `*` stands for any number of characters, `?` for one, and a range for a number.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Glob {
-    /// Invariant: no two neighbouring `Any`, since they mean the same as one.
+    /// Invariant: no two neighbouring `Any`, since they mean the same as one; but for an
+    /// expression, one `Any` for each of its groups, or one for all of it.
     pieces: Vec<Piece>,
+    /// What names look like where it is not the pieces that tell.
+    expression: Option<Arc<Expression>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,7 +49,22 @@ impl Glob {
     pub(super) fn new(pieces: impl IntoIterator<Item = Piece>) -> Self {
         let mut pieces: Vec<Piece> = pieces.into_iter().collect();
         pieces.dedup_by(|next, previous| *next == Piece::Any && *previous == Piece::Any);
-        Self { pieces }
+        Self { pieces, expression: None }
+    }
+
+    pub(super) fn from_expression(expression: Expression) -> Self {
+        let pieces = vec![Piece::Any; expression.groups().max(1)];
+        Self { pieces, expression: Some(Arc::new(expression)) }
+    }
+
+    /// Whether a regular expression tells what names look like.
+    pub(super) fn is_expression(&self) -> bool {
+        self.expression.is_some()
+    }
+
+    /// Whether two names may have the same captures: groups need not stand for all of a name.
+    pub(super) fn forgets(&self) -> bool {
+        self.expression.as_ref().is_some_and(|expression| expression.groups() > 0)
     }
 
     /// The name itself, where there is no wildcard.
@@ -58,13 +80,16 @@ impl Glob {
 
     /// Whether every name matches.
     pub(super) fn is_any(&self) -> bool {
-        self.pieces == [Piece::Any]
+        self.expression.is_none() && self.pieces == [Piece::Any]
     }
 
     /// What each wildcard stands for in this name, in order; `None` where the name does not
     /// match. From left to right each `*` takes as little and each range as much as it can, so that
     /// the answer is one.
     pub(super) fn captures<'n>(&self, name: &'n str) -> Option<Vec<&'n str>> {
+        if let Some(expression) = &self.expression {
+            return expression.captures(name);
+        }
         let letters: Vec<(usize, char)> = name.char_indices().collect();
         let fits = self.fitting_ends(&letters);
         let byte = |index: usize| letters.get(index).map_or(name.len(), |(byte, _)| *byte);
@@ -161,7 +186,11 @@ impl Glob {
             ranges: count(|piece| matches!(piece, Piece::Range(_))),
             numbers: Reverse(self.numbers()),
             ones: count(|piece| *piece == Piece::One),
-            stars: Reverse(count(|piece| *piece == Piece::Any)),
+            stars: Reverse(if self.is_expression() {
+                0
+            } else {
+                count(|piece| *piece == Piece::Any)
+            }),
         }
     }
 
@@ -218,6 +247,9 @@ impl Specificity {
 impl fmt::Display for Glob {
     /// Writes the part as it can be read again: quoted where a letter would mean something.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(expression) = &self.expression {
+            return write!(f, "/{}/", expression.text().replace('/', "\\/"));
+        }
         let special = |letter: char| {
             letter.is_whitespace() || matches!(letter, '.' | '*' | '?' | '`' | '[' | ']' | '/')
         };

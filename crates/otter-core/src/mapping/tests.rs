@@ -1,3 +1,5 @@
+mod expressions;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -128,6 +130,25 @@ fn exceptions_tell_whose_tables_are_whose() {
     assert!(but("shop.big_7").shares_source(&part("shop.big_*")).is_some());
     assert!(part("shop.big").feeds(&but("shop.big")).is_none());
     assert!(but("shop.big").feeds(&part("shop.big")).is_some());
+}
+
+#[test]
+fn a_schema_change_of_a_whole_database_ends_at_what_is_excepted() {
+    let all = mappings(&[("*.*", "")]);
+    let all = all.except(patterns(&["scratch.*", "shop.tmp_*"])).unwrap();
+    assert!(!all.touches_database("scratch") && all.touches_database("shop"));
+    let reach = |kind: &str, database: &str| {
+        let ddl = Ddl { kind: kind.into(), database: database.into(), ..Ddl::default() };
+        all.route_ddl(ddl).reach
+    };
+    assert_eq!(reach("CREATE DATABASE", "shop"), crate::ddl::DdlReach::Whole);
+    assert_eq!(reach("DROP DATABASE", "shop"), crate::ddl::DdlReach::Partly);
+    assert_eq!(reach("DROP DATABASE", "crm"), crate::ddl::DdlReach::Whole);
+    // A second list adds to the first, and a schema of the server's own is meant by name only.
+    let own = mappings(&[("mysql.user", ""), ("*.*", "")]);
+    let own = own.except(patterns(&["*.user"])).unwrap().except(patterns(&["a.*"])).unwrap();
+    assert!(routed(&own, "mysql.user").is_some());
+    assert_eq!((routed(&own, "shop.user"), routed(&own, "a.b")), (None, None));
 }
 
 #[test]

@@ -54,10 +54,10 @@ fn exceptions(section: &Section<'_>) -> Result<Vec<TablePattern>, ConfigError> {
 fn ghost_tables(section: &Section<'_>, ddl: DdlPolicies) -> Result<GhostTables, ConfigError> {
     match section.text("ghost_tables")?.as_ref().map(|word| word.value.as_str()) {
         None | Some("carry") => Ok(GhostTables::Carry),
-        // The target would lack the table that the cut-over renames.
-        Some("leave") if ddl.rename == DdlPolicy::Apply => {
-            let takes = "\"carry\" where `ddl` applies what renames tables: at the cut-over the \
-                         target needs the new table";
+        // The target would lack the table that the cut-over renames, and lose the one that it drops.
+        Some("leave") if [ddl.rename, ddl.drop].contains(&DdlPolicy::Apply) => {
+            let takes = "\"carry\" where `ddl` applies what renames or drops tables: at the cut-over \
+                         the target needs the new table";
             Err(section.bad_value("ghost_tables", takes))
         }
         Some("leave") => Ok(GhostTables::Leave),

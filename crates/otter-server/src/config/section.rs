@@ -202,7 +202,10 @@ impl<'a> Section<'a> {
     ) -> Result<Option<Section<'a>>, ConfigError> {
         let Some(value) = self.table.get(key) else { return Ok(None) };
         let Some(table) = value.get_ref().as_table() else {
-            return Err(self.bad_value(key, format!("a table: write [{key}] in a line of its own")));
+            return Err(self.bad_value(
+                key,
+                format!("a table: {key} = {{ … }}, or at the top of the file [{key}]"),
+            ));
         };
         let line = self.source.line_of(&value.span());
         Section::at(self.source, title.to_owned(), (line, table), keys).map(Some)

@@ -115,8 +115,8 @@ fn two_rules_for_one_column_are_refused() {
     let two = ColumnRules::default().constant("c", "{1}{2}").unwrap();
     assert_eq!(
         mapping.with_columns(two).unwrap_err().to_string(),
-        "the constant for column `c` asks for wildcard 2, and `a*.b` has 1: count the `*`, `?` and \
-         ranges from the left, beginning with 1"
+        "the constant for column `c` asks for wildcard 2, and `a*.b` has 1: count the `*`, `?`, \
+         ranges and groups from the left, beginning with 1"
     );
 }
 

@@ -34,6 +34,11 @@ fn what_cannot_be_left_out_is_told() {
         let told = with(lines).unwrap_err().to_string();
         assert!(told.contains(words), "{lines}: {told}");
     }
-    let ddl = "ddl = { default = \"apply\", rename = \"skip\" }\nghost_tables = \"leave\"";
-    assert!(with(ddl).is_ok());
+    for (ddl, goes) in [
+        ("default = \"apply\", rename = \"skip\"", false),
+        ("default = \"apply\", rename = \"skip\", drop = \"halt\"", true),
+    ] {
+        let lines = format!("ddl = {{ {ddl} }}\nghost_tables = \"leave\"");
+        assert_eq!(with(&lines).is_ok(), goes, "{ddl}");
+    }
 }
