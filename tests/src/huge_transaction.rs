@@ -121,7 +121,7 @@ impl Huge {
     /// So many changed rows are in the midst of it; changes to one row may become one.
     fn middle(self) -> u64 {
         match self {
-            Self::Rows(count) | Self::Wide(count) => count / 2,
+            Self::Rows(count) | Self::Wide(count) => count / 3,
             Self::Updates(count) => count.min(COUNTERS * 10) / 2,
         }
     }
@@ -168,7 +168,7 @@ impl Huge {
                 numbers(count)
             ),
             Self::Wide(count) => format!(
-                "INSERT INTO shop.huge SELECT n, RPAD(CONCAT('row ', n, ' '), 10000, MD5(n)) \
+                "INSERT INTO shop.huge SELECT n, RPAD(CONCAT('row ', n, ' '), 10000, HEX(n)) \
                  FROM {}",
                 numbers(count)
             ),
@@ -187,6 +187,7 @@ impl Huge {
 
 /// The numbers from 0, as a table `numbers` with a column `n` that the server makes.
 fn numbers(count: u64) -> String {
+    assert!(count <= 1_000_000, "{count} rows: a million at most");
     let digit = "(SELECT 0 d UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL \
                  SELECT 4 UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL \
                  SELECT 8 UNION ALL SELECT 9)";
