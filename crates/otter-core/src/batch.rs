@@ -146,7 +146,7 @@ impl Batch {
     /// Cuts off the first transactions: as many as have `rows` rows, and at least one. `None`
     /// where nothing would be left, or reading could not begin again at the cut.
     ///
-    /// The permit is shared by numbers of rows.
+    /// The bytes are counted by numbers of rows; their room goes with the rest.
     #[must_use = "what is cut off is no longer in the batch"]
     pub fn split_front(&mut self, rows: usize) -> Option<Self> {
         let is_settled = |position: &Position| position.resume_from == position.applied_through;
@@ -175,7 +175,7 @@ impl Batch {
             after: std::mem::replace(&mut self.after, place.clone()),
             through: Some(place),
             transactions: std::mem::replace(&mut self.transactions, rest),
-            permit: self.permit.split(bytes),
+            permit: self.permit.share(bytes),
         };
         Some(front)
     }

@@ -23,6 +23,10 @@ pub struct Budget {
 #[must_use = "dropping a permit gives its room back while the bytes may still be there"]
 pub struct Permit {
     held: Option<OwnedSemaphorePermit>,
+    /// Bytes that are counted elsewhere while the room stays here.
+    lent: usize,
+    /// Bytes that are counted here while their room is elsewhere.
+    borrowed: usize,
 }
 
 impl Budget {
@@ -56,14 +60,14 @@ impl Budget {
         let units = self.units_for(bytes);
         // The semaphore is never closed, so that an error cannot happen; without a permit the
         // bytes would merely go uncounted.
-        Permit { held: Arc::clone(&self.units).acquire_many_owned(units).await.ok() }
+        Permit::of(Arc::clone(&self.units).acquire_many_owned(units).await.ok())
     }
 
     /// Takes room for `bytes` if it is free now.
     pub fn try_acquire(&self, bytes: usize) -> Option<Permit> {
         let units = self.units_for(bytes);
         let held = Arc::clone(&self.units).try_acquire_many_owned(units).ok()?;
-        Some(Permit { held: Some(held) })
+        Some(Permit::of(Some(held)))
     }
 
     fn units_for(&self, bytes: usize) -> u32 {
@@ -74,13 +78,21 @@ impl Budget {
 impl Permit {
     /// A permit for nothing, for batches made outside a pipeline.
     pub fn none() -> Self {
-        Self { held: None }
+        Self::of(None)
     }
 
-    /// The room held, in bytes, rounded up to whole KiB.
+    fn of(held: Option<OwnedSemaphorePermit>) -> Self {
+        Self { held, lent: 0, borrowed: 0 }
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.held.as_ref().map_or(0, |held| held.num_permits().saturating_mul(UNIT_BYTES))
+    }
+
+    /// The bytes that are counted here; the room for them is rounded up to whole KiB.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.held.as_ref().map_or(0, |held| held.num_permits().saturating_mul(UNIT_BYTES))
+        self.held_bytes().saturating_sub(self.lent).saturating_add(self.borrowed)
     }
 
     /// Gives back what exceeds `bytes`, rounded up to whole KiB.
@@ -90,16 +102,25 @@ impl Permit {
         drop(held.split(excess));
     }
 
-    /// Takes room for `bytes`, rounded down to whole KiB, out of this permit; less where it
-    /// holds less.
-    pub fn split(&mut self, bytes: usize) -> Self {
-        let Some(held) = &mut self.held else { return Self::none() };
-        let units = (bytes / UNIT_BYTES).min(held.num_permits());
-        Self { held: held.split(units) }
+    /// Counts `bytes` of this permit for a part of what it holds, which goes first; at most all of
+    /// them. The room stays here until the whole is gone, since parts may lie in one piece of memory.
+    pub fn share(&mut self, bytes: usize) -> Self {
+        let bytes = bytes.min(self.bytes());
+        let given = bytes.min(self.borrowed);
+        self.borrowed -= given;
+        self.lent += bytes - given;
+        Self { held: None, lent: 0, borrowed: bytes }
+    }
+
+    /// Whether parts of what this permit holds have gone already.
+    pub(crate) fn has_shared(&self) -> bool {
+        self.lent > 0
     }
 
     /// Joins another permit of the same budget to this one.
     pub fn merge(&mut self, other: Self) {
+        self.lent += other.lent;
+        self.borrowed += other.borrowed;
         match (&mut self.held, other.held) {
             (Some(held), Some(other)) => held.merge(other),
             (held @ None, other) => *held = other,
@@ -135,17 +156,32 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_parts_of_a_permit_hold_what_it_held() {
+    async fn shares_are_counted_apart_and_their_room_goes_with_the_whole() {
         let budget = Budget::new(8192);
         let mut permit = budget.acquire(8192).await;
-        let part = permit.split(3000);
-        assert_eq!((part.bytes(), permit.bytes()), (2048, 6144));
-        let all = permit.split(1 << 20);
-        assert_eq!((all.bytes(), permit.bytes()), (6144, 0));
-        assert_eq!(budget.free_bytes(), 0);
+        let mut part = permit.share(3000);
+        assert_eq!((part.bytes(), permit.bytes()), (3000, 5192));
+        let small = part.share(1000);
+        assert_eq!((small.bytes(), part.bytes()), (1000, 2000));
+        part.merge(small);
         drop(part);
-        assert_eq!(budget.free_bytes(), 2048);
-        assert_eq!(Permit::none().split(1024).bytes(), 0);
+        assert_eq!(budget.free_bytes(), 0);
+        assert_eq!(permit.share(1 << 20).bytes(), 5192);
+        assert_eq!(permit.bytes(), 0);
+        drop(permit);
+        assert_eq!(budget.free_bytes(), 8192);
+        assert_eq!(Permit::none().share(1024).bytes(), 0);
+    }
+
+    #[tokio::test]
+    async fn shares_that_come_together_again_are_the_whole() {
+        let budget = Budget::new(8192);
+        let mut permit = budget.acquire(8192).await;
+        let mut part = permit.share(3000);
+        part.merge(permit);
+        assert_eq!(part.bytes(), 8192);
+        drop(part);
+        assert_eq!(budget.free_bytes(), 8192);
     }
 
     #[tokio::test]

@@ -49,7 +49,7 @@ pub use pipeline::{AtStart, Pipeline, PipelineError, PipelineOptions, Progress, 
 pub use position::{FilePlace, Fingerprint, Gtid, GtidSet, Place, Position};
 pub use rows::{Cell, RowArena, RowArenaBuilder};
 pub use schema_log::{MemorySchemaLog, SchemaLog, SchemaLogConflict, SchemaRecord};
-pub use stage::{Extract, Load, Loaded, Select, Start, Transform};
+pub use stage::{Appetite, Extract, Load, Loaded, Select, Start, Transform};
 pub use stop::{Stop, StopHandle};
 pub use table::{Column, ColumnType, Table, TableName};
 pub use temporal::{Date, DateTime, Time, Timestamp};

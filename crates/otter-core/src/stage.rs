@@ -106,6 +106,35 @@ pub struct Loaded {
     pub transactions: u64,
 }
 
+/// How much a loader wants at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appetite {
+    /// Changed rows.
+    pub rows: usize,
+    /// Bytes of row data.
+    pub bytes: usize,
+}
+
+impl Appetite {
+    /// How many rows of the batch are wanted; `None` where all of them.
+    pub(crate) fn rows_of(&self, batch: &Batch) -> Option<usize> {
+        let (rows, bytes) = (batch.row_count(), batch.permit.bytes());
+        let by_bytes = match self.bytes {
+            wanted if wanted < bytes => rows.saturating_mul(wanted) / bytes,
+            _ => usize::MAX,
+        };
+        let wanted = self.rows.min(by_bytes);
+        (wanted < rows).then_some(wanted)
+    }
+}
+
+impl Default for Appetite {
+    /// As much as there is.
+    fn default() -> Self {
+        Self { rows: usize::MAX, bytes: usize::MAX }
+    }
+}
+
 /// Writes batches to a target exactly once.
 ///
 /// Batches are loaded in order, one at a time. A target transaction holds whole consecutive
@@ -151,6 +180,12 @@ pub trait Load: Send + Sync + fmt::Debug {
     /// # Errors
     /// As [`load`](Self::load).
     async fn ping(&self, lease: &Lease) -> Result<()>;
+
+    /// How much it wants at once: the pipeline joins no more, and cuts between transactions what
+    /// comes in one piece. Whoever wraps a loader passes its word on.
+    fn appetite(&self) -> Appetite {
+        Appetite::default()
+    }
 
     /// Rolls back what is open and gives connections and locks back.
     async fn close(&self);

@@ -1,8 +1,8 @@
 //! A limit on how fast a target is written to.
 //!
 //! A batch is loaded as soon as everything before it is paid for, and then paid for itself: so many
-//! rows and bytes at so many per second. Nothing is saved up while nothing is loaded. Batches are
-//! cut between transactions into what a quarter of a second allows.
+//! rows and bytes at so many per second. Nothing is saved up while nothing is loaded. The loader wants
+//! no more at once than a quarter of a second allows, so that the pipeline cuts between transactions.
 
 mod handle;
 
@@ -22,7 +22,7 @@ use crate::arbiter::Lease;
 use crate::batch::{Batch, Part};
 use crate::fault::{Classify, Fault, Result};
 use crate::position::Position;
-use crate::stage::{Load, Loaded};
+use crate::stage::{Appetite, Load, Loaded};
 
 /// How much may be loaded; `None` is as much as possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,8 +36,8 @@ pub struct ThrottleLimits {
 
 /// A loader that loads no faster than its limits.
 ///
-/// They hold on average: a transaction is never cut, so that what comes at once is what a quarter
-/// of a second allows, or one transaction. While it waits, the loader below is kept alive.
+/// They hold on average: what comes at once is loaded at once. In a pipeline that is what a quarter
+/// of a second allows, or one transaction, which is never cut. While it waits, the loader below is kept alive.
 ///
 /// ```
 /// use std::num::NonZeroU64;
@@ -69,6 +69,8 @@ struct Debt {
 #[derive(Debug, Clone, Copy)]
 struct Dues {
     left: u64,
+    /// How many are paid for in a second.
+    rate: Option<NonZeroU64>,
     /// Since when the next one is being paid for.
     since: Instant,
 }
@@ -92,26 +94,12 @@ impl Classify for ThrottleError {
     }
 }
 
-impl ThrottleLimits {
-    /// How many rows of a batch a quarter of a second allows; `None` where all of them.
-    fn step(&self, batch: &Batch) -> Option<usize> {
-        let quarter = |rate: NonZeroU64| usize::try_from(rate.get() / 4).unwrap_or(usize::MAX);
-        let by_bytes = |bytes: usize| {
-            let rows = batch.row_count().saturating_mul(bytes);
-            rows.checked_div(batch.permit.bytes()).unwrap_or(usize::MAX)
-        };
-        let rows = self.rows_per_second.map(quarter);
-        let bytes = self.bytes_per_second.map(quarter).map(by_bytes);
-        rows.into_iter().chain(bytes).min()
-    }
-}
-
 impl Throttle {
     /// Puts limits in front of a loader.
     #[must_use]
     pub fn new(inner: Arc<dyn Load>, limits: ThrottleLimits) -> (Self, ThrottleHandle) {
         let (handle, control) = ThrottleHandle::new(limits);
-        let nothing = Dues { left: 0, since: Instant::now() };
+        let nothing = Dues { left: 0, rate: None, since: Instant::now() };
         let debt = Mutex::new(Debt { rows: nothing, bytes: nothing });
         (Self { inner, control, debt }, handle)
     }
@@ -136,10 +124,7 @@ impl Throttle {
                 // Loading tells what that means.
                 () = lease.lost() => return Ok(()),
                 // Without a handle the limits stay.
-                Ok(()) = control.changed() => {
-                    let _ = debt.pay(current.limits);
-                    current = *control.borrow_and_update();
-                }
+                Ok(()) = control.changed() => current = *control.borrow_and_update(),
                 () = sleep_until(paid_at.min(ping_at)) => {
                     if paid_at >= ping_at {
                         self.inner.ping(lease).await?;
@@ -160,17 +145,9 @@ impl Throttle {
         }
         let rows = u64::try_from(batch.row_count()).unwrap_or(u64::MAX);
         let bytes = u64::try_from(batch.permit.bytes()).unwrap_or(u64::MAX);
-        debt.rows.left = debt.rows.left.saturating_add(rows);
-        debt.bytes.left = debt.bytes.left.saturating_add(bytes);
-        Ok(())
-    }
-
-    async fn load_part(&self, part: Batch, sum: &mut Loaded, lease: &Lease) -> Result<()> {
-        self.pay_for(&part, lease).await?;
-        let loaded = self.inner.load(part, lease).await?;
-        sum.through = loaded.through;
-        sum.rows += loaded.rows;
-        sum.transactions += loaded.transactions;
+        let limits = self.control.borrow().limits;
+        debt.rows.add(rows, limits.rows_per_second);
+        debt.bytes.add(bytes, limits.bytes_per_second);
         Ok(())
     }
 }
@@ -184,24 +161,45 @@ impl Debt {
 }
 
 impl Dues {
+    /// Owes so many more; nothing where there is no limit.
+    fn add(&mut self, count: u64, rate: Option<NonZeroU64>) {
+        self.pay(rate, Instant::now());
+        if rate.is_some() {
+            self.left = self.left.saturating_add(count);
+        }
+    }
+
     /// Pays up to now; returns how long the rest takes.
-    fn pay(&mut self, per_second: Option<NonZeroU64>, now: Instant) -> Duration {
-        let Some(rate) = per_second.filter(|_| self.left > 0) else {
-            *self = Self { left: 0, since: now };
+    ///
+    /// What is owed takes no longer under a lower limit than under that which it was loaded under.
+    fn pay(&mut self, rate: Option<NonZeroU64>, now: Instant) -> Duration {
+        self.pay_at_its_rate(now);
+        if let (Some(before), Some(after)) = (self.rate, rate)
+            && after < before
+        {
+            let left = u128::from(self.left) * u128::from(after.get()) / u128::from(before.get());
+            self.left = u64::try_from(left).unwrap_or(u64::MAX);
+        }
+        self.rate = rate;
+        let Some(rate) = rate.filter(|_| self.left > 0) else {
+            self.left = 0;
             return Duration::ZERO;
         };
+        time_for(self.left, rate).saturating_sub(now.saturating_duration_since(self.since))
+    }
+
+    fn pay_at_its_rate(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.since).as_nanos();
-        let paid = elapsed.saturating_mul(u128::from(rate.get())) / NANOS;
-        match u64::try_from(paid) {
-            Ok(paid) if paid < self.left => {
+        let paid = self.rate.map(|rate| (rate, elapsed.saturating_mul(u128::from(rate.get()))));
+        match paid.map(|(rate, paid)| (rate, u64::try_from(paid / NANOS))) {
+            Some((rate, Ok(paid))) if paid < self.left => {
                 self.left -= paid;
                 // What a part of one has been paid stays paid.
                 self.since += time_for(paid, rate);
-                time_for(self.left, rate).saturating_sub(now.saturating_duration_since(self.since))
             }
-            Ok(_) | Err(_) => {
-                *self = Self { left: 0, since: now };
-                Duration::ZERO
+            Some(_) | None => {
+                self.left = 0;
+                self.since = now;
             }
         }
     }
@@ -226,19 +224,26 @@ impl Load for Throttle {
     }
 
     async fn load(&self, batch: Batch, lease: &Lease) -> Result<Loaded> {
-        let mut rest = batch;
-        let mut sum = Loaded::default();
-        loop {
-            let step = self.control.borrow().limits.step(&rest);
-            let Some(front) = step.and_then(|rows| rest.split_front(rows)) else { break };
-            self.load_part(front, &mut sum, lease).await?;
-        }
-        self.load_part(rest, &mut sum, lease).await?;
-        Ok(sum)
+        self.pay_for(&batch, lease).await?;
+        self.inner.load(batch, lease).await
     }
 
     async fn ping(&self, lease: &Lease) -> Result<()> {
         self.inner.ping(lease).await
+    }
+
+    /// What a quarter of a second allows.
+    fn appetite(&self) -> Appetite {
+        let limits = self.control.borrow().limits;
+        let quarter = |rate: Option<NonZeroU64>| {
+            let quarter = rate.map(|rate| usize::try_from(rate.get() / 4).unwrap_or(usize::MAX));
+            quarter.unwrap_or(usize::MAX)
+        };
+        let below = self.inner.appetite();
+        Appetite {
+            rows: quarter(limits.rows_per_second).min(below.rows),
+            bytes: quarter(limits.bytes_per_second).min(below.bytes),
+        }
     }
 
     async fn close(&self) {

@@ -8,8 +8,9 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use otter_core::{Causes, DatabaseUrl, Finding};
+use otter_core::{Causes, Classify, DatabaseUrl, Fault, Finding};
 use otter_mysql::{Connection, ConnectionError, Flavor, ResultSet};
+use tokio::time::timeout;
 
 use crate::mysql::names;
 
@@ -79,6 +80,8 @@ pub enum Strain {
         server: String,
         /// Why.
         why: String,
+        /// Whether it may answer by itself later.
+        fault: Fault,
     },
 }
 
@@ -145,7 +148,7 @@ pub async fn check(target: &DatabaseUrl, limits: &HealthLimits) -> Vec<Finding> 
         let what = "the brake reads how many sessions work".to_owned();
         findings.push(match health.target.threads_running().await {
             Ok(_) => Finding::pass(what),
-            Err(strain) => Finding::fail(what, strain.to_string(), REMEDY),
+            Err(strain) => strain.finding(what),
         });
     }
     for replica in &mut health.replicas {
@@ -160,7 +163,7 @@ pub async fn check(target: &DatabaseUrl, limits: &HealthLimits) -> Vec<Finding> 
                     format!("GRANT {right} ON *.* TO {account}"),
                 )
             }
-            Err(strain) => Finding::fail(what, strain.to_string(), REMEDY),
+            Err(strain) => strain.finding(what),
         });
     }
     findings
@@ -173,9 +176,9 @@ impl Probe {
     async fn threads_running(&mut self) -> Result<u64, Strain> {
         let statement = |_: &Connection| "SHOW GLOBAL STATUS LIKE 'Threads_running'";
         let answer = self.try_asking(statement).await;
-        let answer = answer.map_err(|error| self.unknown(Causes(&error).to_string()))?;
+        let answer = answer.map_err(|error| self.unknown(&error))?;
         let running = answer.rows().first().and_then(|row| row.text(1)?.parse().ok());
-        running.ok_or_else(|| self.unknown("it does not tell its Threads_running".to_owned()))
+        running.ok_or_else(|| self.silent("it does not tell its Threads_running"))
     }
 
     /// The lag of the channel that is the farthest behind.
@@ -186,10 +189,10 @@ impl Probe {
                 let replica = self.url.address();
                 return Err(Strain::NoRight { replica, right: self.right_for_lag() });
             }
-            Err(error) => return Err(self.unknown(Causes(&error).to_string())),
+            Err(error) => return Err(self.unknown(&error)),
         };
         let Some(column) = COLUMNS_OF_LAG.iter().find_map(|name| answer.column(name)) else {
-            return Err(self.unknown("it does not tell how far it is behind".to_owned()));
+            return Err(self.silent("it does not tell how far it is behind"));
         };
         let mut farthest = None;
         for row in answer.rows() {
@@ -210,7 +213,11 @@ impl Probe {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => {
-                let mut connection = Box::pin(Connection::connect(&self.url)).await?;
+                let connecting = timeout(PATIENCE, Box::pin(Connection::connect(&self.url)));
+                let mut connection = connecting.await.unwrap_or_else(|_| {
+                    let (address, doing) = (self.url.address(), "connect");
+                    Err(ConnectionError::Timeout { address, doing, after: PATIENCE })
+                })?;
                 connection.set_read_timeout(PATIENCE);
                 connection
             }
@@ -239,8 +246,13 @@ impl Probe {
         }
     }
 
-    fn unknown(&self, why: String) -> Strain {
-        Strain::Unknown { server: self.url.address(), why }
+    fn unknown(&self, error: &ConnectionError) -> Strain {
+        let (server, why) = (self.url.address(), Causes(error).to_string());
+        Strain::Unknown { server, why, fault: error.fault() }
+    }
+
+    fn silent(&self, why: &str) -> Strain {
+        Strain::Unknown { server: self.url.address(), why: why.to_owned(), fault: Fault::Fatal }
     }
 }
 
@@ -253,6 +265,24 @@ fn statement_for_lag(connection: &Connection) -> &'static str {
         Flavor::MariaDb => "SHOW ALL SLAVES STATUS",
         Flavor::MySql if version.is_at_least(8, 0, 22) => "SHOW REPLICA STATUS",
         Flavor::MySql => "SHOW SLAVE STATUS",
+    }
+}
+
+impl Strain {
+    /// What it means before the start: what may heal by itself need not be mended before.
+    fn finding(&self, what: String) -> Finding {
+        match self {
+            Self::NoReplica { .. } | Self::NoRight { .. } => {
+                Finding::fail(what, self.to_string(), REMEDY)
+            }
+            Self::Unknown { fault, .. } if *fault != Fault::Transient => {
+                Finding::fail(what, self.to_string(), REMEDY)
+            }
+            Self::ThreadsRunning { .. }
+            | Self::ReplicaLag { .. }
+            | Self::ReplicaStopped { .. }
+            | Self::Unknown { .. } => Finding::warn(what, self.to_string(), REMEDY),
+        }
     }
 }
 
@@ -277,7 +307,7 @@ impl fmt::Display for Strain {
                 write!(f, "the account may not ask replica {replica}: it lacks {right}")
             }
             Self::NoReplica { server } => write!(f, "{server} is not a replica of any server"),
-            Self::Unknown { server, why } => write!(f, "{server} cannot be asked: {why}"),
+            Self::Unknown { server, why, .. } => write!(f, "{server} cannot be asked: {why}"),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One attempt of a pipeline: from the checkpoint until a stop or a fault.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -90,10 +91,10 @@ impl Pipeline {
         lease: &Lease,
     ) -> Result<()> {
         let ping_after = lease.duration() / 3;
-        let mut waiting: Option<Batch> = None;
+        let mut waiting: VecDeque<Batch> = VecDeque::new();
         let mut ping_at = Instant::now() + ping_after;
         loop {
-            let first = match waiting.take() {
+            let first = match waiting.pop_front() {
                 Some(batch) => batch,
                 None => tokio::select! {
                     biased;
@@ -109,32 +110,48 @@ impl Pipeline {
                     }
                 },
             };
-            let (batch, next) = self.group(first, &mut receiver);
-            waiting = next;
+            let batch = self.group(first, &mut waiting, &mut receiver);
             check_chain(&batch, &expected)?;
             if let Some(through) = &batch.through {
                 expected.clone_from(through);
             }
-            let is_drained = waiting.is_none() && receiver.is_empty();
+            let is_drained = waiting.is_empty() && receiver.is_empty();
             self.load_group(batch, is_drained, lease).await?;
             ping_at = Instant::now() + ping_after;
         }
     }
 
     /// Joins what is already waiting: an idle queue flushes at once, a full one makes large
-    /// target transactions.
-    fn group(&self, first: Batch, receiver: &mut mpsc::Receiver<Batch>) -> (Batch, Option<Batch>) {
+    /// target transactions. What is more than the loader wants at once waits.
+    fn group(
+        &self,
+        first: Batch,
+        waiting: &mut VecDeque<Batch>,
+        receiver: &mut mpsc::Receiver<Batch>,
+    ) -> Batch {
+        let appetite = self.load.appetite();
+        let rows = self.options.group_rows.min(appetite.rows);
+        let bytes = self.options.group_bytes.min(appetite.bytes);
         let mut group = first;
-        while group.row_count() < self.options.group_rows
-            && group.permit.bytes() < self.options.group_bytes
-        {
-            let Ok(next) = receiver.try_recv() else { break };
+        // The room of a rest ends with it: joined to the next, it would pile up.
+        let is_rest = group.permit.has_shared();
+        while !is_rest && group.row_count() < rows && group.permit.bytes() < bytes {
+            let next = waiting.pop_front().or_else(|| receiver.try_recv().ok());
+            let Some(next) = next else { break };
             match group.join(next) {
                 Ok(joined) => group = joined,
-                Err(unjoined) => return (unjoined.first, Some(unjoined.second)),
+                Err(unjoined) => {
+                    waiting.push_front(unjoined.second);
+                    group = unjoined.first;
+                    break;
+                }
             }
         }
-        (group, None)
+        let Some(front) = appetite.rows_of(&group).and_then(|rows| group.split_front(rows)) else {
+            return group;
+        };
+        waiting.push_front(group);
+        front
     }
 
     async fn load_group(&self, mut batch: Batch, is_drained: bool, lease: &Lease) -> Result<()> {

@@ -1,7 +1,9 @@
 use std::collections::VecDeque;
+use std::num::NonZeroU64;
 use std::sync::Mutex as StdMutex;
 
 use async_trait::async_trait;
+use tokio::time::Instant;
 
 use super::*;
 use crate::arbiter::{ArbiterId, Campaign, Term};
@@ -10,6 +12,9 @@ use crate::budget::{Budget, Permit};
 use crate::position::{FilePlace, Place, Position};
 use crate::stage::Loaded;
 use crate::stop::StopHandle;
+use crate::testkit::history::History;
+use crate::testkit::item::insert;
+use crate::throttle::{Throttle, ThrottleLimits};
 
 fn at(offset: u64) -> Position {
     Position::at(None, Place::from_file(FilePlace::new("b.000001", offset)))
@@ -115,6 +120,41 @@ async fn a_transient_fault_is_tried_again_and_a_stop_drains() {
     let progress = run.await.unwrap().unwrap();
     assert_eq!((progress.transactions, progress.retries), (2, 1));
     assert_eq!(progress.state, State::Ended);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_is_loaded_at_once_than_the_loader_wants() {
+    let mut history = History::new();
+    for first in 0..8 {
+        history.commit((0..10).map(|row| insert(first * 10 + row, "x")).collect());
+    }
+    let memory = Memory(Arc::new(StdMutex::new(Some(history.position(0)))));
+    let limits =
+        ThrottleLimits { rows_per_second: NonZeroU64::new(100), ..ThrottleLimits::default() };
+    let (loader, _handle) = Throttle::new(Arc::new(memory), limits);
+    let budget = Budget::new(64 << 10);
+    let mut batches = VecDeque::new();
+    for steps in [0..3, 3..8] {
+        let mut batch = history.batch(steps);
+        batch.permit = budget.acquire(16 << 10).await;
+        batches.push_back(Ok(batch));
+    }
+    let script = Script(batches);
+    let arbiter = Arc::new(Always(ArbiterId::new("test")));
+    let pipeline = Pipeline::new(PipelineId::new("p"), arbiter, script, loader);
+    let mut progress = pipeline.progress();
+    let (handle, stop) = StopHandle::new();
+    let begun = Instant::now();
+    let run = tokio::spawn(pipeline.run(stop));
+    let end = Some(history.position(8));
+    progress.wait_for(|progress| progress.position == end).await.unwrap();
+    // A quarter of a second is 25 rows, which are two transactions. A rest goes alone, so that its
+    // room ends with it; the last one is not paid for.
+    assert_eq!((progress.borrow().groups, progress.borrow().transactions), (5, 8));
+    assert!((700..710).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
+    assert_eq!(budget.free_bytes(), 64 << 10);
+    handle.stop();
+    run.await.unwrap().unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -142,33 +142,32 @@ async fn at_the_end_nobody_waits_and_whoever_need_not_is_loaded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn batches_are_cut_between_transactions() {
-    let history = history(8);
-    // A quarter of a second is 25 rows: two transactions of ten.
-    let (loader, _handle) = begun(limits(100, 0)).await;
-    let begun = Instant::now();
-    let loaded = loader.load(history.batch(0..8), &lease(1)).await.unwrap();
-    assert_eq!((loaded.rows, loaded.transactions), (80, 8));
-    assert_eq!(loaded.through, Some(history.position(8)));
-    // All but the last two transactions are paid for.
-    assert!((600..610).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
-    assert_eq!(loader.resume(&lease(2)).await.unwrap(), Some(history.position(8)));
+async fn what_a_quarter_of_a_second_allows_is_wanted_at_once() {
+    let (loader, handle) = begun(ThrottleLimits::default()).await;
+    assert_eq!(loader.appetite(), Appetite::default());
+    handle.set(limits(100, 0));
+    assert_eq!(loader.appetite(), Appetite { rows: 25, bytes: usize::MAX });
+    handle.set(limits(0, 1 << 20));
+    assert_eq!(loader.appetite(), Appetite { rows: usize::MAX, bytes: 256 << 10 });
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_limit_that_comes_amid_a_batch_holds_for_the_rest_of_it() {
-    let history = history(8);
-    let (loader, handle) = begun(limits(100, 0)).await;
-    let later = async {
-        sleep(Duration::from_millis(150)).await;
-        handle.set(limits(10, 0));
-    };
-    let begun = Instant::now();
-    let lease = lease(1);
-    let (loaded, ()) = tokio::join!(loader.load(history.batch(0..8), &lease), later);
-    assert_eq!(loaded.unwrap().transactions, 8);
-    // 15 rows are paid for at once, 5 of the first step and 60 behind it at ten a second.
-    assert!((5_600..5_700).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
+async fn nothing_is_owed_for_what_was_loaded_without_a_limit() {
+    let history = history(2);
+    let (loader, handle) = begun(ThrottleLimits::default()).await;
+    let _ = load(&loader, &history, 0).await;
+    handle.set(limits(1, 0));
+    assert_eq!(load(&loader, &history, 1).await, Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_owed_takes_no_longer_under_a_lower_limit() {
+    let history = history(2);
+    let (loader, handle) = begun(limits(10, 0)).await;
+    let _ = load(&loader, &history, 0).await;
+    handle.set(limits(1, 0));
+    let waited = load(&loader, &history, 1).await;
+    assert!((1_000..1_010).contains(&waited.as_millis()), "{waited:?}");
 }
 
 /// Counts the pings that reach it.

@@ -9,13 +9,15 @@ use otter_core::{DatabaseUrl, Stop, ThrottleHandle, ThrottleLimits};
 use otter_sink::health::{HealthLimits, Strain, TargetHealth};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::config::{Config, PipelineConfig};
 
 /// How often a target is looked at.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
-/// How often a strain that lasts is told again.
+/// So many looks in a row must find nothing before loading goes on.
+const LOOKS_BEFORE_RELEASE: u32 = 3;
+/// How often a strain is told at most.
 const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
 
 /// What the configuration says about a pipeline's speed.
@@ -134,40 +136,53 @@ async fn brake(
     let mut health = TargetHealth::new(target.clone(), limits.clone());
     let mut looks = interval(BETWEEN_LOOKS);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut held: Option<Held> = None;
+    // Another brake may have held it before this one.
+    let held_since = handle.is_held().then(Instant::now);
+    let mut pedal = Pedal { held_since, good_looks: 0, told_at: held_since };
     loop {
         looks.tick().await;
-        match (health.look().await, held.take()) {
-            (Some(strain), None) => {
-                handle.hold();
-                held = Some(Held::told(pipeline, &strain, None));
-            }
-            (Some(strain), Some(before)) if before.told_at.elapsed() >= BETWEEN_WARNINGS => {
-                held = Some(Held::told(pipeline, &strain, Some(before.since)));
-            }
-            (Some(_), before) => held = before,
-            (None, Some(before)) => {
-                handle.release();
-                let held_ms = u64::try_from(before.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-                info!(pipeline, held_ms, "the target bears load again; loading goes on");
-            }
-            // Another brake may have held it before this one.
-            (None, None) => handle.release(),
+        match health.look().await {
+            Some(strain) => pedal.press(pipeline, &strain, handle),
+            None => pedal.ease(pipeline, handle),
         }
     }
 }
 
-/// Since when loading is held back, and when that was said.
-#[derive(Debug, Clone, Copy)]
-struct Held {
-    since: Instant,
-    told_at: Instant,
+/// Whether loading is held back, and what was said about it.
+struct Pedal {
+    held_since: Option<Instant>,
+    /// How many looks in a row have found nothing.
+    good_looks: u32,
+    /// A target at its limit would fill the log.
+    told_at: Option<Instant>,
 }
 
-impl Held {
-    fn told(pipeline: &str, strain: &Strain, since: Option<Instant>) -> Self {
-        warn!(pipeline, reason = %strain, "the target is strained; loading is held back");
-        let now = Instant::now();
-        Self { since: since.unwrap_or(now), told_at: now }
+impl Pedal {
+    fn press(&mut self, pipeline: &str, strain: &Strain, handle: &ThrottleHandle) {
+        handle.hold();
+        self.held_since.get_or_insert_with(Instant::now);
+        self.good_looks = 0;
+        if self.told_at.is_none_or(|told_at| told_at.elapsed() >= BETWEEN_WARNINGS) {
+            warn!(pipeline, reason = %strain, "the target is strained; loading is held back");
+            self.told_at = Some(Instant::now());
+        } else {
+            debug!(pipeline, reason = %strain, "the target is strained");
+        }
+    }
+
+    fn ease(&mut self, pipeline: &str, handle: &ThrottleHandle) {
+        self.good_looks += 1;
+        if self.held_since.is_some() && self.good_looks < LOOKS_BEFORE_RELEASE {
+            return;
+        }
+        handle.release();
+        let Some(since) = self.held_since.take() else { return };
+        let held_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        // Whoever was warned is told.
+        if self.told_at.is_some_and(|told_at| told_at >= since) {
+            info!(pipeline, held_ms, "the target bears load again; loading goes on");
+        } else {
+            debug!(pipeline, held_ms, "the target bears load again");
+        }
     }
 }

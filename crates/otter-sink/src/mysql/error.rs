@@ -168,6 +168,15 @@ pub enum MySqlLoadError {
         /// How often was tried.
         tries: u32,
     },
+    /// Other work in the target holds locks that a schema change needs.
+    #[error(
+        "other work in the target holds locks that the schema change needs (error {number}): it is \
+         tried again; SHOW FULL PROCESSLIST at the target tells whose transactions are open"
+    )]
+    DdlContention {
+        /// The server's error.
+        number: u16,
+    },
     /// The target takes no writes.
     #[error(
         "the target takes no writes (error {number}); SET GLOBAL read_only = OFF, or point the URL \
@@ -252,6 +261,7 @@ impl Classify for MySqlLoadError {
             Self::Lost { .. }
             | Self::PredecessorStays { .. }
             | Self::Contention { .. }
+            | Self::DdlContention { .. }
             // A failover makes a target read-only for a while, and heals without an operator.
             | Self::ReadOnly { .. }
             | Self::TargetChanged { .. } => Fault::Transient,
@@ -294,6 +304,7 @@ impl Classify for MySqlLoadError {
             | Self::Server { .. }
             | Self::MissingRight { .. }
             | Self::Contention { .. }
+            | Self::DdlContention { .. }
             | Self::ReadOnly { .. }
             | Self::TargetChanged { .. }
             | Self::Refused { .. }

@@ -95,7 +95,7 @@ pub(super) fn is_unknown(server: &ServerError) -> bool {
 pub(super) fn meaning(server: &ServerError, change: Change<'_>, account: &str) -> MySqlLoadError {
     let (_, ddl) = change;
     match server.number {
-        1205 | 1213 | 3572 => MySqlLoadError::Contention { tries: 1 },
+        number @ (1205 | 1213 | 3572) => MySqlLoadError::DdlContention { number },
         1290 | 1792 | 1836 => MySqlLoadError::ReadOnly { number: server.number },
         number @ (1044 | 1142 | 1143 | 1227 | 1370) => {
             let schema = ddl.tables.first().map_or(&*ddl.database, |table| &*table.database);
