@@ -131,16 +131,33 @@ impl Batch {
     /// Both batches, unchanged, where one is a fragment, the second does not begin where the
     /// first ends, or reading could not begin again between them.
     #[allow(clippy::result_large_err, reason = "both batches go back to the caller")]
-    pub fn join(mut self, next: Self) -> Result<Self, Unjoined> {
+    pub fn join(mut self, mut next: Self) -> Result<Self, Unjoined> {
         let follows = self.through.as_ref() == Some(&next.after);
         let is_settled = next.after.resume_from == next.after.applied_through;
         if !follows || !is_settled || self.is_fragment() || next.is_fragment() {
             return Err(Unjoined { first: self, second: next });
         }
+        let first = next.transactions.first_mut().and_then(|first| first.end.as_mut());
+        if let (Some(first), Some(passed)) = (first, self.passed_at_its_end()) {
+            let mut passed = passed.clone();
+            if let Some(own) = &first.passed {
+                passed.extend(own);
+            }
+            first.passed = Some(passed);
+        }
         self.through = next.through;
         self.transactions.extend(next.transactions);
         self.permit.merge(next.permit);
         Ok(self)
+    }
+
+    /// All GTIDs up to its end, where some of them are behind its last transaction.
+    fn passed_at_its_end(&self) -> Option<&GtidSet> {
+        let through = &self.through.as_ref()?.applied_through;
+        let last = self.transactions.last().and_then(|last| last.end.as_ref());
+        let is_tight =
+            last.zip(through.last.as_ref()).is_some_and(|(end, last)| end.start == last.start);
+        through.gtids.as_ref().filter(|_| !is_tight)
     }
 
     /// Cuts off the first transactions: as many as have `rows` rows, and at least one. `None`
@@ -244,5 +261,27 @@ mod tests {
         assert_eq!(joined.transactions.len(), 4);
         let mut fragment = history.fragments(0, 3).into_iter().next().unwrap();
         assert!(fragment.split_front(1).is_none());
+    }
+
+    #[test]
+    fn what_was_passed_behind_a_batch_is_told_by_the_next_one() {
+        let mut history = History::new();
+        for id in 0..3 {
+            history.commit(vec![insert(id, "x")]);
+        }
+        // The second transaction held nothing wanted, and its batch only moves the position.
+        let mut unwanted = history.batch(1..2);
+        unwanted.transactions.clear();
+        let joined = history.batch(0..1).join(unwanted).unwrap();
+        let mut joined = joined.join(history.batch(2..3)).unwrap();
+        let passed = |batch: &Batch, index: usize| {
+            let end = batch.transactions[index].end.as_ref().unwrap();
+            end.passed.as_ref().map(ToString::to_string)
+        };
+        assert_eq!((passed(&joined, 0), passed(&joined, 1)), (None, Some("0-1-2".into())));
+        let front = joined.split_front(1).unwrap();
+        assert_eq!(front.through.as_ref(), Some(&joined.after));
+        let whole = front.join(joined).unwrap();
+        assert_eq!(whole.through, Some(history.position(3)));
     }
 }
