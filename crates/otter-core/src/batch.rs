@@ -133,8 +133,7 @@ impl Batch {
     #[allow(clippy::result_large_err, reason = "both batches go back to the caller")]
     pub fn join(mut self, mut next: Self) -> Result<Self, Unjoined> {
         let follows = self.through.as_ref() == Some(&next.after);
-        let is_settled = next.after.resume_from == next.after.applied_through;
-        if !follows || !is_settled || self.is_fragment() || next.is_fragment() {
+        if !follows || !next.after.is_settled() || self.is_fragment() || next.is_fragment() {
             return Err(Unjoined { first: self, second: next });
         }
         let first = next.transactions.first_mut().and_then(|first| first.end.as_mut());
@@ -166,9 +165,8 @@ impl Batch {
     /// The bytes are counted by numbers of rows; their room goes with the rest.
     #[must_use = "what is cut off is no longer in the batch"]
     pub fn split_front(&mut self, rows: usize) -> Option<Self> {
-        let is_settled = |position: &Position| position.resume_from == position.applied_through;
         let through = self.through.as_ref()?;
-        if !is_settled(&self.after) || !is_settled(through) || self.is_fragment() {
+        if !self.after.is_settled() || !through.is_settled() || self.is_fragment() {
             return None;
         }
         let mut taken = 0;

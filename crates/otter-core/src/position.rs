@@ -160,6 +160,12 @@ impl Position {
         Self { source, resume_from: place.clone(), applied_through: place }
     }
 
+    /// Whether reading begins again where applying ends: no XA transaction waits in between.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.resume_from == self.applied_through
+    }
+
     /// Moves past one transaction.
     pub fn advance(&mut self, end: &TransactionEnd) {
         self.resume_from.advance(end);

@@ -231,12 +231,8 @@ impl Probe {
     /// The account as a GRANT names it.
     async fn account(&mut self) -> String {
         let answer = self.try_asking(|_| "SELECT CURRENT_USER() AS account").await;
-        let account = answer.ok().and_then(|answer| answer.first("account").map(str::to_owned));
-        // The host part is behind the last @, since a user's name may hold one.
-        match account.as_deref().and_then(|account| account.rsplit_once('@')) {
-            Some((user, host)) => format!("{}@{}", names::string(user), names::string(host)),
-            None => names::string(self.url.user()),
-        }
+        let account = answer.ok().and_then(|answer| names::account(answer.first("account")?));
+        account.unwrap_or_else(|| names::string(self.url.user()))
     }
 
     fn right_for_lag(&self) -> &'static str {

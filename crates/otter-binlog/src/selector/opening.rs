@@ -84,7 +84,7 @@ fn check_source(info: &ServerInfo, from: &Position) -> Result<(), SelectError> {
 
 /// What was applied behind the place where reading begins is told by its last transaction.
 fn check_halves(from: &Position) -> Result<(), SelectError> {
-    if from.resume_from == from.applied_through || from.applied_through.last.is_some() {
+    if from.is_settled() || from.applied_through.last.is_some() {
         return Ok(());
     }
     Err(SelectError::BadPlace {
@@ -100,7 +100,7 @@ fn check_halves(from: &Position) -> Result<(), SelectError> {
 /// source must still have all of it.
 async fn check_applied(connection: &mut Connection, from: &Position) -> Result<(), SelectError> {
     let Some(applied) = &from.applied_through.file else { return Ok(()) };
-    if from.resume_from == from.applied_through {
+    if from.is_settled() {
         return Ok(());
     }
     let files = binlog_files(connection).await?;

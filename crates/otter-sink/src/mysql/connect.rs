@@ -113,8 +113,6 @@ fn session_text(times: SessionTimes) -> String {
 fn read_facts(row: &[Option<String>], takes_rows: bool) -> Option<ServerFacts> {
     let [Some(version), Some(max_packet), Some(account), local_data] = row else { return None };
     let flavour = if version.contains("MariaDB") { Flavour::MariaDb } else { Flavour::MySql };
-    // The host part is behind the last @, since a user's name may hold one.
-    let (user, host) = account.rsplit_once('@')?;
     Some(ServerFacts {
         flavour,
         version: version.clone(),
@@ -126,6 +124,6 @@ fn read_facts(row: &[Option<String>], takes_rows: bool) -> Option<ServerFacts> {
         } else {
             NewRows::Inserts
         },
-        account: format!("{}@{}", super::names::string(user), super::names::string(host)),
+        account: super::names::account(account)?,
     })
 }

@@ -182,8 +182,7 @@ fn position_behind(
     transactions: &[Transaction],
     through: &Position,
 ) -> Result<Position, MySqlLoadError> {
-    let is_settled = |position: &Position| position.resume_from == position.applied_through;
-    let moves_both = is_settled(&position) && is_settled(through);
+    let moves_both = position.is_settled() && through.is_settled();
     for transaction in transactions {
         let end = transaction.end.as_ref().ok_or(MySqlLoadError::Malformed {
             what: "a whole transaction does not say where it ends",

@@ -55,6 +55,13 @@ pub(crate) fn string(value: &str) -> String {
     text
 }
 
+/// What `CURRENT_USER()` tells, as a GRANT names it; `None` where it is no account.
+pub(crate) fn account(told: &str) -> Option<String> {
+    // The host part is behind the last @, since a user's name may hold one.
+    let (user, host) = told.rsplit_once('@')?;
+    Some(format!("{}@{}", string(user), string(host)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
