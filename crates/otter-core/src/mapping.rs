@@ -13,6 +13,7 @@ mod ghost;
 mod glob;
 mod pattern;
 mod route;
+mod spread;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,9 @@ use filter::BoundFilter;
 pub use filter::{AskedRow, RowFilter};
 pub use pattern::TablePattern;
 pub use route::{Route, TableRoute};
+pub use spread::RowPicker;
+
+use spread::Spread;
 
 use crate::table::{Table, TableName};
 
@@ -39,6 +43,8 @@ pub struct Mapping {
     to: TablePattern,
     columns: ColumnRules,
     filter: Option<Arc<dyn RowFilter>>,
+    /// Which table of several each row goes to.
+    spread: Option<Spread>,
 }
 
 /// A source table's mapping, and what the wildcards stand for.
@@ -101,14 +107,14 @@ impl Mapping {
             Some(to) => to.parse()?,
             None => from.clone(),
         };
-        let fits = |from: &glob::Glob, to: &glob::Glob| {
-            let is_own = from == to || !to.is_expression();
-            is_own && (to.exact().is_some() || to.has_wildcards_of(from))
-        };
-        if fits(&from.database, &to.database) && fits(&from.table, &to.table) {
-            return Ok(Self { from, to, columns: ColumnRules::default(), filter: None });
+        if from.database.becomes(&to.database) && from.table.becomes(&to.table) {
+            return Ok(Self::between(from, to));
         }
         Err(MappingError::Shape { from: from.to_string(), to: to.to_string() })
+    }
+
+    fn between(from: TablePattern, to: TablePattern) -> Self {
+        Self { from, to, columns: ColumnRules::default(), filter: None, spread: None }
     }
 
     /// The pattern of the source's tables.
@@ -147,7 +153,7 @@ impl Mapping {
 
     /// Whether tables have other columns in the target than in the source, or not all rows.
     fn is_reshaped(&self) -> bool {
-        !self.columns.is_empty() || self.filter.is_some()
+        !self.columns.is_empty() || self.filter.is_some() || self.spread.is_some()
     }
 
     /// The filter for a source table.
@@ -165,7 +171,22 @@ impl Mapping {
 }
 
 impl Match<'_, '_> {
-    fn target(&self) -> TableName {
+    /// The names in the target: one, or those that rows are spread over.
+    fn targets(&self) -> Vec<TableName> {
+        match &self.mapping.spread {
+            None => vec![self.target(&self.database, &self.table)],
+            Some(spread) => spread
+                .captures(&self.database, &self.table)
+                .map(|(database, table)| {
+                    let database: Vec<&str> = database.iter().map(AsRef::as_ref).collect();
+                    let table: Vec<&str> = table.iter().map(AsRef::as_ref).collect();
+                    self.target(&database, &table)
+                })
+                .collect(),
+        }
+    }
+
+    fn target(&self, database: &[&str], table: &[&str]) -> TableName {
         let to = &self.mapping.to;
         // An expression in `to` is that of `from`: names are kept.
         let part = |to: &glob::Glob, captures: &[&str], own: &str| match to.is_expression() {
@@ -173,8 +194,8 @@ impl Match<'_, '_> {
             false => to.fill(captures),
         };
         TableName::new(
-            part(&to.database, &self.database, &self.name.database),
-            part(&to.table, &self.table, &self.name.table),
+            part(&to.database, database, &self.name.database),
+            part(&to.table, table, &self.name.table),
         )
     }
 }
@@ -243,10 +264,18 @@ impl Mappings {
         })
     }
 
-    /// The target's name for a source table; `None` where the table is not mapped.
+    /// Whether a source table is mapped.
+    #[must_use]
+    pub fn is_mapped(&self, name: &TableName) -> bool {
+        self.matching(name).is_some()
+    }
+
+    /// The target's name for a source table; `None` where the table is not mapped, or its rows are
+    /// spread over several tables.
     #[must_use]
     pub fn route(&self, name: &TableName) -> Option<TableName> {
-        self.matching(name).map(|found| found.target())
+        let found = self.matching(name).filter(|found| found.mapping.spread.is_none())?;
+        Some(found.target(&found.database, &found.table))
     }
 
     /// What becomes of a source table and its rows; `None` where the table is not mapped.
@@ -255,21 +284,23 @@ impl Mappings {
     /// A [`ColumnRulesError`] where the rules of its mapping do not fit its columns.
     pub fn table(&self, source: &Arc<Table>) -> Result<Option<TableRoute>, ColumnRulesError> {
         let Some(found) = self.matching(&source.name) else { return Ok(None) };
-        let name = found.target();
-        let filter = found.mapping.bind(source)?;
+        let (filter, spread) = (found.mapping.bind(source)?, found.mapping.bind_spread(source)?);
         let rules = &found.mapping.columns;
-        if rules.is_empty() {
-            let table = if name == source.name {
-                Arc::clone(source)
-            } else {
-                Arc::new(Table { name, ..Table::clone(source) })
-            };
-            return Ok(Some(TableRoute { table, view: None, filter }));
-        }
-        let captures: Vec<&str> = found.database.iter().chain(&found.table).copied().collect();
-        let names = Names { source: &source.name, captures: &captures };
-        let (table, view) = rules.apply(source, name, &names)?;
-        Ok(Some(TableRoute { table: Arc::new(table), view: view.map(Arc::new), filter }))
+        let (shape, view) = if rules.is_empty() {
+            (Table::clone(source), None)
+        } else {
+            let captures: Vec<&str> = found.database.iter().chain(&found.table).copied().collect();
+            let names = Names { source: &source.name, captures: &captures };
+            rules.apply(source, source.name.clone(), &names)?
+        };
+        let named = |name: TableName| {
+            if rules.is_empty() && name == source.name {
+                return Arc::clone(source);
+            }
+            Arc::new(Table { name, ..shape.clone() })
+        };
+        let tables = found.targets().into_iter().map(named).collect();
+        Ok(Some(TableRoute { tables, view: view.map(Arc::new), filter, spread }))
     }
 
     fn matching<'m, 'n>(&'m self, name: &'n TableName) -> Option<Match<'m, 'n>> {

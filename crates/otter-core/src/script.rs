@@ -33,7 +33,7 @@ use rhai::{AST, Dynamic, Engine, Map, Scope};
 
 pub use error::ScriptError;
 
-use crate::mapping::{AskedRow, RowFilter};
+use crate::mapping::{AskedRow, RowFilter, RowPicker};
 
 /// A filter of rows that is written as a script.
 ///
@@ -43,7 +43,22 @@ use crate::mapping::{AskedRow, RowFilter};
 /// let filter = ScriptFilter::new(r#"row.country == "de" && row.amount > 100"#).unwrap();
 /// assert!(ScriptFilter::new("row.country ==").is_err());
 /// ```
-pub struct ScriptFilter {
+#[derive(Debug)]
+pub struct ScriptFilter(Script);
+
+/// A picker of tables that is written as a script.
+///
+/// ```
+/// use otter_core::script::ScriptPicker;
+///
+/// let picker = ScriptPicker::new("row.customer % 32").unwrap();
+/// assert!(ScriptPicker::new("row.customer %").is_err());
+/// ```
+#[derive(Debug)]
+pub struct ScriptPicker(Script);
+
+/// A script with the columns that it reads.
+struct Script {
     text: Arc<str>,
     columns: Vec<Arc<str>>,
     engine: Engine,
@@ -56,19 +71,50 @@ impl ScriptFilter {
     /// # Errors
     /// A [`ScriptError`] with the place in the script.
     pub fn new(text: &str) -> Result<Self, ScriptError> {
-        let columns = scan::columns(text)?;
-        let engine = engine::engine();
-        let ast = engine.compile(text).map_err(|error| ScriptError::syntax(&error))?;
-        Ok(Self { text: Arc::from(text), columns, engine, ast })
+        Script::new(text).map(Self)
     }
 }
 
 impl RowFilter for ScriptFilter {
     fn columns(&self) -> &[Arc<str>] {
-        &self.columns
+        &self.0.columns
     }
 
     fn keeps(&self, row: &AskedRow<'_>) -> Result<bool, Box<dyn StdError + Send + Sync>> {
+        Ok(self.0.value(row)?.as_bool().map_err(|_| ScriptError::NoAnswer)?)
+    }
+}
+
+impl ScriptPicker {
+    /// Reads a script whose value, a whole number, tells which table a row goes to.
+    ///
+    /// # Errors
+    /// A [`ScriptError`] with the place in the script.
+    pub fn new(text: &str) -> Result<Self, ScriptError> {
+        Script::new(text).map(Self)
+    }
+}
+
+impl RowPicker for ScriptPicker {
+    fn columns(&self) -> &[Arc<str>] {
+        &self.0.columns
+    }
+
+    fn pick(&self, row: &AskedRow<'_>) -> Result<i64, Box<dyn StdError + Send + Sync>> {
+        Ok(self.0.value(row)?.as_int().map_err(|_| ScriptError::NoNumber)?)
+    }
+}
+
+impl Script {
+    fn new(text: &str) -> Result<Self, ScriptError> {
+        let columns = scan::columns(text)?;
+        let engine = engine::engine();
+        let ast = engine.compile(text).map_err(|error| ScriptError::syntax(&error))?;
+        Ok(Self { text: Arc::from(text), columns, engine, ast })
+    }
+
+    /// What the script makes of a row.
+    fn value(&self, row: &AskedRow<'_>) -> Result<Dynamic, ScriptError> {
         let mut map = Map::new();
         for (place, name) in self.columns.iter().enumerate() {
             map.insert(name.as_ref().into(), convert::to_dynamic(row, place, name)?);
@@ -77,14 +123,13 @@ impl RowFilter for ScriptFilter {
         scope.push_constant_dynamic("row", Dynamic::from_map(map));
         let outcome =
             engine::limited(|| self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &self.ast));
-        let value = outcome.map_err(|error| ScriptError::evaluation(&error))?;
-        Ok(value.as_bool().map_err(|_| ScriptError::NoAnswer)?)
+        outcome.map_err(|error| ScriptError::evaluation(&error))
     }
 }
 
-impl fmt::Debug for ScriptFilter {
+impl fmt::Debug for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ScriptFilter").field("text", &self.text).finish_non_exhaustive()
+        f.debug_struct("Script").field("text", &self.text).finish_non_exhaustive()
     }
 }
 

@@ -115,7 +115,7 @@ impl Report {
         let mut mapped = Vec::with_capacity(tables.len());
         for table in tables {
             match pipeline.mappings.table(&Arc::new(table)) {
-                Ok(route) => mapped.extend(route.map(|route| Arc::clone(route.table()))),
+                Ok(route) => mapped.extend(route.iter().flat_map(|it| it.tables()).cloned()),
                 Err(error) => {
                     let what = format!("{} has the columns that its mapping names", error.table());
                     let finding = Finding::fail(what, error.to_string(), MEND);

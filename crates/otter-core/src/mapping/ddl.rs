@@ -13,7 +13,7 @@ impl Mappings {
             // Without a database nobody can tell what it touches, so it must be seen.
             return ddl.database.is_empty() || self.touches_database(&ddl.database);
         }
-        ddl.tables.iter().any(|table| self.route(table).is_some())
+        ddl.tables.iter().any(|table| self.is_mapped(table))
     }
 
     /// The change as the target is to execute it; its reach tells where that is not possible, and
@@ -30,7 +30,7 @@ impl Mappings {
         }
         let mentioned = ddl.tables.iter().chain(ddl.names.iter().map(|name| &name.table));
         for table in mentioned {
-            if self.route(table).is_none() {
+            if !self.is_mapped(table) {
                 return Ddl { reach: DdlReach::Partly, ..ddl };
             }
             if self.merges(table) {
@@ -96,6 +96,9 @@ impl Mappings {
         let Some(target) = self.route(table) else { return false };
         self.iter().filter(|other| other.from != own.from).any(|other| {
             let (from, to) = (&other.from, &other.to);
+            if other.spread.is_some() {
+                return to.matches(&target);
+            }
             let database = source_of(&from.database, &to.database, &target.database);
             let name = source_of(&from.table, &to.table, &target.table);
             let (Some(database), Some(name)) = (database, name) else { return false };

@@ -37,6 +37,20 @@ pub enum MappingError {
         /// The pattern of the target's tables.
         to: String,
     },
+    /// A spread whose `to` does not name the tables by a range.
+    #[error(
+        "`to = \"{to}\"` cannot take what is spread from `from = \"{from}\"`: give one part of \
+         `to` a range of up to {most} numbers, such as orders_[00-31], beside the wildcards that \
+         it needs anyway"
+    )]
+    Spread {
+        /// The pattern of the source's tables.
+        from: String,
+        /// The pattern of the target's tables.
+        to: String,
+        /// The most tables that rows are spread over.
+        most: usize,
+    },
     /// An exception that leaves nothing of a mapping.
     #[error(
         "`except` leaves nothing of the mapping `{from}`, since all its tables match `{except}`: \

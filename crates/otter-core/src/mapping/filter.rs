@@ -52,13 +52,13 @@ pub trait RowFilter: fmt::Debug + Send + Sync {
     fn keeps(&self, row: &AskedRow<'_>) -> Result<bool, Box<dyn StdError + Send + Sync>>;
 }
 
-/// The columns of a row that a filter asks for.
+/// The columns of a row that a filter or a picker asks for.
 #[derive(Debug, Clone, Copy)]
 pub struct AskedRow<'a> {
-    newest: Row<'a>,
+    pub(super) newest: Row<'a>,
     /// The image before, for what the newest image leaves out.
-    older: Option<Row<'a>>,
-    asked: &'a [usize],
+    pub(super) older: Option<Row<'a>>,
+    pub(super) asked: &'a [usize],
 }
 
 impl<'a> AskedRow<'a> {
@@ -134,35 +134,38 @@ impl BoundFilter {
         Ok(Self { filter: Arc::clone(filter), asked })
     }
 
-    /// What is left of an event. `before` rows of the transaction came before it.
+    /// What is left of an event, each part with the number of rows of the transaction before it.
+    /// `before` rows came before the event.
     pub(super) fn apply(
         &self,
         rows: &RowsEvent,
         transaction: &Transaction,
         before: u64,
-    ) -> Result<Vec<RowsEvent>> {
+    ) -> Result<Vec<(RowsEvent, u64)>> {
+        let before_row = |row| before.saturating_add(u64::try_from(row).unwrap_or(u64::MAX));
         let mut left = Vec::new();
         let mut run: Range<usize> = 0..0;
         for (row, change) in rows.changes().enumerate() {
             let fate = self.fate(change).map_err(|source| FilterFailed {
                 table: rows.table().name.clone(),
                 place: transaction.start.to_string(),
-                ordinal: before.saturating_add(u64::try_from(row).unwrap_or(u64::MAX)) + 1,
+                ordinal: before_row(row) + 1,
                 source,
             })?;
             if matches!(fate, Fate::Stays) {
                 run.end = row + 1;
                 continue;
             }
-            left.extend(rows.part(run));
+            left.extend(rows.part(run.clone()).map(|part| (part, before_row(run.start))));
             run = row + 1..row + 1;
-            left.extend(match fate {
+            let changed = match fate {
                 Fate::Enters => rows.only_after(row),
                 Fate::Leaves => rows.only_before(row),
                 Fate::Stays | Fate::Goes => None,
-            });
+            };
+            left.extend(changed.map(|part| (part, before_row(row))));
         }
-        left.extend(rows.part(run));
+        left.extend(rows.part(run.clone()).map(|part| (part, before_row(run.start))));
         Ok(left)
     }
 

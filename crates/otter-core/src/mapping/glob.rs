@@ -163,6 +163,29 @@ impl Glob {
         self.wildcards().eq(other.wildcards())
     }
 
+    /// Whether names of this pattern tell what to write for the wildcards of the other.
+    pub(super) fn becomes(&self, to: &Self) -> bool {
+        let is_own = self == to || !to.is_expression();
+        is_own && (to.exact().is_some() || to.has_wildcards_of(self))
+    }
+
+    /// The last range, its place among the wildcards, and the pattern without it.
+    pub(super) fn without_last_range(&self) -> Option<(NumberRange, usize, Self)> {
+        if self.is_expression() {
+            return None;
+        }
+        let ranges = self.pieces.iter().enumerate().rev();
+        let (index, range) = ranges.into_iter().find_map(|(index, piece)| match piece {
+            Piece::Range(range) => Some((index, *range)),
+            Piece::Literal(_) | Piece::One | Piece::Any => None,
+        })?;
+        let mut pieces = self.pieces.clone();
+        let behind = pieces.split_off(index);
+        let rest = Self { pieces: pieces.clone(), expression: None };
+        pieces.extend(behind.into_iter().skip(1));
+        Some((range, rest.wildcard_count(), Self { pieces, expression: None }))
+    }
+
     /// Whether some name matches both.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         overlap::meet(self, other)

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Mappings;
 use super::filter::BoundFilter;
+use super::spread::BoundSpread;
 use crate::batch::{Batch, Transaction};
 use crate::event::{ColumnView, Event, RowsEvent};
 use crate::fault::{Classify, Fault, Result};
@@ -39,9 +40,11 @@ struct Routed {
 /// What becomes of one version of a source table.
 #[derive(Debug, Clone)]
 pub struct TableRoute {
-    pub(super) table: Arc<Table>,
+    /// One, or those that rows are spread over.
+    pub(super) tables: Arc<[Arc<Table>]>,
     pub(super) view: Option<Arc<ColumnView>>,
     pub(super) filter: Option<BoundFilter>,
+    pub(super) spread: Option<BoundSpread>,
 }
 
 /// Rows that do not follow the definition that they came with.
@@ -69,11 +72,10 @@ impl Route {
     fn rows(&self, rows: RowsEvent, transaction: &mut Transaction, before: u64) -> Result<()> {
         let Some(target) = self.target(rows.table())? else { return Ok(()) };
         let Some(filter) = &target.filter else {
-            transaction.events.push(Event::Rows(target.apply(rows)?));
-            return Ok(());
+            return target.push(rows, transaction, before);
         };
-        for part in filter.apply(&rows, transaction, before)? {
-            transaction.events.push(Event::Rows(target.apply(part)?));
+        for (part, ordinal) in filter.apply(&rows, transaction, before)? {
+            target.push(part, transaction, ordinal)?;
         }
         Ok(())
     }
@@ -93,19 +95,33 @@ impl Route {
 }
 
 impl TableRoute {
-    /// The definition that the rows have in the target.
+    /// The definitions that the rows have in the target: one, or as many as rows are spread over.
     #[must_use]
-    pub fn table(&self) -> &Arc<Table> {
-        &self.table
+    pub fn tables(&self) -> &[Arc<Table>] {
+        &self.tables
     }
 
-    /// Gives rows of the source table the target's definition.
-    fn apply(&self, rows: RowsEvent) -> Result<RowsEvent> {
-        if Arc::ptr_eq(&self.table, rows.table()) {
+    /// Adds rows of the source table to a transaction, as the target has them. `before` rows of the
+    /// transaction came before them.
+    fn push(&self, rows: RowsEvent, transaction: &mut Transaction, before: u64) -> Result<()> {
+        let Some(spread) = &self.spread else {
+            transaction.events.push(Event::Rows(self.apply(rows, 0)?));
+            return Ok(());
+        };
+        for (part, table) in spread.apply(&rows, transaction, before)? {
+            transaction.events.push(Event::Rows(self.apply(part, table)?));
+        }
+        Ok(())
+    }
+
+    /// Gives rows of the source table one of the target's definitions.
+    fn apply(&self, rows: RowsEvent, table: usize) -> Result<RowsEvent> {
+        let name = rows.table().name.clone();
+        let Some(table) = self.tables.get(table) else { return Err(ColumnsDiffer(name).into()) };
+        if Arc::ptr_eq(table, rows.table()) {
             return Ok(rows);
         }
-        let name = rows.table().name.clone();
-        let table = Arc::clone(&self.table);
+        let table = Arc::clone(table);
         let mapped = match &self.view {
             Some(view) => rows.with_view(table, Arc::clone(view)),
             None => rows.with_table(table),

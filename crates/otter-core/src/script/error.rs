@@ -35,7 +35,7 @@ pub enum ScriptError {
     Absent(String),
     /// A text that cannot be shown to a script.
     #[error(
-        "column {column} holds text in {charset} that a script cannot read: filter by another \
+        "column {column} holds text in {charset} that a script cannot read: use another \
          column, or change the column's character set to utf8mb4"
     )]
     Charset {
@@ -55,6 +55,12 @@ pub enum ScriptError {
     /// Its value is neither `true` nor `false`.
     #[error("the script's value is neither true nor false: let it end with a condition")]
     NoAnswer,
+    /// Its value is no whole number.
+    #[error(
+        "the script's value is no whole number: let it end with one, such as row.id % 32, and say \
+         what NULL and numbers above 9223372036854775807 shall be"
+    )]
+    NoNumber,
 }
 
 impl ScriptError {

@@ -12,6 +12,13 @@ fn text_type(charset: &str) -> ColumnType {
 /// What the script says of a row with one column, `c`.
 fn ask(script: &str, column_type: ColumnType, value: Option<Value<'_>>) -> Result<bool, String> {
     let filter = ScriptFilter::new(script).map_err(|error| error.to_string())?;
+    let rows = one_row(column_type, value);
+    let Some(Change::Insert { after }) = rows.changes().next() else { panic!("an insert") };
+    let asked = vec![0; filter.columns().len()];
+    filter.keeps(&AskedRow::of(after, &asked)).map_err(|error| error.to_string())
+}
+
+fn one_row(column_type: ColumnType, value: Option<Value<'_>>) -> RowsEvent {
     let column = Column { name: "c".into(), column_type, nullable: true };
     let table = Arc::new(Table {
         name: TableName::new("shop", "item"),
@@ -22,11 +29,31 @@ fn ask(script: &str, column_type: ColumnType, value: Option<Value<'_>>) -> Resul
     let mut arena = RowArenaBuilder::new();
     arena.push(value).unwrap();
     let arena = Arc::new(arena.finish());
-    let rows = RowsEvent::new(table, RowKind::Insert, arena, 0, 1).unwrap();
-    let Some(Change::Insert { after }) = rows.changes().next() else { panic!("an insert") };
-    let asked = vec![0; filter.columns().len()];
-    let row = AskedRow::of(after, &asked);
-    filter.keeps(&row).map_err(|error| error.to_string())
+    RowsEvent::new(table, RowKind::Insert, arena, 0, 1).unwrap()
+}
+
+#[test]
+fn a_picker_tells_a_whole_number_and_nothing_else() {
+    let pick = |script: &str, value| {
+        let picker = ScriptPicker::new(script).unwrap();
+        let rows = one_row(INT, Some(value));
+        let Some(Change::Insert { after }) = rows.changes().next() else { panic!("an insert") };
+        let asked = vec![0; picker.columns().len()];
+        picker.pick(&AskedRow::of(after, &asked)).map_err(|error| error.to_string())
+    };
+    assert_eq!(pick("row.c % 32", Value::Int(70)), Ok(6));
+    assert_eq!(pick("if row.c == () { 5 } else { 1 }", Value::Null), Ok(5));
+    for (script, value) in [
+        ("row.c", Value::Null),
+        ("row.c", Value::UInt(u64::MAX)),
+        ("row.c > 5", Value::Int(70)),
+        ("row.c / 2.0", Value::Int(70)),
+    ] {
+        let error = pick(script, value).unwrap_err();
+        assert!(error.contains("no whole number") && !error.contains("70"), "{error}");
+    }
+    assert!(pick("row.c % 32", Value::Null).unwrap_err().contains("line 1"));
+    assert!(ScriptPicker::new("row").is_err());
 }
 
 const INT: ColumnType = ColumnType::Integer { bytes: 8, unsigned: false };

@@ -160,6 +160,14 @@ pub enum Problem {
         /// Why.
         error: ScriptError,
     },
+    /// An expression that cannot spread rows.
+    #[error("`spread` of `{from}`: {error}")]
+    Spread {
+        /// The pattern of the source's tables.
+        from: String,
+        /// Why.
+        error: ScriptError,
+    },
     /// A name that is used twice.
     #[error("the {kind} name `{name}` is used twice (first in line {first}): rename one of them")]
     NameTwice {

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use otter_core::mapping::{
     ColumnRules, GhostTables, Mapping, MappingError, Mappings, TablePattern,
 };
-use otter_core::script::ScriptFilter;
+use otter_core::script::{ScriptFilter, ScriptPicker};
 use otter_sink::{DdlPolicies, DdlPolicy};
 
 use super::error::{ConfigError, Problem};
 use super::section::{Keys, Section};
 
 pub(super) const TABLE_KEYS: Keys = Keys {
-    known: &["from", "to", "columns", "filter"],
+    known: &["from", "to", "spread", "columns", "filter"],
     not_built: &[("conflicts", "two ways are not built yet; remove the key")],
 };
 
@@ -71,7 +71,18 @@ fn mapping(table: &Section<'_>, pipeline: &str) -> Result<Mapping, ConfigError> 
     let from = table.required_text("from", "from = \"shop.*\"")?;
     let to = table.text("to")?;
     let to = to.as_ref().map(|to| to.value.as_str());
-    let mut mapping = Mapping::parse(&from.value, to).map_err(|error| problem("from", error))?;
+    let mut mapping = match table.text("spread")? {
+        None => Mapping::parse(&from.value, to).map_err(|error| problem("from", error))?,
+        Some(script) => {
+            let picker = ScriptPicker::new(&script.value).map_err(|error| {
+                let problem = Problem::Spread { from: from.value.clone(), error };
+                table.error("spread", problem)
+            })?;
+            let to = to.unwrap_or(&from.value);
+            Mapping::spread(&from.value, to, Arc::new(picker))
+                .map_err(|error| problem("to", error))?
+        }
+    };
     if let Some(script) = table.text("filter")? {
         let filter = ScriptFilter::new(&script.value).map_err(|error| {
             let problem = Problem::Filter { from: from.value.clone(), error };

@@ -363,7 +363,7 @@ fn columns_are_renamed_dropped_and_added() {
         dropped_key: Vec::new(),
     };
     let route = mappings.table(&std::sync::Arc::new(source)).unwrap().unwrap();
-    let table = route.table();
+    let table = &route.tables()[0];
     assert_eq!(table.name, TableName::new("shop", "item"));
     let names: Vec<&str> = table.columns.iter().map(|column| &*column.name).collect();
     assert_eq!(names, ["id", "title", "shard", "site"]);

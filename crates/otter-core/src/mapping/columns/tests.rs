@@ -43,7 +43,7 @@ fn source(key: &[usize]) -> Arc<Table> {
 
 fn mapped(columns: ColumnRules, key: &[usize]) -> Arc<Table> {
     let route = mappings(columns).table(&source(key)).unwrap().unwrap();
-    Arc::clone(route.table())
+    Arc::clone(&route.tables()[0])
 }
 
 fn error(columns: ColumnRules) -> String {

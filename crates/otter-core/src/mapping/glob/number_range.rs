@@ -31,8 +31,19 @@ impl NumberRange {
         (range.low <= range.high && range.written(range.high) == high).then_some(range)
     }
 
+    /// All numbers as they are written, in order.
+    pub(in crate::mapping) fn names(self) -> impl Iterator<Item = String> {
+        (self.low..=self.high).map(move |number| self.written(number))
+    }
+
+    /// The place of a number among them.
+    pub(in crate::mapping) fn place(self, number: i64) -> Option<usize> {
+        let number = u64::try_from(number).ok().filter(|it| (self.low..=self.high).contains(it))?;
+        usize::try_from(number - self.low).ok()
+    }
+
     /// How many numbers there are.
-    pub(super) fn count(self) -> u128 {
+    pub(in crate::mapping) fn count(self) -> u128 {
         u128::from(self.high - self.low) + 1
     }
 
