@@ -2,6 +2,8 @@
 //! the same on both sides, whatever is killed meanwhile.
 #![allow(clippy::print_stdout, reason = "a test prints its seed")]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use otter_server::sandbox::{Flavor, Server};
@@ -11,6 +13,8 @@ use otter_tests::random::Random;
 use otter_tests::scene::{DEADLINE, Scene};
 use otter_tests::testbed::{self, PAIRINGS, execute};
 use otter_tests::wait::wait_until;
+use sqlx::mysql::MySqlConnectOptions;
+use sqlx::{ConnectOptions, raw_sql};
 
 const RIGHTS: &str = "GRANT CREATE, ALTER, DROP, INDEX, REFERENCES ON shop.* TO otter@'%'; \
                       GRANT PROCESS ON *.* TO otter@'%'";
@@ -201,5 +205,72 @@ async fn a_schema_change_goes_where_its_table_goes() {
         .await;
         assert_eq!(shown, [["1", "2", "3"]]);
         otter.terminate_and_expect_success(DEADLINE).await;
+    }
+}
+
+/// In MariaDB a connection that has given way a hundred times wins every deadlock against a schema
+/// change: then only another try helps.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_schema_change_that_loses_deadlocks_is_tried_again_at_once() {
+    const SWAP: &str =
+        "RENAME TABLE shop.red TO shop.aside, shop.blue TO shop.red, shop.aside TO shop.blue";
+    let scene = scene((Flavor::MariaDb, Flavor::MariaDb)).await;
+    for server in [&scene.source, &scene.target] {
+        let made = "CREATE TABLE shop.red (id INT); CREATE TABLE shop.blue (id INT)";
+        execute(server, made).await;
+    }
+    let mut otter = scene.run().await;
+    let is_over = Arc::new(AtomicBool::new(false));
+    let readers: Vec<_> = (0..3)
+        .map(|_| (scene.target.connect_options(), Arc::clone(&is_over)))
+        .map(|(address, is_over)| tokio::spawn(read_both(address, is_over)))
+        .collect();
+    // Until the readers have given way often enough.
+    let mut swapper = scene.target.connect().await.unwrap();
+    let mut swaps = 0;
+    wait_until("a swap loses", DEADLINE, async || {
+        match raw_sql(SWAP).execute(&mut swapper).await {
+            Ok(_) => {
+                swaps += 1;
+                false
+            }
+            Err(sqlx::Error::Database(error)) => error.message().contains("Deadlock"),
+            Err(error) => panic!("{error}"),
+        }
+    })
+    .await;
+    if swaps % 2 == 1 {
+        wait_until("the names are as they were", DEADLINE, async || {
+            raw_sql(SWAP).execute(&mut swapper).await.is_ok()
+        })
+        .await;
+    }
+    // Sooner or later one of the source's loses as well.
+    wait_until("a schema change is tried again", DEADLINE, async || {
+        execute(&scene.source, SWAP).await;
+        otter.assert_runs();
+        otter.log().contains("lost a deadlock and is tried again")
+    })
+    .await;
+    is_over.store(true, Ordering::Relaxed);
+    for reader in readers {
+        reader.await.unwrap();
+    }
+    drain(&scene, 1).await;
+    assert_same(&scene, true).await;
+    otter.terminate_and_expect_success(DEADLINE).await;
+}
+
+/// Looks at two tables, one after the other in one transaction, again and again.
+async fn read_both(address: MySqlConnectOptions, is_over: Arc<AtomicBool>) {
+    let mut connection = address.connect().await.unwrap();
+    while !is_over.load(Ordering::Relaxed) {
+        for text in ["BEGIN", "SELECT * FROM shop.red", "SELECT * FROM shop.blue", "COMMIT"] {
+            match raw_sql(text).execute(&mut connection).await {
+                Ok(_) => {}
+                Err(sqlx::Error::Database(_)) => break,
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 }

@@ -15,6 +15,7 @@ use tokio::time::interval;
 
 use super::conn::{ConnError, ServerError};
 use super::error::MySqlLoadError;
+use super::group::pause_before;
 use super::line::{Line, Setback};
 use super::names::{qualified, string};
 use super::options::DdlPolicy;
@@ -24,6 +25,9 @@ use super::store::Intent;
 use footprint::{Footprint, Progress};
 pub use policy::DdlPolicies;
 pub use refusal::DdlRefusal;
+
+/// The server's number for a deadlock.
+const DEADLOCK: u16 = 1213;
 
 /// A schema change with the transaction that holds it.
 type Change<'a> = (&'a Transaction, &'a Ddl);
@@ -122,7 +126,7 @@ impl Session {
             return Ok(false);
         };
         self.begin_ddl(transaction, at, lease).await?;
-        match self.execute_ddl(helper, &statement, lease).await? {
+        match self.execute_past_deadlocks(helper, &statement, lease).await? {
             Ok(()) => Ok(true),
             Err(server) => {
                 self.rollback().await?;
@@ -182,6 +186,29 @@ impl Session {
                 Err(MySqlLoadError::Contention { tries: 1 })
             }
         }
+    }
+
+    /// Executes the statement, again where it loses a deadlock: then the server has undone it.
+    ///
+    /// A server lets a schema change win against a reader; but in MariaDB a connection that has given
+    /// way a hundred times wins from then on (`MDL_context::inc_deadlock_overweight`), so that nothing
+    /// but another try helps, between two of its transactions.
+    async fn execute_past_deadlocks(
+        &mut self,
+        helper: &mut Line,
+        statement: &str,
+        lease: &Lease,
+    ) -> Result<Result<(), ServerError>, MySqlLoadError> {
+        for attempt in 1..self.options.contention_tries {
+            match self.execute_ddl(helper, statement, lease).await? {
+                Err(server) if server.number == DEADLOCK => {
+                    tracing::info!(attempt, "a schema change lost a deadlock and is tried again");
+                    tokio::time::sleep(pause_before(attempt)).await;
+                }
+                outcome => return Ok(outcome),
+            }
+        }
+        self.execute_ddl(helper, statement, lease).await
     }
 
     /// Executes the statement, however long it takes, while all other connections are kept alive;

@@ -146,9 +146,7 @@ impl Session {
                 Err(Setback::Contention) => {
                     self.rollback().await?;
                     tracing::debug!(attempt, "a group met a lock and is tried again");
-                    // The second try goes at once; later ones let the other side finish.
-                    let pause = Duration::from_millis(u64::from(attempt * attempt));
-                    tokio::time::sleep(pause.min(LONGEST_PAUSE)).await;
+                    tokio::time::sleep(pause_before(attempt)).await;
                 }
             }
         }
@@ -174,6 +172,12 @@ impl Session {
         self.commit(group.through, lease).await?;
         Ok(row_count(group.transactions))
     }
+}
+
+/// How long to wait after so many failed tries and one: the second goes at once, later ones let the
+/// other side finish.
+pub(super) fn pause_before(attempt: u32) -> Duration {
+    Duration::from_millis(u64::from(attempt.saturating_mul(attempt))).min(LONGEST_PAUSE)
 }
 
 /// The position behind transactions that follow a position.
