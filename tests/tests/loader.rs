@@ -51,6 +51,8 @@ mod crash;
 mod ddl;
 #[path = "loader/fencing.rs"]
 mod fencing;
+#[path = "loader/inversions.rs"]
+mod inversions;
 #[path = "loader/keyless.rs"]
 mod keyless;
 #[path = "loader/line.rs"]
