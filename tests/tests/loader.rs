@@ -55,6 +55,8 @@ mod fencing;
 mod inversions;
 #[path = "loader/keyless.rs"]
 mod keyless;
+#[path = "loader/lanes.rs"]
+mod lanes;
 #[path = "loader/line.rs"]
 mod line;
 #[path = "loader/load_data.rs"]

@@ -155,7 +155,8 @@ impl RowsEvent {
     }
 
     /// The rows of a range, without copying them; `None` where there are none.
-    pub(crate) fn part(&self, rows: Range<usize>) -> Option<Self> {
+    #[must_use]
+    pub fn part(&self, rows: Range<usize>) -> Option<Self> {
         if rows.is_empty() || rows.end > self.row_count {
             return None;
         }

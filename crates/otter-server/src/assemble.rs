@@ -104,6 +104,7 @@ fn loader(id: PipelineId, config: &PipelineConfig) -> MySqlLoader {
     options.group_rows = config.limits.group_rows;
     options.group_bytes = config.limits.group_bytes;
     options.connections = config.limits.connections;
+    options.mode = config.mode;
     options.source_site = Some(Arc::from(config.from.site.as_str()));
     options.ddl = config.ddl;
     MySqlLoader::new(id, config.to.url.clone(), options)

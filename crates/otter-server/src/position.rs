@@ -140,7 +140,21 @@ fn described(
     ] {
         text.push_str(&format!("  {name:<20} {value}\n"));
     }
+    if found.lanes > 1 {
+        text.push_str(&format!("  {:<20} {}\n", "lanes", lanes_text(found)));
+    }
     text
+}
+
+/// Fast mode's lanes, and whether the target is at one place.
+fn lanes_text(checkpoint: &Checkpoint) -> String {
+    let count = checkpoint.lanes;
+    match &checkpoint.furthest {
+        None => format!("{count}, all at this position"),
+        Some(furthest) => {
+            format!("{count}, interrupted at different places, the furthest at {furthest}")
+        }
+    }
 }
 
 fn position_text(checkpoint: &Checkpoint) -> String {

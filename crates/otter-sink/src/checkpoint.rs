@@ -10,7 +10,8 @@ use otter_core::{ArbiterId, DatabaseUrl, PipelineId, Position, Result, Term};
 use crate::mysql::MySqlLoadError;
 use crate::mysql::conn::ApplyConn;
 use crate::mysql::connect::{self, SessionTimes};
-use crate::mysql::store::{Claim, Store, StoredCheckpoint};
+use crate::mysql::lanes::Standing;
+use crate::mysql::store::{Claim, Held, Store, StoredCheckpoint};
 
 /// How long the server may keep an operator's idle connection.
 const IDLE: Duration = Duration::from_secs(30);
@@ -26,10 +27,16 @@ pub struct Checkpoint {
     pub arbiter: ArbiterId,
     /// The highest term that has claimed the target.
     pub term: Term,
-    /// The number of target transactions committed.
+    /// The number of target transactions committed; of several lanes, by the one with the most.
     pub sequence: u64,
-    /// How far the pipeline has come; `None` before its first position.
+    /// How far the pipeline has come; `None` before its first position. Where lanes differ, what
+    /// every one of them has: from there on the source is read again.
     pub position: Option<Position>,
+    /// The number of lanes: 1 but in fast mode.
+    pub lanes: usize,
+    /// Where the lane stands that has come furthest, where lanes differ: they were interrupted, and
+    /// the target may show states that the source never had until the pipeline has come so far.
+    pub furthest: Option<Position>,
     /// When the source committed the last transaction, by its clock, in UTC.
     pub source_time: Option<String>,
     /// When the target committed it, by the target's clock, in UTC.
@@ -50,7 +57,7 @@ pub async fn read(
     let mut desk = Desk::open(url, schema, pipeline).await?;
     let rows = desk.store.read_if_there(&mut *desk.conn).await?;
     desk.conn.goodbye().await;
-    Ok(rows.first().map(|row| show(row, pipeline)).transpose()?)
+    Ok(show(&rows, pipeline)?)
 }
 
 /// Hands a pipeline's checkpoint over to another arbiter: the next lease that this one grants may
@@ -68,11 +75,10 @@ pub async fn adopt(
     arbiter: &ArbiterId,
 ) -> Result<Checkpoint> {
     let mut desk = Desk::open(url, schema, pipeline).await?;
-    let stored = desk.lock(pipeline).await?;
-    let before = show(&stored, pipeline)?;
+    let (rows, before) = desk.lock(pipeline).await?;
     // Term 0 without a holder is free for the arbiter's first term.
     let claim = Claim { arbiter: arbiter.as_str().to_owned(), term: 0, holder: String::new() };
-    let text = desk.store.claim_text(&claim, stored.slots);
+    let text = desk.store.claim_text(&claim, slots(&rows));
     desk.commit(&text).await?;
     Ok(Checkpoint { arbiter: arbiter.clone(), term: Term(0), ..before })
 }
@@ -80,7 +86,8 @@ pub async fn adopt(
 /// Moves a pipeline to another position, for an operator who knows what is in the target.
 ///
 /// # Errors
-/// As [`adopt`].
+/// As [`adopt`], and [`Fault::Fatal`](otter_core::Fault::Fatal) where lanes differ: what is in the
+/// target is then no state of the source.
 pub async fn set_position(
     url: &DatabaseUrl,
     schema: &str,
@@ -88,20 +95,25 @@ pub async fn set_position(
     position: &Position,
 ) -> Result<Checkpoint> {
     let mut desk = Desk::open(url, schema, pipeline).await?;
-    let stored = desk.lock(pipeline).await?;
-    let before = show(&stored, pipeline)?;
+    let (rows, before) = desk.lock(pipeline).await?;
+    if before.furthest.is_some() {
+        let what = "its lanes differ: start the pipeline and let it run until they do not";
+        return Err(bad(pipeline, what).into());
+    }
+    let Some(first) = rows.first() else { return Err(none_there(pipeline).into()) };
     let held =
-        Claim { arbiter: stored.arbiter.clone(), term: stored.term, holder: stored.holder.clone() };
+        Claim { arbiter: first.arbiter.clone(), term: first.term, holder: first.holder.clone() };
+    let lanes = Held::new(rows.iter().map(|row| (row.lane, row.sequence)).collect());
     desk.store.forget_schema(&mut *desk.conn).await?;
     // The sequence moves, so that a loader at work is fenced; the holder goes, so that its
     // pipeline may resume under the same term.
     let mut text = String::new();
-    desk.store.push_advance(&mut text, (&held, stored.sequence), position, None);
+    desk.store.push_advance(&mut text, (&held, &lanes), position, None);
     text.push_str("; ");
     let free = Claim { holder: String::new(), ..held };
-    text.push_str(&desk.store.claim_text(&free, stored.slots));
+    text.push_str(&desk.store.claim_text(&free, slots(&rows)));
     desk.commit(&text).await?;
-    Ok(Checkpoint { sequence: stored.sequence + 1, position: Some(position.clone()), ..before })
+    Ok(Checkpoint { sequence: before.sequence + 1, position: Some(position.clone()), ..before })
 }
 
 /// A connection for an operator's business.
@@ -121,18 +133,14 @@ impl Desk {
         Ok(Self { conn, store: Store::new(schema, pipeline.as_str()) })
     }
 
-    /// Begins a transaction that holds the pipeline's only lane.
-    async fn lock(&mut self, pipeline: &PipelineId) -> Result<StoredCheckpoint, MySqlLoadError> {
-        let mut rows = self.store.lock(&mut *self.conn).await?;
-        let bad = |what: &str| MySqlLoadError::BadCheckpoint {
-            pipeline: pipeline.to_string(),
-            what: what.to_owned(),
-        };
-        match (rows.pop(), rows.is_empty()) {
-            (Some(row), true) => Ok(row),
-            (Some(_), false) => Err(bad("it has several lanes: drain them in fast mode first")),
-            (None, _) => Err(bad("there is none: the pipeline has never been at this target")),
-        }
+    /// Begins a transaction that holds all lanes of the pipeline.
+    async fn lock(
+        &mut self,
+        pipeline: &PipelineId,
+    ) -> Result<(Vec<StoredCheckpoint>, Checkpoint), MySqlLoadError> {
+        let rows = self.store.lock(&mut *self.conn).await?;
+        let checkpoint = show(&rows, pipeline)?.ok_or_else(|| none_there(pipeline))?;
+        Ok((rows, checkpoint))
     }
 
     async fn commit(mut self, text: &str) -> Result<(), MySqlLoadError> {
@@ -142,16 +150,37 @@ impl Desk {
     }
 }
 
-fn show(row: &StoredCheckpoint, pipeline: &PipelineId) -> Result<Checkpoint, MySqlLoadError> {
-    let position = row
-        .position()
-        .map_err(|what| MySqlLoadError::BadCheckpoint { pipeline: pipeline.to_string(), what })?;
-    Ok(Checkpoint {
+/// The most connections that any lane's loader was to write with.
+fn slots(rows: &[StoredCheckpoint]) -> u16 {
+    rows.iter().map(|row| row.slots).max().unwrap_or(1)
+}
+
+fn bad(pipeline: &PipelineId, what: &str) -> MySqlLoadError {
+    MySqlLoadError::BadCheckpoint { pipeline: pipeline.to_string(), what: what.to_owned() }
+}
+
+fn none_there(pipeline: &PipelineId) -> MySqlLoadError {
+    bad(pipeline, "there is none: the pipeline has never been at this target")
+}
+
+fn show(
+    rows: &[StoredCheckpoint],
+    pipeline: &PipelineId,
+) -> Result<Option<Checkpoint>, MySqlLoadError> {
+    let Some(row) = rows.first() else { return Ok(None) };
+    let standing = Standing::of(rows).map_err(|what| bad(pipeline, &what))?;
+    let differing = standing.as_ref().filter(|standing| standing.differ());
+    let latest = |time: fn(&StoredCheckpoint) -> &Option<String>| {
+        rows.iter().filter_map(|row| time(row).clone()).max()
+    };
+    Ok(Some(Checkpoint {
         arbiter: ArbiterId::new(row.arbiter.as_str()),
         term: Term(row.term),
-        sequence: row.sequence,
-        position,
-        source_time: row.source_time.clone(),
-        applied_time: row.applied_time.clone(),
-    })
+        sequence: rows.iter().map(|row| row.sequence).max().unwrap_or(row.sequence),
+        position: standing.as_ref().and_then(Standing::least).cloned(),
+        lanes: rows.len(),
+        furthest: differing.and_then(Standing::furthest).cloned(),
+        source_time: latest(|row| &row.source_time),
+        applied_time: latest(|row| &row.applied_time),
+    }))
 }

@@ -12,5 +12,5 @@ pub mod mysql;
 pub mod preflight;
 pub mod schema_log;
 
-pub use mysql::{DdlPolicies, DdlPolicy, LoaderOptions, MySqlLoadError, MySqlLoader};
+pub use mysql::{DdlPolicies, DdlPolicy, LoaderOptions, Mode, MySqlLoadError, MySqlLoader};
 pub use schema_log::TargetSchemaLog;

@@ -1,4 +1,4 @@
-//! The conformance suite of loaders on both servers.
+//! The conformance suite of loaders on both servers, in both modes.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use otter_core::testkit::loader::LoaderFixture;
 use otter_core::testkit::suite::Fixture;
 use otter_core::{Batch, Event, Lease, Load, Loaded, Position, Result, Table};
 use otter_server::sandbox::Flavor;
-use otter_sink::MySqlLoader;
+use otter_sink::{Mode, MySqlLoader};
 
 use crate::place::Place;
 
@@ -53,8 +53,14 @@ async fn start(flavor: Flavor) -> Place {
     place
 }
 
-fn loader(place: &Place) -> Arc<dyn Load> {
-    Arc::new(Moved { inner: place.loader(), table: place.in_here(&item::table()) })
+fn loader(place: &Place, mode: Mode) -> Arc<dyn Load> {
+    let mut options = place.options();
+    options.mode = mode;
+    if mode == Mode::Fast {
+        // Whatever has two rows goes by lanes.
+        options.group_rows = 1;
+    }
+    Arc::new(Moved { inner: place.loader_with(options), table: place.in_here(&item::table()) })
 }
 
 async fn rows(place: &Place) -> Vec<Item> {
@@ -74,7 +80,7 @@ async fn rows(place: &Place) -> Vec<Item> {
 }
 
 macro_rules! run_on {
-    ($module:ident, $fixture:ident, $flavor:expr) => {
+    ($module:ident, $fixture:ident, $flavor:expr, $mode:expr) => {
         mod $module {
             use super::*;
 
@@ -89,8 +95,10 @@ macro_rules! run_on {
 
             #[async_trait]
             impl LoaderFixture for $fixture {
+                const SHOWS_STATES_OF_THE_SOURCE: bool = matches!($mode, Mode::Strict);
+
                 async fn loader(&self) -> Arc<dyn Load> {
-                    loader(&self.0)
+                    loader(&self.0, $mode)
                 }
 
                 async fn rows(&self) -> Vec<Item> {
@@ -103,5 +111,7 @@ macro_rules! run_on {
     };
 }
 
-run_on!(mariadb, OnMariaDb, Flavor::MariaDb);
-run_on!(mysql, OnMySql, Flavor::MySql);
+run_on!(mariadb, OnMariaDb, Flavor::MariaDb, Mode::Strict);
+run_on!(mysql, OnMySql, Flavor::MySql, Mode::Strict);
+run_on!(mariadb_in_fast_mode, FastOnMariaDb, Flavor::MariaDb, Mode::Fast);
+run_on!(mysql_in_fast_mode, FastOnMySql, Flavor::MySql, Mode::Fast);

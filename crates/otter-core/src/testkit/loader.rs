@@ -52,6 +52,11 @@ use crate::stage::Load;
 /// the first case's loader; where a target makes tables by itself, it need not.
 #[async_trait]
 pub trait LoaderFixture: Fixture {
+    /// Whether the target only ever shows states that the source has had (TXN-1). A loader that
+    /// promises it only for what is loaded in peace says no: then the cases that interrupt it look
+    /// at the rows when it has caught up again.
+    const SHOWS_STATES_OF_THE_SOURCE: bool = true;
+
     /// A loader as another process would be: with connections of its own to the same target, for
     /// the pipeline of [`lease::pipeline`](super::lease::pipeline).
     async fn loader(&self) -> Arc<dyn Load>;

@@ -74,6 +74,18 @@ pub enum Problem {
         /// The kind that has the key, as TOML.
         kind: &'static str,
     },
+    /// Two settings that exclude each other.
+    #[error("`{one}` and `{other}` in {section} do not go together: {instead}")]
+    Together {
+        /// The one, as TOML.
+        one: &'static str,
+        /// The other, as TOML.
+        other: &'static str,
+        /// Where they stand.
+        section: String,
+        /// What to write instead.
+        instead: &'static str,
+    },
     /// A key that must be there.
     #[error("{section} has no `{key}`: add {example}")]
     Missing {

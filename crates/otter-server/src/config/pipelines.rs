@@ -3,8 +3,8 @@
 use otter_core::Start;
 use otter_core::mapping::Mappings;
 use otter_core::nearest::nearest;
-use otter_sink::DdlPolicies;
 use otter_sink::health::HealthLimits;
+use otter_sink::{DdlPolicies, Mode};
 
 use super::brake;
 use super::databases::Database;
@@ -54,6 +54,8 @@ pub struct PipelineConfig {
     pub to: Database,
     /// Where it begins where the target has no checkpoint.
     pub start: Option<Start>,
+    /// How the source's order shows in the target.
+    pub mode: Mode,
     /// What it does about schema changes.
     pub ddl: DdlPolicies,
     /// Which tables it carries, and where to.
@@ -86,6 +88,7 @@ fn pipeline(
     check_name(section, "name", &name)?;
     names.add(section, &name)?;
     let name = name.value;
+    let mode = mode(section)?;
     refuse_what_is_not_built(section)?;
     let from = database(section, "from", "from = \"hangzhou\"", databases)?;
     let to = database(section, "to", "to = \"virginia\"", databases)?;
@@ -100,12 +103,33 @@ fn pipeline(
         from: from.clone(),
         to: to.clone(),
         start: start(section)?,
+        mode,
         ddl,
         mappings: mappings::read(section, ddl)?,
         limits: limits::read(section)?,
         brake: brake::read(section)?,
         line: section.line(),
     })
+}
+
+fn mode(section: &Section<'_>) -> Result<Mode, ConfigError> {
+    let mode = match section.text("mode")?.as_ref().map(|mode| mode.value.as_str()) {
+        None | Some("strict") => Mode::Strict,
+        Some("fast") => Mode::Fast,
+        Some(_) => return Err(section.bad_value("mode", "\"strict\" or \"fast\"")),
+    };
+    // What waits in quarantine keeps what comes behind it waiting, which only source order tells.
+    let policy = section.text("on_poison")?;
+    if mode == Mode::Fast && policy.is_some_and(|policy| policy.value == "quarantine") {
+        let problem = Problem::Together {
+            one: "mode = \"fast\"",
+            other: "on_poison = \"quarantine\"",
+            section: section.title(),
+            instead: "write `mode = \"strict\"`, or `on_poison = \"halt\"`",
+        };
+        return Err(section.error("mode", problem));
+    }
+    Ok(mode)
 }
 
 /// Values that the contract has and this version has not.
@@ -117,11 +141,6 @@ fn refuse_what_is_not_built(section: &Section<'_>) -> Result<(), ConfigError> {
     if section.flag("initial_copy")? == Some(true) {
         let instead = "copy the tables by hand, then set `start`, and leave it out";
         return refuse("initial_copy", "true", instead);
-    }
-    match section.text("mode")?.as_ref().map(|mode| mode.value.as_str()) {
-        None | Some("strict") => {}
-        Some("fast") => return refuse("mode", "\"fast\"", "write \"strict\" or leave it out"),
-        Some(_) => return Err(section.bad_value("mode", "\"strict\"")),
     }
     match section.text("on_poison")?.as_ref().map(|policy| policy.value.as_str()) {
         None | Some("halt") => Ok(()),

@@ -94,6 +94,27 @@ fn passwords_are_not_printed_with_the_configuration() {
 }
 
 #[test]
+fn the_mode_is_strict_unless_it_is_fast() {
+    let mode = |lines: &str| {
+        let text = GOOD.replacen("start = \"now\"", &format!("start = \"now\"\n{lines}"), 1);
+        parse(&text).unwrap().pipelines.first().unwrap().mode
+    };
+    assert_eq!(mode(""), Mode::Strict);
+    assert_eq!(mode("mode = \"strict\""), Mode::Strict);
+    assert_eq!(mode("mode = \"fast\"\non_poison = \"halt\""), Mode::Fast);
+}
+
+#[test]
+fn a_quarantine_needs_source_order() {
+    assert_eq!(
+        complaint_of_pipeline("mode = \"fast\"\non_poison = \"quarantine\""),
+        "line 18: `mode = \"fast\"` and `on_poison = \"quarantine\"` in pipeline \
+         `hangzhou-virginia` do not go together: write `mode = \"strict\"`, or `on_poison = \
+         \"halt\"`"
+    );
+}
+
+#[test]
 fn every_option_can_be_set() {
     let text = GOOD.replacen(
         "start = \"now\"",
@@ -180,11 +201,6 @@ fn what_is_not_built_yet_is_refused_by_name() {
         "initial_copy = true",
         "initial_copy = true` in pipeline `hangzhou-virginia` is not built yet: copy the tables \
          by hand, then set `start`, and leave it out",
-    );
-    of_pipeline(
-        "mode = \"fast\"",
-        "mode = \"fast\"` in pipeline `hangzhou-virginia` is not built yet: write \"strict\" or \
-         leave it out",
     );
     of_pipeline(
         "on_poison = \"quarantine\"",
@@ -511,7 +527,7 @@ fn values_of_the_wrong_kind_are_told_what_the_key_takes() {
     assert!(
         complaint_of_pipeline("ddl = \"maybe\"").ends_with("takes \"apply\", \"skip\" or \"halt\"")
     );
-    assert!(complaint_of_pipeline("mode = \"slow\"").ends_with("takes \"strict\""));
+    assert!(complaint_of_pipeline("mode = \"slow\"").ends_with("takes \"strict\" or \"fast\""));
     assert!(complaint_of_pipeline("on_poison = \"drink\"").ends_with("takes \"halt\""));
     assert!(complaint("\"one-way\"", "\"two-way\"").ends_with("takes \"one-way\""));
     let tables = complaint("tables = [ {", "tables = [ \"a\", {");

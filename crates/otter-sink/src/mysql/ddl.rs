@@ -163,7 +163,7 @@ impl Session {
         {
             return left_of(change, &begun, &intent, &now);
         }
-        self.store.write_intent(conn, (&self.claim, self.sequence), &intent).await?;
+        self.store.write_intent(conn, (&self.claim, &self.held), &intent).await?;
         Ok(Some(intent.statement))
     }
 
@@ -175,10 +175,10 @@ impl Session {
         at: Advance<'_>,
         lease: &Lease,
     ) -> Result<(), MySqlLoadError> {
-        let sequence = self.sequence;
+        let held = self.held.clone();
         let (line, _, desk) = self.parts();
         desk.begin_script(line, transaction);
-        desk.push_advance(line, at, sequence);
+        desk.push_advance(line, at, &held);
         match line.run(lease, desk.known()).await {
             Ok(_) => Ok(()),
             Err(Setback::Stop(error)) => Err(error),

@@ -120,6 +120,16 @@ pub enum MySqlLoadError {
         /// What is wrong with it.
         what: String,
     },
+    /// Lanes differ in a way that no interruption leaves behind.
+    #[error(
+        "the lanes of the checkpoint differ, and cannot be brought to one place: {what}; the keys of \
+         the target's tables, or what the pipeline maps, were changed since it was interrupted: \
+         change that back and start it again, or copy the tables anew"
+    )]
+    LanesDiverged {
+        /// What does not go together.
+        what: &'static str,
+    },
     /// The schema log cannot be read.
     #[error(
         "the schema log of pipeline {pipeline} cannot be used: {what}; delete the pipeline's rows \
@@ -276,6 +286,7 @@ impl Classify for MySqlLoadError {
             | Self::ForeignArbiter { .. }
             | Self::BadCheckpoint { .. }
             | Self::BadSchemaLog { .. }
+            | Self::LanesDiverged { .. }
             | Self::Server { .. }
             | Self::MissingRight { .. }
             | Self::Unfit { .. } => Fault::Fatal,
@@ -300,6 +311,7 @@ impl Classify for MySqlLoadError {
             | Self::Malformed { .. }
             | Self::LeaseOver { .. }
             | Self::CheckpointMoved
+            | Self::LanesDiverged { .. }
             | Self::Lost { .. }
             | Self::Server { .. }
             | Self::MissingRight { .. }

@@ -125,8 +125,8 @@ impl Line {
         let answers = || expects.iter().zip(&self.done);
         // INVARIANT FENCE-1: rows that are not as expected mean nothing where another loader has
         // written them.
-        if answers().any(|(expect, done)| *expect == Expect::Checkpoint && done.affected_rows != 1)
-        {
+        let is_moved = |(expect, done): (&Expect, &Done)| matches!(expect, Expect::Checkpoint(lanes) if done.affected_rows != *lanes);
+        if answers().any(is_moved) {
             return Err(MySqlLoadError::CheckpointMoved.into());
         }
         // INVARIANT EXACT-1: the server has rolled the transaction back, or given a change up,
@@ -259,7 +259,7 @@ fn check_answer(expect: Expect, done: Done) -> Result<u64, Setback> {
         | Expect::Unchanged(_)
         | Expect::Nothing
         | Expect::Settled
-        | Expect::Checkpoint => Ok(0),
+        | Expect::Checkpoint(_) => Ok(0),
     }
 }
 

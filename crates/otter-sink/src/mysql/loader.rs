@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 use super::connect::{self, SessionTimes};
 use super::error::MySqlLoadError;
 use super::group::Group;
+use super::lanes::Standing;
 use super::line::{Line, require_held};
 use super::options::LoaderOptions;
 use super::parallel::FIRST_GUESS;
@@ -22,11 +23,12 @@ use super::session::{Advance, Session};
 use super::store::{MAX_NAME, Store};
 use super::takeover::TakeOver;
 
-/// Writes batches to MySQL or MariaDB exactly once, in strict mode.
+/// Writes batches to MySQL or MariaDB exactly once, in strict or in fast mode.
 ///
 /// Every target transaction begins with the pipeline's mark, holds whole source transactions of
 /// one origin, and ends with the checkpoint, moved by a compare-and-set that lets exactly one
-/// loader through. The loader connects in [`resume`](Load::resume) only; after an error of any
+/// loader through. In fast mode ([`Mode::Fast`](super::Mode::Fast)) it may hold the rows of one
+/// lane alone, and moves that lane's checkpoint. The loader connects in [`resume`](Load::resume) only; after an error of any
 /// kind the next call must be `resume`.
 ///
 /// ```no_run
@@ -99,12 +101,23 @@ impl MySqlLoader {
         tracing::info!(
             pipeline = %self.pipeline,
             term = %lease.term(),
-            sequence = claimed.sequence,
             server = facts.version,
             "took the target over"
         );
         let source_site =
             self.options.source_site.clone().unwrap_or_else(|| Arc::from(self.pipeline.as_str()));
+        let standing = claimed.standing;
+        let position = standing.as_ref().and_then(Standing::least).cloned();
+        if let Some(furthest) =
+            standing.as_ref().filter(|it| it.differ()).and_then(Standing::furthest)
+        {
+            tracing::warn!(
+                pipeline = %self.pipeline,
+                lanes = claimed.held.count(),
+                "lanes were interrupted at different places, the furthest at {furthest}: they are \
+                 brought to one place first"
+            );
+        }
         Ok(Session {
             line: Line::new(0, conn, facts),
             helpers: Vec::new(),
@@ -116,8 +129,9 @@ impl MySqlLoader {
             options: self.options.clone(),
             source_site,
             claim: claimed.claim,
-            sequence: claimed.sequence,
-            position: claimed.position,
+            held: claimed.held,
+            position,
+            standing: standing.filter(Standing::differ),
             tables: TablePlans::default(),
             fragment: None,
         })
@@ -222,6 +236,9 @@ impl Session {
         self.check_order(batch)?;
         self.keep_alive(lease).await?;
         if batch.is_fragment() {
+            if let Some(loaded) = Box::pin(self.catch_up_fragment(batch, lease)).await? {
+                return Ok(loaded);
+            }
             return Box::pin(self.load_fragment(batch, lease)).await;
         }
         if self.fragment.is_some() {
@@ -231,9 +248,19 @@ impl Session {
             return Err(MySqlLoadError::Malformed { what: "it has no position" });
         };
         self.rows_per_group = self.rows_per_group_of(batch);
-        let segments = cut(&batch.transactions);
-        let mut loaded = Loaded::default();
-        let mut committed = 0;
+        let is_behind = self.standing.is_some();
+        let (done, rows) = Box::pin(self.catch_up(batch, through, lease)).await?;
+        let mut loaded = Loaded {
+            through: Some(through.clone()),
+            rows,
+            transactions: u64::try_from(done).unwrap_or(u64::MAX),
+        };
+        let rest = batch.transactions.split_at(done).1;
+        if is_behind && rest.is_empty() {
+            return Ok(loaded);
+        }
+        self.reshape(lease).await?;
+        let segments = cut(rest);
         for (index, segment) in segments.iter().enumerate() {
             let transactions = segment.transactions();
             let is_last = index + 1 == segments.len();
@@ -248,12 +275,10 @@ impl Session {
                 Segment::Rows(_) => self.load_segment(transactions, through, lease).await?,
             };
             loaded.transactions += u64::try_from(transactions.len()).unwrap_or(u64::MAX);
-            committed += 1;
         }
-        if committed == 0 {
+        if segments.is_empty() {
             self.move_position(Advance { through, source_time: None }, lease).await?;
         }
-        loaded.through = Some(through.clone());
         Ok(loaded)
     }
 
@@ -276,7 +301,11 @@ impl Session {
             return Ok(0);
         }
         self.learn_tables(transactions).await?;
-        Box::pin(self.load_groups(Group { transactions, through }, lease)).await
+        let group = Group { transactions, through };
+        if self.held.count() > 1 {
+            return Box::pin(self.load_pieces(group, lease)).await;
+        }
+        Box::pin(self.load_groups(group, lease)).await
     }
 
     /// A batch must begin where the target stands, or changes would be lost or repeated (EXACT-1).

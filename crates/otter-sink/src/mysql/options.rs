@@ -18,6 +18,19 @@ pub enum DdlPolicy {
     Apply,
 }
 
+/// How the order of the source shows in the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Mode {
+    /// The target only ever shows states that the source has had (TXN-1).
+    #[default]
+    Strict,
+    /// Changes of one key come in source order, and nothing else is promised about what readers
+    /// see before the pipeline has caught up: rows of one source transaction may be committed
+    /// apart. Each of the connections is a lane with a checkpoint of its own.
+    Fast,
+}
+
 /// How a loader works. Make the default and change what differs:
 ///
 /// ```
@@ -53,7 +66,10 @@ pub struct LoaderOptions {
     /// has: MariaDB's bulk execution, or MySQL's `LOAD DATA LOCAL` where `local_infile` is on (no
     /// file is read: the rows come over the connection). 0 is never.
     pub load_rows: usize,
-    /// How many connections write at once, from 1. Further ones are opened when there is so much to
+    /// How the order of the source shows in the target. Another mode than before takes effect
+    /// between two transactions, when lanes that were interrupted have come to one place.
+    pub mode: Mode,
+    /// How many connections write at once, from 1; in fast mode that is the number of lanes too. Further ones are opened when there is so much to
     /// load that they help.
     pub connections: u16,
     /// The rows of a group, which is what one target transaction applies where there is much to
@@ -80,6 +96,7 @@ impl Default for LoaderOptions {
             insert_rows: 1_000,
             delete_keys: 500,
             load_rows: 100,
+            mode: Mode::default(),
             connections: 4,
             group_rows: 2_000,
             group_bytes: 2 << 20,

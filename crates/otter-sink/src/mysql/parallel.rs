@@ -26,6 +26,7 @@ use super::group::{Group, row_count};
 use super::line::{Line, Setback, require_held};
 use super::plan::Detail;
 use super::session::{Advance, Desk, Session};
+use super::store::Held;
 use super::takeover::{hand_slot_over, lock_name};
 use super::writeset::{WriteSet, Written};
 
@@ -107,7 +108,11 @@ impl Session {
 
     /// Opens connections for so many groups at once; each holds the named lock of its slot, so that
     /// whoever takes over finds and ends it.
-    async fn open_helpers(&mut self, groups: usize, lease: &Lease) -> Result<(), MySqlLoadError> {
+    pub(super) async fn open_helpers(
+        &mut self,
+        groups: usize,
+        lease: &Lease,
+    ) -> Result<(), MySqlLoadError> {
         if self.no_helper_before.is_some_and(|pause| Instant::now() < pause) {
             return Ok(());
         }
@@ -151,14 +156,14 @@ impl Session {
         works: &[Work<'_>],
         lease: &Lease,
     ) -> Result<Outcome, MySqlLoadError> {
-        let sequence = self.sequence;
+        let held = self.held.clone();
         let mut usual = self.usual_time;
         let (line, helpers, desk) = self.parts();
         let mut run = Run {
             desk,
             works,
             lease,
-            sequence,
+            held: &held,
             idle: std::iter::once(line).chain(helpers).collect(),
             doing: FuturesUnordered::new(),
             written: Written::default(),
@@ -177,7 +182,7 @@ impl Session {
         self.usual_time = usual;
         // What is committed is committed, whatever became of the others.
         if let Some(last) = committed.checked_sub(1).and_then(|last| works.get(last)) {
-            self.sequence += u64::try_from(committed).unwrap_or(u64::MAX);
+            self.held.advance(committed);
             self.position = Some(last.through.clone());
         }
         outcome
@@ -189,8 +194,8 @@ struct Run<'l, 'w> {
     desk: Desk<'l>,
     works: &'l [Work<'w>],
     lease: &'l Lease,
-    /// The checkpoint's before the first group.
-    sequence: u64,
+    /// The checkpoint's lanes before the first group.
+    held: &'l Held,
     /// The one that has rested longest first, so that none is closed by the server for silence.
     idle: VecDeque<&'l mut Line>,
     doing: FuturesUnordered<Doing<'l>>,
@@ -275,12 +280,12 @@ impl<'l> Run<'l, '_> {
         };
         self.is_committing = true;
         let (desk, lease) = (self.desk, self.lease);
-        let sequence = self.sequence + u64::try_from(index).unwrap_or(u64::MAX);
+        let held = self.held.after(index);
         let source_time = work.transactions.last().map(|last| last.committed_at);
         let through = &work.through;
         self.doing.push(Box::pin(async move {
             let advance = Advance { through, source_time };
-            let outcome = desk.move_and_commit(line, advance, sequence, lease).await;
+            let outcome = desk.move_and_commit(line, advance, &held, lease).await;
             Done::Committed(index, line, outcome)
         }));
     }

@@ -15,10 +15,11 @@ use super::connect::SessionTimes;
 use super::error::{MySqlLoadError, RowPlace};
 use super::fit::fit;
 use super::fragment::OpenFragment;
+use super::lanes::Standing;
 use super::line::{BEGIN, COMMIT, Known, Line, Refusal, Setback, require_held};
 use super::options::LoaderOptions;
 use super::plan::{Detail, Expect, Filled, Limits, Planner, Planning, TablePlans};
-use super::store::{Claim, Store};
+use super::store::{Claim, Held, Store};
 use super::target::read_table;
 
 /// A connection that holds the pipeline's claim.
@@ -30,9 +31,12 @@ pub(super) struct Session {
     /// The origin of changes without one: the source's own site.
     pub(super) source_site: Arc<str>,
     pub(super) claim: Claim,
-    /// The number of target transactions committed for this pipeline.
-    pub(super) sequence: u64,
+    /// The lanes that the next target transaction moves: all of them, and in strict mode there is
+    /// only one.
+    pub(super) held: Held,
     pub(super) position: Option<Position>,
+    /// Where lanes stand, as long as they differ; `position` is then the least.
+    pub(super) standing: Option<Standing>,
     pub(super) tables: TablePlans,
     pub(super) fragment: Option<OpenFragment>,
     /// Further connections, which write groups beside the first.
@@ -106,7 +110,7 @@ impl<'a> Desk<'a> {
         line: &mut Line,
         transactions: &[Transaction],
         detail: Detail,
-        advance: Option<(Advance<'_>, u64)>,
+        advance: Option<(Advance<'_>, &Held)>,
         lease: &Lease,
     ) -> Result<(), Setback> {
         let limits = self.limits(line);
@@ -117,11 +121,11 @@ impl<'a> Desk<'a> {
         while planner.fill(&mut line.script)? == Filled::More {
             line.run(lease, self.known()).await?;
         }
-        if let Some((advance, sequence)) = advance {
+        if let Some((advance, held)) = advance {
             if line.script.size() >= limits.text_bytes {
                 line.run(lease, self.known()).await?;
             }
-            self.push_advance(line, advance, sequence);
+            self.push_advance(line, advance, held);
         }
         if line.script.size() > 0 {
             line.run(lease, self.known()).await?;
@@ -130,10 +134,9 @@ impl<'a> Desk<'a> {
         Ok(())
     }
 
-    pub(super) fn push_advance(&self, line: &mut Line, advance: Advance<'_>, sequence: u64) {
-        let text = line.script.push(Expect::Checkpoint);
-        let held = (self.claim, sequence);
-        self.store.push_advance(text, held, advance.through, advance.source_time);
+    pub(super) fn push_advance(&self, line: &mut Line, advance: Advance<'_>, held: &Held) {
+        let text = line.script.push(Expect::Checkpoint(held.count()));
+        self.store.push_advance(text, (self.claim, held), advance.through, advance.source_time);
     }
 
     /// Moves the checkpoint and commits what is open on the line.
@@ -141,11 +144,11 @@ impl<'a> Desk<'a> {
         &self,
         line: &mut Line,
         advance: Advance<'_>,
-        sequence: u64,
+        held: &Held,
         lease: &Lease,
     ) -> Result<(), Setback> {
         line.script.clear();
-        self.push_advance(line, advance, sequence);
+        self.push_advance(line, advance, held);
         line.run(lease, self.known()).await?;
         commit(line, lease).await?;
         Ok(())
@@ -153,7 +156,7 @@ impl<'a> Desk<'a> {
 }
 
 /// Commits what is open.
-async fn commit(line: &mut Line, lease: &Lease) -> Result<(), MySqlLoadError> {
+pub(super) async fn commit(line: &mut Line, lease: &Lease) -> Result<(), MySqlLoadError> {
     // INVARIANT FENCE-1: the last look at the lease; from here on the checkpoint's row lock keeps a
     // successor waiting.
     require_held(lease)?;
@@ -202,9 +205,9 @@ impl Session {
         advance: Option<Advance<'_>>,
         lease: &Lease,
     ) -> Result<(), Setback> {
-        let sequence = self.sequence;
+        let held = self.held.clone();
         let (line, _, desk) = self.parts();
-        let advance = advance.map(|advance| (advance, sequence));
+        let advance = advance.map(|advance| (advance, &held));
         desk.execute(line, transactions, detail, advance, lease).await
     }
 
@@ -215,7 +218,7 @@ impl Session {
         lease: &Lease,
     ) -> Result<(), MySqlLoadError> {
         commit(&mut self.line, lease).await?;
-        self.sequence += 1;
+        self.held.advance(1);
         self.position = Some(through.clone());
         Ok(())
     }
@@ -233,14 +236,14 @@ impl Session {
         lease: &Lease,
     ) -> Result<(), MySqlLoadError> {
         self.line.script.clear();
-        let text = self.line.script.push(Expect::Checkpoint);
-        let held = (&self.claim, self.sequence);
+        let text = self.line.script.push(Expect::Checkpoint(self.held.count()));
+        let held = (&self.claim, &self.held);
         self.store.push_advance(text, held, advance.through, advance.source_time);
         let known = Known { tables: &self.tables, store: &self.store };
         // Outside of a transaction the statement commits by itself.
         match self.line.run(lease, known).await {
             Ok(_) => {
-                self.sequence += 1;
+                self.held.advance(1);
                 self.position = Some(advance.through.clone());
                 Ok(())
             }
@@ -272,7 +275,7 @@ impl Session {
     /// Makes sure that a refusal is ours to report: not where another loader has moved the
     /// checkpoint, and the rows with it (FENCE-1).
     pub(super) async fn require_claim(&mut self) -> Result<(), MySqlLoadError> {
-        if self.store.is_held(&mut *self.line.conn, &self.claim, self.sequence).await? {
+        if self.store.is_held(&mut *self.line.conn, (&self.claim, &self.held)).await? {
             Ok(())
         } else {
             Err(MySqlLoadError::CheckpointMoved)

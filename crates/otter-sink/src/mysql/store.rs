@@ -1,9 +1,10 @@
 //! The tables in which a target keeps checkpoints and marks, and the texts that touch them.
 //!
-//! `checkpoint` has one row per pipeline and lane: strict mode uses lane 0. `mark` has one row per
+//! `checkpoint` has one row per pipeline and lane: strict mode uses lane 0 alone. `mark` has one row per
 //! pipeline, origin and slot (a slot is one writing connection). Nothing here decides who may
 //! write; `takeover` does.
 
+mod held;
 mod intent;
 mod tables;
 
@@ -12,10 +13,15 @@ use otter_core::{Position, SourceTime, Timestamp};
 use super::conn::{ApplyConn, ConnError, TextRow};
 use super::error::MySqlLoadError;
 use super::names::{qualified, string};
+pub(crate) use held::Held;
 pub(crate) use intent::Intent;
 
-/// The version of the checkpoint's format.
+/// The version of a checkpoint of one lane.
 pub(crate) const FORMAT: u16 = 1;
+
+/// The version of a checkpoint of several lanes. It stands for the function by which rows find
+/// their lanes as well: whoever changes that counts on.
+pub(crate) const FORMAT_OF_LANES: u16 = 2;
 
 /// The longest name that is stored, in letters: three of them fit InnoDB's 3,072 bytes of key.
 pub(crate) const MAX_NAME: usize = 190;
@@ -171,11 +177,11 @@ impl Store {
         )
     }
 
-    /// Writes a new claim over the one that was read under a lock.
+    /// Writes a new claim over the one that was read under a lock, in all lanes.
     pub(crate) fn claim_text(&self, claim: &Claim, slots: u16) -> String {
         format!(
             "UPDATE {} SET `arbiter` = {}, `term` = {}, `holder` = {}, `slots` = {slots} \
-             WHERE `pipeline` = {} AND `lane` = 0",
+             WHERE `pipeline` = {}",
             self.checkpoint,
             string(&claim.arbiter),
             claim.term,
@@ -185,42 +191,59 @@ impl Store {
     }
 
     /// The condition under which the checkpoint is ours and as we left it.
-    fn held_text(&self, claim: &Claim, sequence: u64) -> String {
-        format!(
-            "`pipeline` = {} AND `lane` = 0 AND `arbiter` = {} AND `term` = {} AND `holder` = {} \
-             AND `sequence` = {sequence}",
+    fn held_text(&self, (claim, held): (&Claim, &Held)) -> String {
+        let mut text = format!(
+            "`pipeline` = {} AND `arbiter` = {} AND `term` = {} AND `holder` = {} AND ",
             self.pipeline,
             string(&claim.arbiter),
             claim.term,
             string(&claim.holder),
-        )
+        );
+        held.push_condition(&mut text);
+        text
     }
 
-    /// Appends the compare-and-set that moves the checkpoint: one matched row, or we are fenced.
+    /// Appends the compare-and-set that moves the checkpoint: one matched row for each lane, or we
+    /// are fenced.
     pub(crate) fn push_advance(
         &self,
         text: &mut String,
-        held: (&Claim, u64),
+        held: (&Claim, &Held),
         position: &Position,
         source_time: Option<SourceTime>,
     ) {
-        let (claim, sequence) = held;
         text.push_str("UPDATE ");
         text.push_str(&self.checkpoint);
-        text.push_str(&format!(" SET `sequence` = {}, `source` = ", sequence + 1));
-        match &position.source {
-            Some(source) => text.push_str(&string(source)),
-            None => text.push_str("NULL"),
-        }
-        text.push_str(", `resume_from` = ");
-        text.push_str(&string(&position.resume_from.to_string()));
-        text.push_str(", `applied_through` = ");
-        text.push_str(&string(&position.applied_through.to_string()));
+        text.push_str(" SET `sequence` = `sequence` + 1");
+        push_position(text, position);
         if let Some(time) = source_time {
             text.push_str(&format!(", `source_time` = '{}'", as_utc(time)));
         }
         text.push_str(", `applied_time` = UTC_TIMESTAMP(6) WHERE ");
-        text.push_str(&self.held_text(claim, sequence));
+        text.push_str(&self.held_text(held));
+    }
+
+    /// Gives the pipeline so many lanes, all at one place, and commits. All its rows must be locked.
+    pub(crate) fn shape_text(&self, position: &Position, sequence: u64, lanes: u16) -> String {
+        let Self { checkpoint, pipeline, .. } = self;
+        let format = if lanes == 1 { FORMAT } else { FORMAT_OF_LANES };
+        let mut text =
+            format!("UPDATE {checkpoint} SET `sequence` = {sequence}, `format` = {format}");
+        push_position(&mut text, position);
+        text.push_str(&format!(" WHERE `pipeline` = {pipeline} AND `lane` = 0"));
+        text.push_str(&format!(
+            "; DELETE FROM {checkpoint} WHERE `pipeline` = {pipeline} AND `lane` > 0"
+        ));
+        let columns = CHECKPOINT.join(", ");
+        for lane in 1..lanes {
+            let copied = columns.replacen("`lane`", &lane.to_string(), 1);
+            text.push_str(&format!(
+                "; INSERT INTO {checkpoint} ({columns}) SELECT {copied} FROM {checkpoint} \
+                 WHERE `pipeline` = {pipeline} AND `lane` = 0"
+            ));
+        }
+        text.push_str("; COMMIT");
+        text
     }
 
     /// Appends the mark: the first row event of every target transaction. The counter always
@@ -239,16 +262,14 @@ impl Store {
     pub(crate) async fn is_held(
         &self,
         conn: &mut dyn ApplyConn,
-        claim: &Claim,
-        sequence: u64,
+        held: (&Claim, &Held),
     ) -> Result<bool, MySqlLoadError> {
-        let text = format!(
-            "SELECT COUNT(*) FROM {} WHERE {}",
-            self.checkpoint,
-            self.held_text(claim, sequence)
-        );
+        let (_, lanes) = held;
+        let text =
+            format!("SELECT COUNT(*) FROM {} WHERE {}", self.checkpoint, self.held_text(held));
         let rows = conn.query(&text).await.map_err(MySqlLoadError::plain)?;
-        Ok(rows.first().and_then(|row| row.first()) == Some(&Some("1".to_owned())))
+        let count = rows.first().and_then(|row| row.first()?.as_ref()?.parse().ok());
+        Ok(count == Some(lanes.count()))
     }
 
     /// Appends a statement that reads these expressions and returns no rows.
@@ -268,6 +289,19 @@ impl Store {
             string(origin)
         ));
     }
+}
+
+/// Appends the columns of a position to the list of what is set.
+fn push_position(text: &mut String, position: &Position) {
+    text.push_str(", `source` = ");
+    match &position.source {
+        Some(source) => text.push_str(&string(source)),
+        None => text.push_str("NULL"),
+    }
+    text.push_str(", `resume_from` = ");
+    text.push_str(&string(&position.resume_from.to_string()));
+    text.push_str(", `applied_through` = ");
+    text.push_str(&string(&position.applied_through.to_string()));
 }
 
 /// A source's time as DATETIME(6) in UTC.

@@ -15,22 +15,24 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
-use otter_core::{ArbiterId, Lease, Position, Term};
+use otter_core::{ArbiterId, Lease, Term};
 use tokio::time::Instant;
 
 use super::conn::{ApplyConn, ConnError};
 use super::connect::{Flavour, ServerFacts};
 use super::error::MySqlLoadError;
+use super::lanes::Standing;
 use super::names::string;
 use super::plan::Step;
-use super::store::{Claim, FORMAT, Store, StoredCheckpoint};
+use super::store::{Claim, Held, Store, StoredCheckpoint};
 
 /// What a claim found.
 #[derive(Debug)]
 pub(crate) struct Claimed {
     pub(crate) claim: Claim,
-    pub(crate) sequence: u64,
-    pub(crate) position: Option<Position>,
+    pub(crate) held: Held,
+    /// Where the lanes stand; `None` before the first position.
+    pub(crate) standing: Option<Standing>,
 }
 
 /// Everything that a take-over needs to know.
@@ -72,14 +74,18 @@ impl TakeOver<'_> {
         if !self.lease.is_held() {
             return Err(MySqlLoadError::LeaseOver { term: self.lease.term() });
         }
-        if stored.iter().any(|row| row.lane != 0) {
-            return Err(self.bad("it has several lanes: drain them in fast mode first"));
+        // All lanes bear one claim, or the checkpoint is refused below.
+        match stored.first() {
+            Some(row) => {
+                self.judge_claim(row)?;
+                self.standing(stored).map(drop)
+            }
+            None => Ok(()),
         }
-        let Some(row) = stored.first() else { return Ok(()) };
-        if row.format > FORMAT {
-            return Err(self.bad("a newer version has written it"));
-        }
-        self.judge_claim(row)
+    }
+
+    fn standing(&self, stored: &[StoredCheckpoint]) -> Result<Option<Standing>, MySqlLoadError> {
+        Standing::of(stored).map_err(|what| self.bad(&what))
     }
 
     fn judge_claim(&self, row: &StoredCheckpoint) -> Result<(), MySqlLoadError> {
@@ -188,7 +194,11 @@ impl TakeOver<'_> {
             }
             outcome => outcome.map_err(MySqlLoadError::plain)?,
         }
-        if done.iter().map(|done| done.affected_rows).ne([1]) {
+        let held = match stored.as_slice() {
+            [] => Held::one(0, 0),
+            rows => Held::new(rows.iter().map(|row| (row.lane, row.sequence)).collect()),
+        };
+        if done.iter().map(|done| done.affected_rows).ne([held.count()]) {
             return Err(MySqlLoadError::CheckpointMoved);
         }
         if !self.lease.is_held() {
@@ -197,11 +207,7 @@ impl TakeOver<'_> {
         // Noted before the outcome is known: a claim that was committed must not be made again.
         *self.claimed = Some(self.lease.term());
         conn.query("COMMIT").await.map_err(MySqlLoadError::plain)?;
-        let (sequence, position) = match stored.first() {
-            Some(row) => (row.sequence, row.position().map_err(|what| self.bad(&what))?),
-            None => (0, None),
-        };
-        Ok(Claimed { claim, sequence, position })
+        Ok(Claimed { claim, held, standing: self.standing(&stored)? })
     }
 }
 

@@ -59,6 +59,7 @@ pub(crate) struct TargetColumn {
     /// With length, signedness and labels: `enum('a','b')`.
     pub(crate) column_type: String,
     pub(crate) charset: Option<String>,
+    pub(crate) collation: Option<String>,
     pub(crate) max_letters: Option<u64>,
     pub(crate) max_bytes: Option<u64>,
     pub(crate) scale: Option<u32>,
@@ -97,7 +98,7 @@ pub(crate) async fn read_table(
     let columns = conn
         .query(&format!(
             "SELECT COLUMN_NAME, IS_NULLABLE, COLUMN_DEFAULT, EXTRA, GENERATION_EXPRESSION, \
-             DATA_TYPE, COLUMN_TYPE, CHARACTER_SET_NAME, CHARACTER_MAXIMUM_LENGTH, \
+             DATA_TYPE, COLUMN_TYPE, CHARACTER_SET_NAME, COLLATION_NAME, CHARACTER_MAXIMUM_LENGTH, \
              CHARACTER_OCTET_LENGTH, NUMERIC_SCALE, DATETIME_PRECISION \
              FROM information_schema.COLUMNS WHERE {here} ORDER BY ORDINAL_POSITION"
         ))
@@ -170,6 +171,7 @@ fn parse_column(row: &TextRow) -> Option<TargetColumn> {
         Some(data_type),
         Some(column_type),
         charset,
+        collation,
         letters,
         bytes,
         scale,
@@ -196,6 +198,7 @@ fn parse_column(row: &TextRow) -> Option<TargetColumn> {
         data_type: data_type.to_ascii_lowercase(),
         column_type: column_type.clone(),
         charset: charset.clone(),
+        collation: collation.clone(),
         max_letters: letters.as_ref().and_then(|text| text.parse().ok()),
         max_bytes: bytes.as_ref().and_then(|text| text.parse().ok()),
         scale: scale.as_ref().and_then(|text| text.parse().ok()),
@@ -281,6 +284,7 @@ mod tests {
             data_type: "int".to_owned(),
             column_type: "int".to_owned(),
             charset: None,
+            collation: None,
             max_letters: None,
             max_bytes: None,
             scale: None,

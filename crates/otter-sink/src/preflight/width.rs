@@ -184,6 +184,7 @@ mod tests {
             data_type: column_type.split(['(', ' ']).next().unwrap().to_owned(),
             column_type: column_type.to_owned(),
             charset: None,
+            collation: None,
             max_letters: None,
             max_bytes,
             scale: None,

@@ -5,7 +5,10 @@ use super::super::item::{Edit, Item, delete, insert, items, update};
 use super::super::lease::{ending_lease, lease, lease_from};
 use super::super::suite::{define_suite, poll_times};
 use super::LoaderFixture;
-use super::steps::{assert_at, begun, committed, history_of, history_up_to, name_of};
+use super::steps::{
+    assert_at, begun, committed, history_of, history_up_to, name_of, poison_stays_poison,
+    shows_states_of_the_source,
+};
 use crate::fault::Fault;
 
 define_suite! {
@@ -202,10 +205,19 @@ define_suite! {
             } else {
                 assert_eq!(found, Some(history.position(done)));
             }
-            assert_eq!(fixture.rows().await.len(), 3 * done, "after {polls} polls");
+            let rows = fixture.rows().await.len();
+            if shows_states_of_the_source(fixture) {
+                assert_eq!(rows, 3 * done, "after {polls} polls");
+            } else {
+                assert!((3 * done..=3 * done + 3).contains(&rows), "after {polls} polls: {rows}");
+            }
         }
+        // What was begun and not ended is ended, and nothing of it twice.
+        let term = lease(99);
+        assert_eq!(loader.resume(&term).await.unwrap(), Some(history.position(done)));
+        let _ = loader.load(history.batch(done..done + 1), &term).await.unwrap();
         loader.close().await;
-        assert_at(fixture, &history, done, 100).await;
+        assert_at(fixture, &history, done + 1, 100).await;
     }
 
     /// LOAD-14: a batch without transactions moves the position.
@@ -233,8 +245,12 @@ define_suite! {
     }
 
     /// LOAD-16: of a batch with a row that does not fit, only transactions before it may be
-    /// committed, with their position.
+    /// committed, with their position. Where rows behind it may be seen, they are not the end: the
+    /// misfit is met again.
     async fn poison_commits_nothing_behind_it(fixture: &impl LoaderFixture) {
+        if !shows_states_of_the_source(fixture) {
+            return poison_stays_poison(fixture).await;
+        }
         let misfits: [&[Edit]; 3] =
             [&[insert(1, "again")], &[update(9, "a", "b")], &[insert(8, "x"), delete(9, "a")]];
         let mut history = history_of(&[&[insert(1, "a")]]);

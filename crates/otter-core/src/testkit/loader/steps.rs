@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::super::history::{History, Step};
-use super::super::item::{Edit, Item};
+use super::super::item::{Edit, Item, insert, update};
 use super::super::lease::lease;
 use super::LoaderFixture;
+use crate::fault::Fault;
 use crate::position::Position;
 use crate::stage::Load;
 
@@ -60,4 +61,29 @@ pub(super) fn history_up_to(history: &History, steps: usize) -> History {
 
 pub(super) fn name_of(history: &History) -> &str {
     history.table_after(history.len())[&1].name.as_deref().unwrap()
+}
+
+/// Whether the rows of a fixture are a state of the source at any time.
+pub(super) fn shows_states_of_the_source<F: LoaderFixture>(_: &F) -> bool {
+    F::SHOWS_STATES_OF_THE_SOURCE
+}
+
+/// A row that does not fit is met again by each loader that comes, and nothing is passed by.
+pub(super) async fn poison_stays_poison(fixture: &impl LoaderFixture) {
+    let mut history = history_of(&[&[insert(1, "a"), insert(2, "b")], &[update(1, "a", "c")]]);
+    history.commit_misfit(vec![insert(1, "again")]);
+    history.commit(vec![update(2, "b", "behind"), update(1, "c", "behind")]);
+    begun(fixture, &history).await.close().await;
+    for term in 2..5 {
+        let loader = fixture.loader().await;
+        let found = loader.resume(&lease(term)).await.unwrap();
+        let steps = (0..=2).find(|steps| found == Some(history.position(*steps)));
+        let steps = steps.expect("the position is not behind the misfit");
+        let error = loader.load(history.batch(steps..4), &lease(term)).await.unwrap_err();
+        assert_eq!(error.fault(), Fault::Poison, "{error}");
+        loader.close().await;
+        let rows = fixture.rows().await;
+        let of_the_misfit = rows.iter().find(|row| row.id == 1);
+        assert_ne!(of_the_misfit, Some(&Item::new(1, "behind")), "what follows the misfit is held");
+    }
 }

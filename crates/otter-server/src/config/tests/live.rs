@@ -50,6 +50,7 @@ fn only_limits_of_speed_and_brakes_change_live() {
         ("start = \"now\"", "start = \"earliest\""),
         ("crm.people", "crm.persons"),
         ("start = \"now\"", "start = \"now\"\nconnections = 2"),
+        ("start = \"now\"", "start = \"now\"\nmode = \"fast\""),
     ] {
         let later = parse(&GOOD.replacen(text, by, 1)).unwrap();
         assert!(!first.differs_live_only(&later), "{by}");

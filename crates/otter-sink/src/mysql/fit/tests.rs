@@ -14,6 +14,7 @@ pub(crate) fn target_column(name: &str, data_type: &str) -> TargetColumn {
         data_type: data_type.to_owned(),
         column_type: data_type.to_owned(),
         charset: None,
+        collation: None,
         max_letters: None,
         max_bytes: None,
         scale: None,

@@ -25,8 +25,8 @@ pub(crate) enum Expect {
     Unchanged(RowsOf),
     /// One matched row, or the server has given the change before it up without an error.
     Settled,
-    /// One matched row, or the checkpoint is no longer ours.
-    Checkpoint,
+    /// So many matched rows, one for each lane, or the checkpoint is no longer ours.
+    Checkpoint(u64),
 }
 
 impl Expect {
@@ -38,7 +38,7 @@ impl Expect {
             | Self::Unchanged(of)
             | Self::Upserted(of)
             | Self::Absent(of) => Some(of),
-            Self::Nothing | Self::Settled | Self::Checkpoint => None,
+            Self::Nothing | Self::Settled | Self::Checkpoint(_) => None,
         }
     }
 }
@@ -203,7 +203,7 @@ impl Script {
         self.expects
             .iter()
             .take(mark.statements)
-            .any(|expect| !matches!(expect, Expect::Nothing | Expect::Checkpoint))
+            .any(|expect| !matches!(expect, Expect::Nothing | Expect::Checkpoint(_)))
     }
 
     /// Forgets what was written since the mark.

@@ -1,6 +1,6 @@
 //! The schema change that a pipeline is about to execute, or executed last.
 
-use super::{Claim, Store};
+use super::{Claim, Held, Store};
 use crate::mysql::conn::ApplyConn;
 use crate::mysql::error::MySqlLoadError;
 use crate::mysql::names::string;
@@ -39,12 +39,11 @@ impl Store {
     pub(crate) async fn write_intent(
         &self,
         conn: &mut dyn ApplyConn,
-        held: (&Claim, u64),
+        held: (&Claim, &Held),
         intent: &Intent,
     ) -> Result<(), MySqlLoadError> {
         self.lock(conn).await?;
-        let (claim, sequence) = held;
-        if !self.is_held(conn, claim, sequence).await? {
+        if !self.is_held(conn, held).await? {
             return Err(MySqlLoadError::CheckpointMoved);
         }
         let text = format!(

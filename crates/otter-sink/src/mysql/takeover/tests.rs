@@ -2,6 +2,7 @@ use otter_core::{Classify, Fault, PipelineId, Side};
 
 use super::*;
 use crate::mysql::plan::NewRows;
+use crate::mysql::store::FORMAT;
 
 fn row(arbiter: &str, term: u64, holder: &str) -> StoredCheckpoint {
     StoredCheckpoint {

@@ -1,0 +1,179 @@
+//! Which lane a row belongs to, and which unique values it gives and takes.
+//!
+//! Pure, and a function of the row, of its table's definitions on both sides and of the number of
+//! lanes: never of what comes with the row, so that a row finds the same lane when it is read again
+//! in another batch.
+
+use otter_core::{Change, ColumnType, Row};
+
+use super::hash::{Hasher, lane_of};
+use super::value::{Equality, push_value};
+use crate::mysql::fit::{Compaction, TablePlan};
+
+/// Stands for all tables with foreign keys: which rows depend on each other is the server's secret.
+const RELATED: &str = "foreign keys";
+
+/// How the rows of a table find their lanes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// All in one: the lane of this hash.
+    Whole(u64),
+    /// By the value of the first key; the rows of one value of another unique key may be in several
+    /// lanes.
+    ByKey {
+        /// The hash of the table's name.
+        table: u64,
+        key: Vec<KeyColumn>,
+        others: Vec<Vec<KeyColumn>>,
+    },
+}
+
+/// A column of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct KeyColumn {
+    /// Its number at the source.
+    index: usize,
+    equality: Equality,
+    source: ColumnType,
+}
+
+/// Where a row belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spot {
+    Lane(u16),
+    /// Several lanes have to do with it, or it cannot be told which: it is applied when all others
+    /// rest.
+    All,
+}
+
+impl Rule {
+    pub(super) fn of(plan: &TablePlan) -> Self {
+        let hash = |name: &str| Hasher::default().add(name.as_bytes()).finish();
+        if plan.target.related {
+            return Self::Whole(hash(RELATED));
+        }
+        let table = hash(&plan.quoted);
+        by_key(table, plan).unwrap_or(Self::Whole(table))
+    }
+
+    /// Whether rows of two source tables that flow into one table find the same lane, and touch the
+    /// same hash, for the same value.
+    pub(super) fn agrees_with(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Whole(ours), Self::Whole(theirs)) => ours == theirs,
+            (
+                Self::ByKey { table, key, others },
+                Self::ByKey { table: its_table, key: its_key, others: its_others },
+            ) => {
+                let alike = |ours: &[KeyColumn], theirs: &[KeyColumn]| {
+                    ours.len() == theirs.len()
+                        && ours.iter().zip(theirs).all(|(ours, theirs)| ours.is_like(theirs))
+                };
+                table == its_table
+                    && alike(key, its_key)
+                    && others.len() == its_others.len()
+                    && others.iter().zip(its_others).all(|(ours, theirs)| alike(ours, theirs))
+            }
+            (Self::Whole(_), Self::ByKey { .. }) | (Self::ByKey { .. }, Self::Whole(_)) => false,
+        }
+    }
+
+    /// The lane of a row, and in `touched` the hashes of the unique values that it gives away or
+    /// takes, apart from those of the first key: one value of that is always in one lane.
+    pub(super) fn place(&self, change: &Change<'_>, lanes: u16, room: &mut Room) -> Spot {
+        room.touched.clear();
+        match self {
+            Self::Whole(hash) => Spot::Lane(lane_of(*hash, lanes)),
+            Self::ByKey { table, key, others } => {
+                place(*table, key, others, (change, lanes), room).unwrap_or(Spot::All)
+            }
+        }
+    }
+}
+
+impl KeyColumn {
+    /// Whether equal values of both have equal bytes.
+    fn is_like(&self, other: &Self) -> bool {
+        let are_constant = |one: &ColumnType, other: &ColumnType| {
+            matches!((one, other), (ColumnType::Constant { .. }, ColumnType::Constant { .. }))
+        };
+        self.equality == other.equality
+            && (self.source == other.source || are_constant(&self.source, &other.source))
+    }
+}
+
+/// Room for the work on one row, used again for the next.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    pub(super) touched: Vec<u64>,
+    bytes: Vec<u8>,
+}
+
+fn by_key(table: u64, plan: &TablePlan) -> Option<Rule> {
+    let Compaction::ByKey { others, .. } = &plan.compaction else { return None };
+    let known =
+        |columns: &Vec<usize>| columns.iter().map(|index| key_column(plan, *index)).collect();
+    let key = known(plan.identities.first()?)?;
+    let others = others.iter().map(known).collect::<Option<_>>()?;
+    Some(Rule::ByKey { table, key, others })
+}
+
+fn key_column(plan: &TablePlan, index: usize) -> Option<KeyColumn> {
+    let source = plan.source.columns.get(index)?;
+    let column = plan.columns.get(index)?;
+    let target = plan.target.column(&column.name)?;
+    let equality = Equality::of(&source.column_type, column, target)?;
+    Some(KeyColumn { index, equality, source: source.column_type.clone() })
+}
+
+fn place(
+    table: u64,
+    key: &[KeyColumn],
+    others: &[Vec<KeyColumn>],
+    (change, lanes): (&Change<'_>, u16),
+    room: &mut Room,
+) -> Option<Spot> {
+    let (before, after) = (change.before(), change.after());
+    let mut spot = None;
+    for image in [before, after].into_iter().flatten() {
+        // An image after the change may leave out what has not changed.
+        let hash = hash_of((table, 0), key, (image, before), &mut room.bytes)?;
+        let lane = lane_of(hash?, lanes);
+        match spot {
+            Some(other) if other != lane => return None,
+            _ => spot = Some(lane),
+        }
+    }
+    for (number, columns) in (1..).zip(others) {
+        let mut value_of = |image| match image {
+            Some(image) => hash_of((table, number), columns, (image, before), &mut room.bytes),
+            None => Some(None),
+        };
+        let (old, new) = (value_of(before)?, value_of(after)?);
+        // A value that stays with its row is nobody else's meanwhile.
+        if old != new {
+            room.touched.extend([old, new].into_iter().flatten());
+        }
+    }
+    spot.map(Spot::Lane)
+}
+
+/// The hash of a key's value: the inner `None` for one with a NULL, of which there may be many;
+/// the outer one where it cannot be told.
+fn hash_of(
+    (table, number): (u64, u64),
+    columns: &[KeyColumn],
+    (image, before): (Row<'_>, Option<Row<'_>>),
+    bytes: &mut Vec<u8>,
+) -> Option<Option<u64>> {
+    bytes.clear();
+    for KeyColumn { index, equality, .. } in columns {
+        let value = image.value(*index).or_else(|| before?.value(*index))?;
+        if value.is_null() {
+            return Some(None);
+        }
+        push_value(bytes, value, *equality)?;
+    }
+    let hash = Hasher::default().add(&table.to_le_bytes()).add(&number.to_le_bytes()).add(bytes);
+    Some(Some(hash.finish()))
+}
