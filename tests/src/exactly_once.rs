@@ -2,6 +2,7 @@
 //! source are killed or frozen at random moments; after a drain both sides must be equal.
 
 use std::path::Path;
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use otter_server::sandbox::{Flavor, Server, ServerOptions};
@@ -11,6 +12,42 @@ use crate::otter::OtterProcess;
 use crate::query;
 use crate::random::Random;
 use crate::workload::{SCHEMA, TABLES, Workload, WorkloadOptions};
+
+/// The values of `mode` in a configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Source order.
+    Strict,
+    /// Lanes.
+    Fast,
+    /// One after the other, at each start of `otter-server`, with other numbers of lanes.
+    Changing,
+}
+
+impl Mode {
+    /// The lines of the configuration of the start with this number.
+    fn lines(self, start: u64) -> &'static str {
+        match (self, start % 4) {
+            (Self::Strict, _) | (Self::Changing, 2) => "mode = \"strict\"\n",
+            (Self::Fast, _) | (Self::Changing, 0) => "mode = \"fast\"\n",
+            (Self::Changing, 1) => "mode = \"fast\"\nconnections = 3\n",
+            (Self::Changing, _) => "mode = \"fast\"\nconnections = 7\n",
+        }
+    }
+}
+
+impl FromStr for Mode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "strict" => Ok(Self::Strict),
+            "fast" => Ok(Self::Fast),
+            "changing" => Ok(Self::Changing),
+            other => Err(format!("{other} is not strict, fast or changing")),
+        }
+    }
+}
 
 /// What happens to the pipeline while the workload runs.
 #[derive(Debug, Clone)]
@@ -25,6 +62,8 @@ pub struct Plan {
     pub target_kills: u64,
     /// `kill -9` of the source.
     pub source_kills: u64,
+    /// How the target is written, as in the configuration.
+    pub mode: Mode,
     /// The seed of the moments and of the workload.
     pub seed: u64,
     /// Connections of the workload.
@@ -135,7 +174,14 @@ pub fn config(source: &Server, target: &Server, lease_ms: u64) -> String {
 pub async fn carry_out(plan: &Plan) -> Report {
     println!("plan: {plan:?}");
     let mut site = Site::start(plan.source, plan.target).await;
-    let mut otter = site.run_otter();
+    let config = site.config.clone();
+    let mut starts = 0;
+    let mut run_otter = |site: &mut Site| {
+        site.config = config.clone() + plan.mode.lines(starts);
+        starts += 1;
+        site.run_otter()
+    };
+    let mut otter = run_otter(&mut site);
     // `start = "now"`: what is written before the pipeline has its first position is not its work.
     otter.wait_for_log("pipeline running", Duration::from_secs(60)).await;
     let workload = Workload::start(
@@ -154,13 +200,13 @@ pub async fn carry_out(plan: &Plan) -> Report {
         // killed just then) ends and is started again; any other end is a failure.
         if let Some(code) = otter.exit_code() {
             assert!(otter.log().contains("fault=transient"), "ended with {code}:\n{}", otter.log());
-            otter = site.run_otter();
+            otter = run_otter(&mut site);
             restarts += 1;
         }
         match victim {
             Victim::Otter => {
                 otter.kill9();
-                otter = site.run_otter();
+                otter = run_otter(&mut site);
             }
             Victim::Target => restart(&mut site.target).await,
             Victim::Source => restart(&mut site.source).await,
@@ -173,7 +219,7 @@ pub async fn carry_out(plan: &Plan) -> Report {
     tokio::time::sleep(Duration::from_millis(500)).await;
     let totals = workload.stop().await;
     if otter.exit_code().is_some() {
-        otter = site.run_otter();
+        otter = run_otter(&mut site);
         restarts += 1;
     }
     site.drain(1, Duration::from_secs(120)).await;

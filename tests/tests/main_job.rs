@@ -13,7 +13,7 @@
 mod matrix;
 
 use otter_server::sandbox::Flavor;
-use otter_tests::exactly_once::{Plan, carry_out};
+use otter_tests::exactly_once::{Mode, Plan, carry_out};
 use otter_tests::fencing::{Arbiters, freeze_and_wake};
 use otter_tests::huge_transaction::{self, Huge};
 use otter_tests::random::Random;
@@ -26,6 +26,7 @@ fn short_plan(source: Flavor, target: Flavor) -> Plan {
         otter_kills: 5,
         target_kills: 1,
         source_kills: 1,
+        mode: Mode::Strict,
         seed: Random::seed_from_environment(),
         connections: 4,
         rate_per_connection: Some(250),
@@ -43,6 +44,21 @@ async fn kills_from_mariadb_to_mysql_lose_and_repeat_nothing() {
 async fn kills_from_mysql_to_mariadb_lose_and_repeat_nothing() {
     let plan = short_plan(Flavor::MySql, Flavor::MariaDb);
     carry_out(&Plan { target_kills: 2, ..plan }).await;
+}
+
+/// EXACT-1 and ORD-1 in fast mode: equal when it has drained.
+#[tokio::test(flavor = "multi_thread")]
+async fn kills_in_fast_mode_lose_and_repeat_nothing() {
+    let plan = short_plan(Flavor::MySql, Flavor::MySql);
+    carry_out(&Plan { mode: Mode::Fast, rate_per_connection: None, ..plan }).await;
+}
+
+/// EXACT-1 where each start has another mode or another number of lanes than the one before.
+#[tokio::test(flavor = "multi_thread")]
+async fn kills_while_the_mode_changes_lose_and_repeat_nothing() {
+    let plan = short_plan(Flavor::MariaDb, Flavor::MariaDb);
+    carry_out(&Plan { mode: Mode::Changing, otter_kills: 7, rate_per_connection: None, ..plan })
+        .await;
 }
 
 /// FENCE-1.

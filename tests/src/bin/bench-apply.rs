@@ -5,7 +5,8 @@
 //! workload is written at the source while nothing follows; then one side after the other catches up
 //! alone. `--flavors mariadb,mysql`, `--scale PERCENT` of the rows and transactions (100),
 //! `--durable yes` for servers that wait for their disk at each commit (no),
-//! `--workloads bulk,oltp,…` (all), `--connections N` of Otter to its target (its default).
+//! `--workloads bulk,oltp,…` (all), `--connections N` of Otter to its target (its default),
+//! `--mode strict|fast` of Otter (strict).
 #![allow(
     clippy::large_futures,
     clippy::wildcard_enum_match_arm,
@@ -60,8 +61,12 @@ async fn main() {
     let mut goals = Vec::new();
     for name in arguments.text("flavors", "mariadb,mysql").split(',') {
         let flavor: Flavor = name.parse().expect("mariadb or mysql");
-        let bench =
-            Bench::start(flavor, is_durable, scale, arguments.text("connections", "")).await;
+        let mut settings = format!("mode = \"{}\"", arguments.text("mode", "strict"));
+        let connections = arguments.text("connections", "");
+        if !connections.is_empty() {
+            settings.push_str(&format!("\nconnections = {connections}"));
+        }
+        let bench = Bench::start(flavor, is_durable, scale, &settings).await;
         for workload in WORKLOADS.iter().filter(|workload| wanted.contains(&workload.name)) {
             goals.extend(bench.run(workload).await);
         }
@@ -88,7 +93,7 @@ struct Bench {
 }
 
 impl Bench {
-    async fn start(flavor: Flavor, is_durable: bool, scale: u64, connections: &str) -> Self {
+    async fn start(flavor: Flavor, is_durable: bool, scale: u64, settings: &str) -> Self {
         let start = |id| async move {
             let mut options = ServerOptions::new(flavor, id)
                 .root_password("")
@@ -133,10 +138,8 @@ impl Bench {
         for server in [&bench.source, &bench.target] {
             server.execute(&tables()).await.expect("the tables are made");
         }
-        let mut settings = "start = \"now\"\nddl = \"skip\"".to_owned();
-        if !connections.is_empty() {
-            settings.push_str(&format!("\nconnections = {connections}"));
-        }
+        println!("{settings}");
+        let settings = format!("start = \"now\"\nddl = \"skip\"\n{settings}");
         let text =
             config(&bench.source, &bench.target, 10_000).replace("start = \"now\"", &settings);
         let mut otter = OtterProcess::run(bench.folder.path(), &text);

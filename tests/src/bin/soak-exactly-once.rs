@@ -1,7 +1,8 @@
 //! `scripts/soak exactly-once`: the full count of kills under load, on each pairing of servers.
 //!
 //! `--otter N --target N --source N` set the counts (100, 20, 20), `--pairs mariadb-mysql,…` the
-//! pairings (one per run of the counts), `--rate R` transactions per second and connection.
+//! pairings (one per run of the counts), `--rate R` transactions per second and connection,
+//! `--mode strict|fast|changing` (strict).
 #![allow(
     clippy::large_futures,
     clippy::wildcard_enum_match_arm,
@@ -29,6 +30,7 @@ async fn main() {
             otter_kills: arguments.number("otter", 100),
             target_kills: arguments.number("target", 20),
             source_kills: arguments.number("source", 20),
+            mode: arguments.text("mode", "strict").parse().expect("a mode"),
             seed: seed.wrapping_add(u64::try_from(round).unwrap_or(0)),
             connections: arguments.number("connections", 6),
             rate_per_connection: match arguments.number("rate", 250) {

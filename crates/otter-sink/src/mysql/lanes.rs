@@ -13,6 +13,7 @@ mod catch_up;
 mod cut;
 mod hash;
 mod place;
+mod rules;
 mod run;
 mod shape;
 mod split;
@@ -37,7 +38,12 @@ impl Session {
     ) -> Result<u64, MySqlLoadError> {
         let lanes = self.lane_count();
         let most_rows = self.rows_per_group.saturating_mul(usize::from(lanes));
-        let pieces = Cutting::new(&self.tables, lanes, most_rows).cut(group.transactions);
+        let mut cutting = Cutting::new(&self.tables, lanes, most_rows);
+        let pieces = cutting.cut(group.transactions);
+        let rules = cutting.rules();
+        if pieces.iter().any(|piece| self.goes_in_lanes(piece)) {
+            self.note_rules(rules).await?;
+        }
         let mut rows = 0;
         let mut rest = group.transactions;
         for piece in pieces {
@@ -47,9 +53,7 @@ impl Session {
             let through = self.place_behind(transactions, rest, group.through)?;
             let group = Group { transactions, through: &through };
             rows += match &piece {
-                // What one group holds is one target transaction, as it is in strict mode: several
-                // would only be slower.
-                Piece::Apart(_, lanes) if lanes.len() > self.rows_per_group => {
+                Piece::Apart(_, lanes) if self.goes_in_lanes(&piece) => {
                     Box::pin(self.load_apart(group, lanes, lease)).await?
                 }
                 Piece::Apart(..) | Piece::Whole(_) => {
@@ -58,6 +62,15 @@ impl Session {
             };
         }
         Ok(rows)
+    }
+
+    /// What one group holds is one target transaction, as it is in strict mode: several would only be
+    /// slower.
+    fn goes_in_lanes(&self, piece: &Piece) -> bool {
+        match piece {
+            Piece::Apart(_, lanes) => lanes.len() > self.rows_per_group,
+            Piece::Whole(_) => false,
+        }
     }
 
     /// How many lanes the checkpoint has.
@@ -78,4 +91,8 @@ impl Session {
             self.position_behind(transactions, through)
         }
     }
+}
+
+fn diverged(what: &'static str) -> MySqlLoadError {
+    MySqlLoadError::LanesDiverged { what }
 }

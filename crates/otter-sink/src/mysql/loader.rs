@@ -132,6 +132,7 @@ impl MySqlLoader {
             held: claimed.held,
             position,
             standing: standing.filter(Standing::differ),
+            rules: None,
             tables: TablePlans::default(),
             fragment: None,
         })

@@ -3,6 +3,7 @@
 //! A session exists only between a successful take-over and the first error: what a failed
 //! session did last is told by the checkpoint, to the next one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use super::lanes::Standing;
 use super::line::{BEGIN, COMMIT, Known, Line, Refusal, Setback, require_held};
 use super::options::LoaderOptions;
 use super::plan::{Detail, Expect, Filled, Limits, Planner, Planning, TablePlans};
-use super::store::{Claim, Held, Store};
+use super::store::{Claim, Held, NotedRule, Store};
 use super::target::read_table;
 
 /// A connection that holds the pipeline's claim.
@@ -37,6 +38,8 @@ pub(super) struct Session {
     pub(super) position: Option<Position>,
     /// Where lanes stand, as long as they differ; `position` is then the least.
     pub(super) standing: Option<Standing>,
+    /// What this session has noted about lanes; `None` as long as it has noted nothing.
+    pub(super) rules: Option<BTreeSet<NotedRule>>,
     pub(super) tables: TablePlans,
     pub(super) fragment: Option<OpenFragment>,
     /// Further connections, which write groups beside the first.

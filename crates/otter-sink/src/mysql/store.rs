@@ -6,6 +6,7 @@
 
 mod held;
 mod intent;
+mod rules;
 mod tables;
 
 use otter_core::{Position, SourceTime, Timestamp};
@@ -15,6 +16,7 @@ use super::error::MySqlLoadError;
 use super::names::{qualified, string};
 pub(crate) use held::Held;
 pub(crate) use intent::Intent;
+pub(crate) use rules::{NotedRule, Others};
 
 /// The version of a checkpoint of one lane.
 pub(crate) const FORMAT: u16 = 1;

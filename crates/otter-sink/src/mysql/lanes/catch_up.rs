@@ -8,10 +8,10 @@
 use otter_core::budget::Permit;
 use otter_core::{Batch, Event, Lease, Loaded, Position, Transaction};
 
-use super::Standing;
 use super::cut::Cutting;
 use super::run::{renumber, wanted_rows};
 use super::split::only;
+use super::{Standing, diverged};
 use crate::mysql::error::MySqlLoadError;
 use crate::mysql::group::Group;
 use crate::mysql::session::{Advance, Session};
@@ -73,7 +73,7 @@ impl Session {
         }
         let alone = std::slice::from_ref(transaction);
         self.learn_tables(alone).await?;
-        let wanted = self.wanted(alone, &lacking)?.pop().unwrap_or_default();
+        let wanted = self.wanted(alone, &lacking).await?.pop().unwrap_or_default();
         let is_wanted = |row: usize| wanted.get(row).copied().unwrap_or(false);
         let share = Batch {
             after: batch.after.clone(),
@@ -100,13 +100,13 @@ impl Session {
         lease: &Lease,
     ) -> Result<u64, MySqlLoadError> {
         self.learn_tables(group.transactions).await?;
-        let wanted = self.wanted(group.transactions, lacking)?;
+        let wanted = self.wanted(group.transactions, lacking).await?;
         self.load_wanted(group, &wanted, lacking, lease).await
     }
 
     /// Which rows of each transaction belong to lanes that lack it.
-    fn wanted(
-        &self,
+    async fn wanted(
+        &mut self,
         transactions: &[Transaction],
         lacking: &[u16],
     ) -> Result<Vec<Vec<bool>>, MySqlLoadError> {
@@ -117,6 +117,8 @@ impl Session {
                 diverged("a transaction that only some of them have is none that they share out")
             })?);
         }
+        let rules = cutting.rules();
+        self.require_rules(&rules).await?;
         Ok(wanted_rows(transactions, &lanes, |lane| lacking.contains(&lane)))
     }
 
@@ -153,8 +155,4 @@ fn has_ddl(transaction: &Transaction) -> bool {
 
 fn elsewhere() -> MySqlLoadError {
     diverged("the source's place cannot be compared with theirs")
-}
-
-fn diverged(what: &'static str) -> MySqlLoadError {
-    MySqlLoadError::LanesDiverged { what }
 }

@@ -10,6 +10,7 @@ use otter_core::{Event, RowsEvent, Transaction};
 
 use super::place::{Room, Rule, Spot};
 use crate::mysql::plan::TablePlans;
+use crate::mysql::store::NotedRule;
 
 /// Transactions, one behind the other, that are applied before those behind them begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +74,18 @@ impl<'a> Cutting<'a> {
     /// The lanes of a transaction's rows, by themselves; `None` where they depend on each other.
     pub(super) fn lanes_of(&mut self, transaction: &Transaction) -> Option<Vec<u16>> {
         self.alone(transaction).map(|alone| alone.lanes)
+    }
+
+    /// The tables that were met, with the digests of their rules.
+    pub(super) fn rules(&self) -> Vec<NotedRule> {
+        let noted = |(index, rule): (&usize, &Rule)| {
+            let plan = self.plans.plan(*index)?;
+            Some((plan.quoted.clone(), rule.digest(plan)))
+        };
+        let mut rules: Vec<_> = self.rules.iter().filter_map(noted).collect();
+        rules.sort_unstable();
+        rules.dedup();
+        rules
     }
 
     fn alone(&mut self, transaction: &Transaction) -> Option<Open<'a>> {

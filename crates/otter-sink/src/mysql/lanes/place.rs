@@ -56,6 +56,26 @@ impl Rule {
         by_key(table, plan).unwrap_or(Self::Whole(table))
     }
 
+    /// Everything that decides about lanes, and the names of the columns, in 16 digits.
+    pub(super) fn digest(&self, plan: &TablePlan) -> String {
+        let mut hasher = Hasher::default();
+        match self {
+            Self::Whole(hash) => hasher = hasher.add(b"whole").add(&hash.to_le_bytes()),
+            Self::ByKey { table, key, others } => {
+                hasher = hasher.add(&table.to_le_bytes());
+                for columns in std::iter::once(key).chain(others) {
+                    hasher = hasher.add(b";");
+                    for KeyColumn { index, equality, source } in columns {
+                        let name = plan.columns.get(*index).map_or("", |column| &*column.name);
+                        let text = format!("{name} {} {};", equality.name(), source.describe());
+                        hasher = hasher.add(text.as_bytes());
+                    }
+                }
+            }
+        }
+        format!("{:016x}", hasher.finish())
+    }
+
     /// Whether rows of two source tables that flow into one table find the same lane, and touch the
     /// same hash, for the same value.
     pub(super) fn agrees_with(&self, other: &Self) -> bool {

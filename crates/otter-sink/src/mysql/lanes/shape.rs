@@ -24,6 +24,9 @@ impl Session {
         let Some(position) = &self.position else { return Ok(()) };
         require_held(lease)?;
         let conn = &mut *self.line.conn;
+        if wanted > 1 {
+            self.store.ensure_lanes(conn, &self.line.facts).await?;
+        }
         // INVARIANT FENCE-1: under the lock nobody moves them, nor takes them over.
         let rows = self.store.lock(conn).await?;
         let is_ours = rows.iter().all(|row| {

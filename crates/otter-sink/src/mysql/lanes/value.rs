@@ -45,6 +45,15 @@ const PLAIN_COLLATIONS: [&str; 14] = [
 const ASCII_BASED: [&str; 6] = ["utf8mb4", "utf8mb3", "utf8", "latin1", "ascii", "binary"];
 
 impl Equality {
+    /// The name by which it is noted.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::BinaryText => "binary text",
+            Self::AsciiText => "ASCII text",
+        }
+    }
+
     /// The equality of a column, by its definitions on both sides; `None` where it is not known.
     pub(super) fn of(
         source: &ColumnType,
