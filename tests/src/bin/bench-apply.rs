@@ -105,10 +105,10 @@ impl Bench {
             }
             Server::start(options).await.expect("the server starts")
         };
-        let settings = if flavor == Flavor::MySql { [1, 4] } else { [0, 4] };
+        let workers_of = if flavor == Flavor::MySql { [1, 4] } else { [0, 4] };
         let (source, target) = tokio::join!(start(1), start(2));
         let mut natives = Vec::new();
-        for (id, workers) in (3..).zip(settings) {
+        for (id, workers) in (3..).zip(workers_of) {
             natives.push(Native { server: start(id).await, workers });
         }
         println!("{flavor} {}, durable: {is_durable}, scale {scale} %", source.version());

@@ -290,7 +290,7 @@ on_both! {
             let loader = place.loader_with(fast(&place, 4));
             let found = loader.resume(&lease(term)).await.unwrap().unwrap();
             let batch = history.batch(history.steps(&found), history.len());
-            let patience = Duration::from_micros(500 + random.below(15_000));
+            let patience = Duration::from_micros(500 + u64::try_from(random.below(15_000)).unwrap());
             let lease = lease(term);
             let load = loader.load(batch, &lease);
             if let Ok(loaded) = tokio::time::timeout(patience, load).await {

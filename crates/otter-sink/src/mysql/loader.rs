@@ -101,6 +101,7 @@ impl MySqlLoader {
         tracing::info!(
             pipeline = %self.pipeline,
             term = %lease.term(),
+            sequence = claimed.held.newest(),
             server = facts.version,
             "took the target over"
         );

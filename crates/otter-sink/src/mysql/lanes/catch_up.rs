@@ -146,7 +146,12 @@ fn lanes_without(
     standing: &Standing,
     transaction: &Transaction,
 ) -> Result<Vec<u16>, MySqlLoadError> {
-    standing.lanes_without(transaction).ok_or_else(elsewhere)
+    let lacking = standing.lanes_without(transaction).ok_or_else(elsewhere)?;
+    // INVARIANT LOSS-1: the pipeline stands where one lane at least lacks what comes.
+    if lacking.is_empty() {
+        return Err(diverged("no lane lacks a transaction that comes behind the least of them"));
+    }
+    Ok(lacking)
 }
 
 fn has_ddl(transaction: &Transaction) -> bool {

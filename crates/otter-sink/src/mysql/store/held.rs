@@ -29,6 +29,11 @@ impl Held {
         u64::try_from(self.lanes.len()).unwrap_or(u64::MAX)
     }
 
+    /// The sequence of the lane that has moved most often.
+    pub(crate) fn newest(&self) -> u64 {
+        self.lanes().map(|(_, sequence)| sequence).max().unwrap_or(0)
+    }
+
     /// As they are after so many target transactions.
     pub(crate) fn after(&self, transactions: usize) -> Self {
         let mut later = self.clone();
