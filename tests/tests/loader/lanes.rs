@@ -173,7 +173,8 @@ async fn lanes(place: &Place, history: &History) -> Vec<usize> {
     steps
 }
 
-/// Loads while somebody holds the checkpoint's rows of some lanes, so that these cannot commit.
+/// Loads a little, and then while somebody holds the checkpoint's rows of some lanes, so that these
+/// cannot commit.
 async fn load_without_lanes(
     place: &Place,
     options: LoaderOptions,
@@ -183,13 +184,15 @@ async fn load_without_lanes(
     let loader = place.loader_with(options);
     let found = loader.resume(&lease(term)).await.unwrap().expect("it has begun");
     let done = history.steps(&found);
+    let middle = (done + history.len()).div_ceil(2);
+    let _ = loader.load(history.batch(done, middle), &lease(term)).await.unwrap();
     let mut other = place.server.connect().await.unwrap();
     let hold = format!(
         "START TRANSACTION; SELECT * FROM {}.checkpoint WHERE lane IN ({held_up}) FOR UPDATE",
         place.schema
     );
     let _ = raw_sql(AssertSqlSafe(hold)).execute(&mut other).await.unwrap();
-    let error = loader.load(history.batch(done, history.len()), &lease(term)).await.unwrap_err();
+    let error = loader.load(history.batch(middle, history.len()), &lease(term)).await.unwrap_err();
     assert_eq!(error.fault(), Fault::Transient, "{error}");
     other.close().await.unwrap();
     loader.close().await;
@@ -344,31 +347,30 @@ on_both! {
         let pairs = place.pairs().await;
         let mut source = Source::new();
         let loader = place.begun_with(&source, fast(&place, 4)).await;
-        let _ = loader.load(source.batch(vec![vec![insert(&pairs, &[pair(1_000, 0)])]]), &lease(1)).await.unwrap();
-        loader.close().await;
+        let first: Vec<_> = (1_000..1_010).map(|id| pair(id, 0)).collect();
+        let batch = source.batch(vec![vec![insert(&pairs, &first)]]);
+        let _ = loader.load(batch, &lease(1)).await.unwrap();
         let rows: Vec<_> = (1..=30).map(|id| pair(id, id)).collect();
-        let loader = place.loader_with(fast(&place, 4));
-        let _ = loader.resume(&lease(2)).await.unwrap();
         let mut other = place.server.connect().await.unwrap();
         let hold = format!("START TRANSACTION; SELECT * FROM {}.checkpoint WHERE lane = 2 FOR UPDATE", place.schema);
         let _ = raw_sql(AssertSqlSafe(hold)).execute(&mut other).await.unwrap();
         let batch = source.clone().batch(vec![vec![insert(&pairs, &rows)]]);
-        assert!(loader.load(batch, &lease(2)).await.is_err());
+        assert!(loader.load(batch, &lease(1)).await.is_err());
         other.close().await.unwrap();
         loader.close().await;
         let before = place.texts("SELECT COUNT(*) FROM {db}.pair").await.concat().concat();
-        assert!(before != "1" && before != "31", "{before}");
+        assert!(before != "10" && before != "40", "{before}");
         // With less memory it comes in pieces.
         let loader = place.loader_with(fast(&place, 4));
-        assert_eq!(loader.resume(&lease(3)).await.unwrap(), Some(source.position()));
+        assert_eq!(loader.resume(&lease(2)).await.unwrap(), Some(source.position()));
         let pieces = rows.chunks(7).map(|rows| vec![insert(&pairs, rows)]).collect();
         for piece in source.fragments(pieces) {
-            let _ = loader.load(piece, &lease(3)).await.unwrap();
+            let _ = loader.load(piece, &lease(2)).await.unwrap();
         }
         let last = source.batch(vec![vec![update(&pairs, pair(1_000, 0), pair(1_000, 1))]]);
-        let _ = loader.load(last, &lease(3)).await.unwrap();
+        let _ = loader.load(last, &lease(2)).await.unwrap();
         loader.close().await;
-        assert_eq!(place.texts("SELECT COUNT(*), MAX(n) FROM {db}.pair").await, [["31", "30"]]);
+        assert_eq!(place.texts("SELECT COUNT(*), MAX(n) FROM {db}.pair").await, [["40", "30"]]);
         let found = checkpoint::read(&place.url(), &place.schema, &pipeline()).await.unwrap().unwrap();
         assert_eq!((found.position, found.furthest), (Some(source.position()), None));
     }
