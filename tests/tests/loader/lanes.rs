@@ -188,7 +188,8 @@ async fn load_without_lanes(
     let _ = loader.load(history.batch(done, middle), &lease(term)).await.unwrap();
     let mut other = place.server.connect().await.unwrap();
     let hold = format!(
-        "START TRANSACTION; SELECT * FROM {}.checkpoint WHERE lane IN ({held_up}) FOR UPDATE",
+        "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION; \
+         SELECT * FROM {}.checkpoint WHERE lane IN ({held_up}) FOR UPDATE",
         place.schema
     );
     let _ = raw_sql(AssertSqlSafe(hold)).execute(&mut other).await.unwrap();
@@ -352,7 +353,8 @@ on_both! {
         let _ = loader.load(batch, &lease(1)).await.unwrap();
         let rows: Vec<_> = (1..=30).map(|id| pair(id, id)).collect();
         let mut other = place.server.connect().await.unwrap();
-        let hold = format!("START TRANSACTION; SELECT * FROM {}.checkpoint WHERE lane = 2 FOR UPDATE", place.schema);
+        let hold = format!("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION; \
+             SELECT * FROM {}.checkpoint WHERE lane = 2 FOR UPDATE", place.schema);
         let _ = raw_sql(AssertSqlSafe(hold)).execute(&mut other).await.unwrap();
         let batch = source.clone().batch(vec![vec![insert(&pairs, &rows)]]);
         assert!(loader.load(batch, &lease(1)).await.is_err());

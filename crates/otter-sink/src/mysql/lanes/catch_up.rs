@@ -87,8 +87,9 @@ impl Session {
         let loaded = outcome.map_err(|error| renumber(error, alone, |_, row| is_wanted(row)))?;
         all.take_in(&self.held);
         self.held = all;
-        if let (Some(through), Some(standing)) = (&loaded.through, self.standing.take()) {
-            self.standing = Some(standing.with(&lacking, through)).filter(Standing::differ);
+        if let Some(through) = &loaded.through {
+            let standing = self.standing.take().map(|standing| standing.with(&lacking, through));
+            self.standing = standing.filter(Standing::differ);
         }
         Ok(Some(loaded))
     }
