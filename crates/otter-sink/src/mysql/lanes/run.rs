@@ -158,9 +158,7 @@ impl Session {
         let group_of = Group { transactions: &transactions, through: group.through };
         for (transactions, through) in self.cut(group_of)? {
             let outcome = self.load_group(Group { transactions, through: &through }, lease).await;
-            rows += outcome.map_err(|error| {
-                renumber(error, group.transactions, |index, row| is_wanted(index, row))
-            })?;
+            rows += outcome.map_err(|error| renumber(error, group.transactions, is_wanted))?;
         }
         all.take_in(&self.held);
         self.held = all;
