@@ -344,6 +344,43 @@ on_both! {
         assert_eq!(place.texts("SELECT id FROM {db}.pair ORDER BY id").await.concat(), ids);
     }
 
+    async fn keys_that_were_changed_while_lanes_differ_halt(place: Place) {
+        let pairs = place.pairs().await;
+        place.execute("ALTER TABLE pair MODIFY n INT NOT NULL").await;
+        let mut source = Source::new();
+        let loader = place.begun_with(&source, fast(&place, 4)).await;
+        let rows = |from: i64| (from..from + 30).map(|id| pair(id, id)).collect::<Vec<_>>();
+        let batch = source.batch(vec![vec![insert(&pairs, &rows(100))]]);
+        let _ = loader.load(batch, &lease(1)).await.unwrap();
+        let begin = source.clone();
+        let mut other = place.server.connect().await.unwrap();
+        let hold = format!(
+            "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION; \
+             SELECT * FROM {}.checkpoint WHERE lane = 1 FOR UPDATE",
+            place.schema
+        );
+        let _ = raw_sql(AssertSqlSafe(hold)).execute(&mut other).await.unwrap();
+        let batch = source.batch(vec![vec![insert(&pairs, &rows(200))]]);
+        assert!(loader.load(batch, &lease(1)).await.is_err());
+        other.close().await.unwrap();
+        loader.close().await;
+        let load_again = async |term| {
+            let loader = place.loader_with(fast(&place, 4));
+            assert_eq!(loader.resume(&lease(term)).await.unwrap(), Some(begin.position()));
+            let batch = begin.clone().batch(vec![vec![insert(&pairs, &rows(200))]]);
+            let loaded = loader.load(batch, &lease(term)).await;
+            loader.close().await;
+            loaded
+        };
+        place.execute("ALTER TABLE pair DROP PRIMARY KEY, ADD PRIMARY KEY (n)").await;
+        let error = load_again(2).await.unwrap_err();
+        assert_eq!(error.fault(), Fault::Fatal, "{error}");
+        assert!(error.to_string().contains("were changed since"), "{error}");
+        place.execute("ALTER TABLE pair DROP PRIMARY KEY, ADD PRIMARY KEY (id)").await;
+        let _ = load_again(3).await.unwrap();
+        assert_eq!(place.texts("SELECT COUNT(*) FROM {db}.pair").await, [["60"]]);
+    }
+
     async fn a_fragment_is_applied_for_the_lanes_that_lack_it(place: Place) {
         let pairs = place.pairs().await;
         let mut source = Source::new();

@@ -12,6 +12,10 @@ use super::place::{Room, Rule, Spot};
 use crate::mysql::plan::TablePlans;
 use crate::mysql::store::NotedRule;
 
+/// A transaction with more rows goes as a whole: what is shared out takes some hundred bytes for each
+/// row beside the row itself (MEM-1).
+const MOST_ROWS: usize = 32_000;
+
 /// Transactions, one behind the other, that are applied before those behind them begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Piece {
@@ -45,7 +49,13 @@ struct Open<'a> {
 
 impl<'a> Cutting<'a> {
     pub(super) fn new(plans: &'a TablePlans, lanes: u16, most_rows: usize) -> Self {
-        Self { plans, lanes, most_rows, rules: HashMap::new(), room: Room::default() }
+        Self {
+            plans,
+            lanes,
+            most_rows: most_rows.min(MOST_ROWS),
+            rules: HashMap::new(),
+            room: Room::default(),
+        }
     }
 
     /// Cuts transactions without schema changes, whose tables are all known.
@@ -53,7 +63,9 @@ impl<'a> Cutting<'a> {
         let mut pieces = Vec::new();
         let mut open = Open::default();
         for transaction in transactions {
-            let Some(alone) = self.alone(transaction) else {
+            let is_huge = transaction.row_count() > MOST_ROWS;
+            let alone = if is_huge { None } else { self.alone(transaction) };
+            let Some(alone) = alone else {
                 open.close(&mut pieces);
                 match pieces.last_mut() {
                     Some(Piece::Whole(count)) => *count += 1,
