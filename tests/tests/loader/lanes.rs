@@ -150,7 +150,7 @@ async fn load_all(
     let found = loader.resume(&lease(term)).await.unwrap().expect("it has begun");
     let mut done = history.steps(&found);
     while done < history.len() {
-        let to = (done + 1 + usize::try_from(random.below(12)).unwrap()).min(history.len());
+        let to = (done + 1 + random.below(12)).min(history.len());
         let loaded = loader.load(history.batch(done, to), &lease(term)).await.unwrap();
         assert_eq!(loaded.through, Some(history.position(to)));
         done = to;

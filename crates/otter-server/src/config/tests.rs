@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use otter_core::mapping::Mapping;
 use otter_core::{Start, TableName, ThrottleLimits};
-use otter_sink::{DdlPolicies, DdlPolicy};
+use otter_sink::{DdlPolicies, DdlPolicy, Mode};
 
 use super::*;
 
