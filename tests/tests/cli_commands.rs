@@ -123,6 +123,27 @@ async fn a_checkpoint_of_a_lost_state_folder_is_adopted_by_hand() {
 }
 
 #[tokio::test]
+async fn lanes_are_shown_adopted_and_given_up() {
+    for flavor in FLAVORS {
+        let mut scene = Scene::start(flavor).await;
+        run_once(&scene, 1).await;
+        let shown = async |scene: &Scene| scene.command(&["position", "show"]).await.stdout;
+        assert!(!shown(&scene).await.contains("lanes"));
+        scene.replace("start =", "mode = \"fast\"\nconnections = 3\nstart =");
+        run_once(&scene, 2).await;
+        let text = shown(&scene).await;
+        assert!(text.contains("3, all at this position"), "{text}");
+        fs::remove_dir_all(scene.folder().join("otter-state")).unwrap();
+        let adopted = scene.command(&["position", "adopt"]).await;
+        assert_eq!(adopted.code, Some(0), "{}", adopted.stderr);
+        run_once(&scene, 3).await;
+        scene.replace("mode = \"fast\"", "mode = \"strict\"");
+        run_once(&scene, 4).await;
+        assert!(!shown(&scene).await.contains("lanes"));
+    }
+}
+
+#[tokio::test]
 async fn a_running_pipeline_is_not_adopted() {
     let scene = Scene::start(Flavor::MariaDb).await;
     let mut otter = scene.run().await;
