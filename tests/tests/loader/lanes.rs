@@ -381,6 +381,38 @@ on_both! {
         assert_eq!(place.texts("SELECT COUNT(*) FROM {db}.pair").await, [["60"]]);
     }
 
+    /// FENCE-1, by the checkpoint alone and by a successor.
+    async fn whoever_is_stale_writes_in_no_lane(place: Place) {
+        let pairs = place.pairs().await;
+        let mut source = Source::new();
+        let loader = place.begun_with(&source, fast(&place, 4)).await;
+        let batch = |source: &mut Source, from: i64| {
+            let insert_one = |id| vec![insert(&pairs, &[pair(id, id)])];
+            source.batch((from..from + 40).map(insert_one).collect())
+        };
+        let _ = loader.load(batch(&mut source, 0), &lease(1)).await.unwrap();
+        // The operator's word moves the lanes' sequences, and nothing ends the connections.
+        let (url, position) = (place.url(), source.position());
+        let moved =
+            checkpoint::set_position(&url, &place.schema, &pipeline(), &position).await.unwrap();
+        assert_eq!((moved.lanes, moved.furthest), (4, None));
+        let error = loader.load(batch(&mut source.clone(), 100), &lease(1)).await.unwrap_err();
+        assert_eq!(error.fault(), Fault::Fenced, "{error}");
+        let count = "SELECT COUNT(*) FROM {db}.pair";
+        assert_eq!(place.texts(count).await, [["40"]]);
+        assert_eq!(loader.resume(&lease(1)).await.unwrap(), Some(source.position()));
+        let _ = loader.load(batch(&mut source, 200), &lease(1)).await.unwrap();
+        let successor = place.loader_with(fast(&place, 4));
+        assert_eq!(successor.resume(&lease(2)).await.unwrap(), Some(source.position()));
+        let error = loader.load(batch(&mut source.clone(), 300), &lease(1)).await.unwrap_err();
+        assert!(matches!(error.fault(), Fault::Fenced | Fault::Transient), "{error}");
+        assert_eq!(loader.resume(&lease(1)).await.unwrap_err().fault(), Fault::Fenced);
+        assert_eq!(place.texts(count).await, [["80"]]);
+        let _ = successor.load(batch(&mut source, 400), &lease(2)).await.unwrap();
+        successor.close().await;
+        assert_eq!(place.texts(count).await, [["120"]]);
+    }
+
     async fn a_fragment_is_applied_for_the_lanes_that_lack_it(place: Place) {
         let pairs = place.pairs().await;
         let mut source = Source::new();
