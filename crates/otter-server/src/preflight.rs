@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use otter_arbitrate::{SqlArbiter, ZooKeeperArbiter};
 use otter_binlog::preflight as source;
+use otter_core::mapping::TableRoute;
 use otter_core::{Finding, PipelineId, Side, Table, Verdict};
 use otter_sink::health;
 use otter_sink::preflight::{self as target, Marks, TargetCheck};
@@ -115,7 +116,7 @@ impl Report {
         let mut mapped = Vec::with_capacity(tables.len());
         for table in tables {
             match pipeline.mappings.table(&Arc::new(table)) {
-                Ok(route) => mapped.extend(route.iter().flat_map(|it| it.tables()).cloned()),
+                Ok(route) => mapped.extend(route.iter().flat_map(TableRoute::tables).cloned()),
                 Err(error) => {
                     let what = format!("{} has the columns that its mapping names", error.table());
                     let finding = Finding::fail(what, error.to_string(), MEND);
