@@ -73,6 +73,10 @@ mod place;
 mod poison;
 #[path = "loader/preflight.rs"]
 mod preflight;
+#[path = "loader/quarantine.rs"]
+mod quarantine;
+#[path = "loader/quarantine_suite.rs"]
+mod quarantine_suite;
 #[path = "loader/random_values.rs"]
 mod random_values;
 #[path = "loader/schema_log.rs"]

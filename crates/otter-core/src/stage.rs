@@ -104,6 +104,8 @@ pub struct Loaded {
     pub rows: u64,
     /// Source transactions committed.
     pub transactions: u64,
+    /// Rows that wait in quarantine now, where the loader has one.
+    pub held: u64,
 }
 
 /// How much a loader wants at once.

@@ -4,6 +4,7 @@
 //! | Module | Holds |
 //! |---|---|
 //! | [`arbiter`], [`loader`], [`selector`] | a suite each: a case for every sentence of the trait |
+//! | [`quarantine`] | a second suite for loaders that hold rows which do not fit |
 //! | [`remote_arbiter`] | a second suite for arbiters that ask a server, which may go away |
 //! | [`transform`] | what every transform must keep |
 //! | [`memory`] | an arbiter, a source and a target that live in memory and can fail on demand |
@@ -12,7 +13,8 @@
 //!
 //! A suite is run by its macro ([`arbiter_suite!`](crate::arbiter_suite),
 //! [`remote_arbiter_suite!`](crate::remote_arbiter_suite),
-//! [`loader_suite!`](crate::loader_suite), [`selector_suite!`](crate::selector_suite)) with the
+//! [`loader_suite!`](crate::loader_suite), [`quarantine_suite!`](crate::quarantine_suite),
+//! [`selector_suite!`](crate::selector_suite)) with the
 //! type of a fixture: each case becomes a test of its own.
 //!
 //! Nothing here is for production; none of it is compiled without the feature `testkit`.
@@ -30,6 +32,7 @@ pub mod item;
 pub mod lease;
 pub mod loader;
 pub mod memory;
+pub mod quarantine;
 pub mod random;
 pub mod remote_arbiter;
 pub mod selector;

@@ -16,8 +16,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use otter_core::testkit::arbiter::{ArbiterFixture, Node};
 use otter_core::testkit::item::{Edit, Item};
+use otter_core::testkit::lease::pipeline;
 use otter_core::testkit::loader::LoaderFixture;
 use otter_core::testkit::memory::{MemoryArbiter, MemorySource, MemoryTarget};
+use otter_core::testkit::quarantine::QuarantineFixture;
 use otter_core::testkit::selector::SelectorFixture;
 use otter_core::testkit::suite::{Clock, Fixture};
 use otter_core::{Arbiter, Load, Select, Throttle, ThrottleLimits};
@@ -75,6 +77,43 @@ impl LoaderFixture for Target {
     }
 }
 
+/// A target whose loaders hold what does not fit.
+struct Holding(MemoryTarget);
+
+#[async_trait]
+impl Fixture for Holding {
+    const CLOCK: Clock = Clock::Paused;
+    async fn start() -> Self {
+        Self(MemoryTarget::new())
+    }
+}
+
+#[async_trait]
+impl LoaderFixture for Holding {
+    async fn loader(&self) -> Arc<dyn Load> {
+        Arc::new(self.0.holding_loader())
+    }
+    async fn rows(&self) -> Vec<Item> {
+        self.0.items()
+    }
+}
+
+#[async_trait]
+impl QuarantineFixture for Holding {
+    async fn held(&self) -> usize {
+        self.0.held_count(&pipeline())
+    }
+    async fn retry_all(&self) {
+        self.0.retry_held(&pipeline());
+    }
+    async fn drop_first(&self) {
+        self.0.drop_first_held(&pipeline());
+    }
+    async fn meddle(&self, edit: Edit) {
+        self.0.meddle(&edit);
+    }
+}
+
 #[async_trait]
 impl Fixture for Throttled {
     const CLOCK: Clock = Clock::Paused;
@@ -122,6 +161,10 @@ mod arbiter {
 
 mod loader {
     otter_core::loader_suite!(super::Target);
+}
+
+mod quarantine {
+    otter_core::quarantine_suite!(super::Holding);
 }
 
 mod throttle {

@@ -107,6 +107,8 @@ fn loader(id: PipelineId, config: &PipelineConfig) -> MySqlLoader {
     options.mode = config.mode;
     options.source_site = Some(Arc::from(config.from.site.as_str()));
     options.ddl = config.ddl;
+    options.on_poison = config.on_poison;
+    options.quarantine_rows = config.quarantine_rows.unwrap_or(options.quarantine_rows);
     MySqlLoader::new(id, config.to.url.clone(), options)
 }
 

@@ -1,5 +1,7 @@
 //! The command line: what may be asked, and which command answers.
 
+mod quarantine;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -17,6 +19,7 @@ use crate::sandbox::Flavor;
 use crate::status::StatusFormat;
 use crate::tail::{Extent, TailOptions, TailSource, parse_until};
 use crate::terminal::complain;
+use quarantine::QuarantineArgs;
 
 /// Where `tail` finds its server unless told.
 const TAIL_URL: &str = "OTTER_TAIL_URL";
@@ -53,6 +56,8 @@ enum Command {
     Tail(Box<TailArgs>),
     /// Show or adopt the positions that are stored in the targets
     Position(PositionArgs),
+    /// List, show, retry, edit or drop the rows that a target holds in quarantine
+    Quarantine(Box<QuarantineArgs>),
 }
 
 #[derive(Debug, Args)]
@@ -250,6 +255,7 @@ async fn answer(command: Command) -> Exit {
             let Some(config) = load(&of.config) else { return Exit::Usage };
             crate::position::adopt(&config, of.pipeline.as_deref()).await
         }
+        Command::Quarantine(args) => args.answer().await,
     }
 }
 

@@ -12,6 +12,7 @@ pub mod exit;
 pub mod logs;
 mod position;
 mod preflight;
+mod quarantine;
 pub mod run;
 pub mod sandbox;
 mod signals;

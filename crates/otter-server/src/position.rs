@@ -97,7 +97,10 @@ async fn adopt_one(pipeline: &PipelineConfig, arbiter: &Arc<dyn Arbiter>) -> Exi
 }
 
 /// The pipelines that are meant; `None` after a complaint where there is no such one.
-fn chosen<'c>(config: &'c Config, name: Option<&str>) -> Option<Vec<&'c PipelineConfig>> {
+pub(crate) fn chosen<'c>(
+    config: &'c Config,
+    name: Option<&str>,
+) -> Option<Vec<&'c PipelineConfig>> {
     let Some(name) = name else { return Some(config.pipelines.iter().collect()) };
     let found = config.pipeline(name);
     if found.is_none() {

@@ -1,17 +1,19 @@
 //! `otter-server status`: who holds each pipeline, since when, under which term, until when.
 //!
-//! It asks the arbiter alone, and changes nothing; how far a pipeline has come is what
-//! `position show` tells. Times are those of the arbiter's clock.
+//! It asks the arbiter, and the targets how many rows are held in quarantine; it changes nothing.
+//! How far a pipeline has come is what `position show` tells. Times are those of the arbiter's clock.
 
 use std::fmt::Write;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use otter_arbitrate::{ArbiterStatus, HeldSide};
 use otter_core::{ArbiterId, PipelineId, Side, SourceTime};
+use otter_sink::quarantine::Quarantine;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::assemble;
-use crate::config::{ArbiterKind, Config};
+use crate::config::{ArbiterKind, Config, PipelineConfig};
 use crate::exit::Exit;
 use crate::terminal::{Colour, complain, is_terminal, paint, write};
 
@@ -38,7 +40,8 @@ pub(crate) async fn status(config: &Config, format: StatusFormat) -> Exit {
             return Exit::Failed;
         }
     };
-    let told = Told { kind: &config.arbiter.kind, sides: &sides, found: &found };
+    let held = held_rows(config).await;
+    let told = Told { kind: &config.arbiter.kind, sides: &sides, found: &found, held: &held };
     write(&match format {
         StatusFormat::Text => told.as_text(is_terminal()),
         StatusFormat::Json => format!("{:#}\n", told.as_json()),
@@ -51,6 +54,27 @@ struct Told<'a> {
     kind: &'a ArbiterKind,
     sides: &'a [Side],
     found: &'a ArbiterStatus,
+    /// The rows in quarantine, of each pipeline; `None` where its target does not tell.
+    held: &'a [Option<u64>],
+}
+
+/// How long a target may take to tell how many rows it holds.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How many rows each target holds in quarantine.
+async fn held_rows(config: &Config) -> Vec<Option<u64>> {
+    let count = async |pipeline: &PipelineConfig| {
+        let id = PipelineId::new(pipeline.name.as_str());
+        let mut desk = Quarantine::open(&pipeline.to.url, assemble::SCHEMA, &id).await.ok()?;
+        let count = desk.count().await.ok();
+        desk.close().await;
+        count
+    };
+    let mut held = Vec::with_capacity(config.pipelines.len());
+    for pipeline in &config.pipelines {
+        held.push(timeout(PATIENCE, count(pipeline)).await.ok().flatten());
+    }
+    held
 }
 
 /// One line of the table.
@@ -82,6 +106,15 @@ impl Told<'_> {
             let line = paint(Colour::Bold, line.trim_end(), is_terminal && is_title);
             let _ = writeln!(text, "{line}");
         }
+        for (side, held) in self.sides.iter().zip(self.held) {
+            let Some(rows) = held.filter(|rows| *rows > 0) else { continue };
+            let _ = writeln!(
+                text,
+                "pipeline {}: {rows} rows are held in quarantine; `otter-server quarantine list` \
+                 shows why",
+                side.pipeline
+            );
+        }
         if !self.kind.is_shared() {
             text.push_str(
                 "kind = \"local\": only the processes of this machine are known, and neither \
@@ -105,7 +138,8 @@ impl Told<'_> {
     fn as_json(&self) -> Value {
         let pipelines: Vec<Value> = self
             .held()
-            .map(|(side, held)| {
+            .zip(self.held)
+            .map(|((side, held), rows)| {
                 json!({
                     "pipeline": side.pipeline.as_str(),
                     "side": side.role.to_string(),
@@ -116,6 +150,7 @@ impl Told<'_> {
                     "lease_ms": held.and_then(|held| held.lease).map(|lease| {
                         u64::try_from(lease.as_millis()).unwrap_or(u64::MAX)
                     }),
+                    "quarantine_rows": rows,
                 })
             })
             .collect();
@@ -190,13 +225,15 @@ mod tests {
     #[test]
     fn the_table_tells_who_since_when_and_until_when() {
         let (kind, sides, found) = (kind(), sides(), found());
-        let told = Told { kind: &kind, sides: &sides, found: &found };
+        let held = [None, Some(0), Some(3)];
+        let told = Told { kind: &kind, sides: &sides, found: &found, held: &held };
         let text = "\
 arbiter mysql-1, in 10.0.0.9:3306/leases
 pipeline           holder                  term  since                 until
 a                  host db7, process 4711  12    2025-11-21T08:00:00Z  2025-11-21T08:00:10Z
 hangzhou-virginia  nobody
 c                  host db7, process 4711  12    2025-11-21T08:00:00Z  2.5 s after its last sign of life
+pipeline c: 3 rows are held in quarantine; `otter-server quarantine list` shows why
 ";
         assert_eq!(told.as_text(false), text);
     }
@@ -204,15 +241,18 @@ c                  host db7, process 4711  12    2025-11-21T08:00:00Z  2.5 s aft
     #[test]
     fn json_says_the_same_and_null_for_nobody() {
         let (kind, sides, found) = (kind(), sides(), found());
-        let json = Told { kind: &kind, sides: &sides, found: &found }.as_json();
+        let held = [None, Some(0), Some(3)];
+        let json = Told { kind: &kind, sides: &sides, found: &found, held: &held }.as_json();
         assert_eq!((&json["arbiter"], &json["kind"]), (&json!("mysql-1"), &json!("mysql")));
         let expected = json!({
             "pipeline": "a", "side": "target", "holder": "host db7, process 4711", "term": 12,
             "since": "2025-11-21T08:00:00Z", "until": "2025-11-21T08:00:10Z", "lease_ms": null,
+            "quarantine_rows": null,
         });
         assert_eq!(json["pipelines"][0], expected);
         assert_eq!(json["pipelines"][1]["holder"], Value::Null);
         assert_eq!(json["pipelines"][2]["lease_ms"], 2_500);
+        assert_eq!(json["pipelines"][2]["quarantine_rows"], 3);
     }
 
     #[test]
@@ -220,7 +260,7 @@ c                  host db7, process 4711  12    2025-11-21T08:00:00Z  2.5 s aft
         let kind = ArbiterKind::Local { path: "/var/lib/otter".into() };
         let found = ArbiterStatus { id: None, sides: vec![None] };
         let sides = &sides()[..1];
-        let text = Told { kind: &kind, sides, found: &found }.as_text(false);
+        let text = Told { kind: &kind, sides, found: &found, held: &[None] }.as_text(false);
         assert!(text.starts_with("arbiter not used yet, in /var/lib/otter\n"), "{text}");
         assert!(text.contains("only the processes of this machine"), "{text}");
     }

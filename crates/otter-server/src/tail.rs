@@ -25,6 +25,7 @@ use crate::signals::EndSignals;
 use crate::terminal::complain;
 pub(crate) use end::parse_until;
 use end::{End, Incomparable, Judgement};
+pub(crate) use line::row_as_json;
 use printer::Printer;
 
 /// How many bytes of rows may wait to be printed.

@@ -10,7 +10,10 @@ pub mod checkpoint;
 pub mod health;
 pub mod mysql;
 pub mod preflight;
+pub mod quarantine;
 pub mod schema_log;
 
-pub use mysql::{DdlPolicies, DdlPolicy, LoaderOptions, Mode, MySqlLoadError, MySqlLoader};
+pub use mysql::{
+    DdlPolicies, DdlPolicy, LoaderOptions, Mode, MySqlLoadError, MySqlLoader, OnPoison,
+};
 pub use schema_log::TargetSchemaLog;

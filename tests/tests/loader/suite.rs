@@ -8,7 +8,7 @@ use otter_core::testkit::loader::LoaderFixture;
 use otter_core::testkit::suite::Fixture;
 use otter_core::{Batch, Event, Lease, Load, Loaded, Position, Result, Table};
 use otter_server::sandbox::Flavor;
-use otter_sink::{Mode, MySqlLoader};
+use otter_sink::{LoaderOptions, Mode, MySqlLoader};
 
 use crate::place::Place;
 
@@ -47,7 +47,7 @@ impl Load for Moved {
     }
 }
 
-async fn start(flavor: Flavor) -> Place {
+pub(crate) async fn start(flavor: Flavor) -> Place {
     let place = Place::new(flavor).await;
     place.execute(&item::CREATE_TABLE.replace("otter_suite.", "")).await;
     place
@@ -60,10 +60,14 @@ fn loader(place: &Place, mode: Mode) -> Arc<dyn Load> {
         // Whatever has two rows goes by lanes.
         options.group_rows = 1;
     }
+    loader_with(place, options)
+}
+
+pub(crate) fn loader_with(place: &Place, options: LoaderOptions) -> Arc<dyn Load> {
     Arc::new(Moved { inner: place.loader_with(options), table: place.in_here(&item::table()) })
 }
 
-async fn rows(place: &Place) -> Vec<Item> {
+pub(crate) async fn rows(place: &Place) -> Vec<Item> {
     let rows = otter_tests::query::rows(
         place.server,
         &format!("SELECT id, name FROM {}.item ORDER BY id", place.database),

@@ -168,6 +168,7 @@ impl Pipeline {
             progress.rows += loaded.rows;
             progress.transactions += loaded.transactions;
             progress.is_drained = is_drained;
+            progress.held = loaded.held;
             progress.error = None;
             if let Some(through) = loaded.through {
                 progress.position = Some(through);

@@ -41,6 +41,8 @@ pub struct Progress {
     pub committed_at: Option<SourceTime>,
     /// Whether nothing was waiting to be loaded when this was written.
     pub is_drained: bool,
+    /// Rows that wait in quarantine, as the last load told.
+    pub held: u64,
     /// How often the pipeline has tried again after a transient fault.
     pub retries: u64,
     /// The last fault's message; stays until something is loaded again.

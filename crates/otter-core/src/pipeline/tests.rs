@@ -90,7 +90,7 @@ impl Load for Memory {
     async fn load(&self, batch: Batch, _: &Lease) -> Result<Loaded> {
         self.0.lock().unwrap().clone_from(&batch.through);
         let transactions = u64::try_from(batch.transactions.len()).unwrap();
-        Ok(Loaded { through: batch.through, rows: 0, transactions })
+        Ok(Loaded { through: batch.through, transactions, ..Loaded::default() })
     }
     async fn ping(&self, _: &Lease) -> Result<()> {
         Ok(())

@@ -4,7 +4,7 @@ use otter_core::Start;
 use otter_core::mapping::Mappings;
 use otter_core::nearest::nearest;
 use otter_sink::health::HealthLimits;
-use otter_sink::{DdlPolicies, Mode};
+use otter_sink::{DdlPolicies, Mode, OnPoison};
 
 use super::brake;
 use super::databases::Database;
@@ -24,6 +24,7 @@ pub(super) const KEYS: Keys = Keys {
         "start",
         "mode",
         "on_poison",
+        "quarantine_rows",
         "ddl",
         "tables",
         "except",
@@ -41,6 +42,9 @@ pub(super) const KEYS: Keys = Keys {
     not_built: &[],
 };
 
+/// Each takes some hundred bytes of memory.
+const MOST_QUARANTINE_ROWS: u64 = 10_000_000;
+
 /// One direction.
 #[derive(Debug, Clone)]
 pub struct PipelineConfig {
@@ -54,6 +58,10 @@ pub struct PipelineConfig {
     pub to: Database,
     /// Where it begins where the target has no checkpoint.
     pub start: Option<Start>,
+    /// What it does about rows that the target does not take.
+    pub on_poison: OnPoison,
+    /// The most rows that it may hold in quarantine; `None` for the loader's own number.
+    pub quarantine_rows: Option<usize>,
     /// How the source's order shows in the target.
     pub mode: Mode,
     /// What it does about schema changes.
@@ -103,6 +111,8 @@ fn pipeline(
         from: from.clone(),
         to: to.clone(),
         start: start(section)?,
+        on_poison: on_poison(section)?,
+        quarantine_rows: quarantine_rows(section)?,
         mode,
         ddl,
         mappings: mappings::read(section, ddl)?,
@@ -142,13 +152,20 @@ fn refuse_what_is_not_built(section: &Section<'_>) -> Result<(), ConfigError> {
         let instead = "copy the tables by hand, then set `start`, and leave it out";
         return refuse("initial_copy", "true", instead);
     }
+    Ok(())
+}
+
+fn on_poison(section: &Section<'_>) -> Result<OnPoison, ConfigError> {
     match section.text("on_poison")?.as_ref().map(|policy| policy.value.as_str()) {
-        None | Some("halt") => Ok(()),
-        Some("quarantine") => {
-            refuse("on_poison", "\"quarantine\"", "write \"halt\" or leave it out")
-        }
-        Some(_) => Err(section.bad_value("on_poison", "\"halt\"")),
+        None | Some("halt") => Ok(OnPoison::Halt),
+        Some("quarantine") => Ok(OnPoison::Quarantine),
+        Some(_) => Err(section.bad_value("on_poison", "\"halt\" or \"quarantine\"")),
     }
+}
+
+fn quarantine_rows(section: &Section<'_>) -> Result<Option<usize>, ConfigError> {
+    let rows = section.whole("quarantine_rows", 1..=MOST_QUARANTINE_ROWS)?;
+    Ok(rows.map(|rows| usize::try_from(rows).unwrap_or(usize::MAX)))
 }
 
 fn database<'d>(

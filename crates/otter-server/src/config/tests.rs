@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use otter_core::mapping::Mapping;
 use otter_core::{Start, TableName, ThrottleLimits};
-use otter_sink::{DdlPolicies, DdlPolicy, Mode};
+use otter_sink::{DdlPolicies, DdlPolicy, Mode, OnPoison};
 
 use super::*;
 
@@ -118,7 +118,8 @@ fn a_quarantine_needs_source_order() {
 fn every_option_can_be_set() {
     let text = GOOD.replacen(
         "start = \"now\"",
-        "start = \"mysql-bin.000003:1234\"\nddl = \"skip\"\nmode = \"strict\"\non_poison = \"halt\"\n\
+        "start = \"mysql-bin.000003:1234\"\nddl = \"skip\"\nmode = \"strict\"\n\
+         on_poison = \"quarantine\"\nquarantine_rows = 7\n\
          initial_copy = false\nmemory_mb = 128\nmax_event_mb = 32\ngroup_rows = 1_000\ngroup_mb = 2\n\
          connections = 8\nrows_per_second = 5_000\nmb_per_second = 3",
         1,
@@ -127,6 +128,7 @@ fn every_option_can_be_set() {
     let pipeline = config.pipelines.first().unwrap();
     assert!(matches!(&pipeline.start, Some(Start::At(place)) if place.file.is_some()));
     assert_eq!(pipeline.ddl, DdlPolicy::Skip.into());
+    assert_eq!((pipeline.on_poison, pipeline.quarantine_rows), (OnPoison::Quarantine, Some(7)));
     let mut throttle = ThrottleLimits::default();
     throttle.rows_per_second = NonZeroU64::new(5_000);
     throttle.bytes_per_second = NonZeroU64::new(3 << 20);
@@ -201,11 +203,6 @@ fn what_is_not_built_yet_is_refused_by_name() {
         "initial_copy = true",
         "initial_copy = true` in pipeline `hangzhou-virginia` is not built yet: copy the tables \
          by hand, then set `start`, and leave it out",
-    );
-    of_pipeline(
-        "on_poison = \"quarantine\"",
-        "on_poison = \"quarantine\"` in pipeline `hangzhou-virginia` is not built yet: write \
-         \"halt\" or leave it out",
     );
     assert_eq!(
         complaint("{ from = \"shop.*\" }", "{ from = \"shop.*\", conflicts = {} }"),
@@ -528,7 +525,10 @@ fn values_of_the_wrong_kind_are_told_what_the_key_takes() {
         complaint_of_pipeline("ddl = \"maybe\"").ends_with("takes \"apply\", \"skip\" or \"halt\"")
     );
     assert!(complaint_of_pipeline("mode = \"slow\"").ends_with("takes \"strict\" or \"fast\""));
-    assert!(complaint_of_pipeline("on_poison = \"drink\"").ends_with("takes \"halt\""));
+    assert!(
+        complaint_of_pipeline("on_poison = \"drink\"")
+            .ends_with("takes \"halt\" or \"quarantine\"")
+    );
     assert!(complaint("\"one-way\"", "\"two-way\"").ends_with("takes \"one-way\""));
     let tables = complaint("tables = [ {", "tables = [ \"a\", {");
     assert!(

@@ -108,6 +108,14 @@ fn server_of(transaction: &Transaction) -> Option<u32> {
     transaction.end.as_ref().map(|end| end.server_id).or_else(of_rows)
 }
 
+/// A changed row as JSON: its names, its kind and its values.
+pub(crate) fn row_as_json(change: &Change<'_>) -> String {
+    let mut line = String::from("{");
+    write_change(&mut line, change);
+    line.push('}');
+    line
+}
+
 fn write_change(line: &mut String, change: &Change<'_>) {
     let (kind, row) = match change {
         Change::Insert { after } => ("insert", after),

@@ -46,9 +46,13 @@ impl Session {
                 self.pass_by((transaction, ddl));
                 self.load_segment(std::slice::from_ref(transaction), at.through, lease).await
             }
+            DdlPolicy::Apply if self.concerns_held_rows(ddl) => {
+                return Err(refuse((transaction, ddl), DdlRefusal::HeldRows));
+            }
             DdlPolicy::Apply => self.apply_ddl((transaction, ddl), at, lease).await,
         };
         self.tables.clear();
+        self.quarantine.forget_definitions();
         rows
     }
 
@@ -67,6 +71,17 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    /// Whether the change names a table of held rows, or one that foreign keys connect with it.
+    fn concerns_held_rows(&self, ddl: &Ddl) -> bool {
+        if self.quarantine.is_empty() {
+            return false;
+        }
+        let named = ddl.names.iter().map(|name| &name.table);
+        let mut tables = ddl.tables.iter().chain(named);
+        tables.any(|table| self.quarantine.watches_name(table))
+            || (ddl.tables.is_empty() && self.quarantine.watches_database(&ddl.database))
     }
 
     fn pass_by(&mut self, (transaction, ddl): Change<'_>) {

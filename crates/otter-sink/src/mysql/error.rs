@@ -120,6 +120,21 @@ pub enum MySqlLoadError {
         /// What is wrong with it.
         what: String,
     },
+    /// A held row cannot be written or read.
+    #[error("the quarantine cannot be used: {what}")]
+    BadQuarantine {
+        /// What is wrong.
+        what: String,
+    },
+    /// As many rows are held as may be.
+    #[error(
+        "{limit} rows are held in quarantine, and no more may be: retry or drop them with \
+         `otter-server quarantine`, or raise quarantine_rows"
+    )]
+    QuarantineFull {
+        /// How many may be.
+        limit: usize,
+    },
     /// Lanes differ in a way that no interruption leaves behind.
     #[error(
         "the lanes of the checkpoint differ, and cannot be brought to one place: {what}; the keys of \
@@ -275,7 +290,7 @@ impl Classify for MySqlLoadError {
             // A failover makes a target read-only for a while, and heals without an operator.
             | Self::ReadOnly { .. }
             | Self::TargetChanged { .. } => Fault::Transient,
-            Self::Refused { .. } | Self::Ddl { .. } => Fault::Poison,
+            Self::Refused { .. } | Self::Ddl { .. } | Self::QuarantineFull { .. } => Fault::Poison,
             Self::NotResumed
             | Self::NotBegun
             | Self::AlreadyBegun { .. }
@@ -286,6 +301,7 @@ impl Classify for MySqlLoadError {
             | Self::ForeignArbiter { .. }
             | Self::BadCheckpoint { .. }
             | Self::BadSchemaLog { .. }
+            | Self::BadQuarantine { .. }
             | Self::LanesDiverged { .. }
             | Self::Server { .. }
             | Self::MissingRight { .. }
@@ -320,6 +336,8 @@ impl Classify for MySqlLoadError {
             | Self::ReadOnly { .. }
             | Self::TargetChanged { .. }
             | Self::Refused { .. }
+            | Self::BadQuarantine { .. }
+            | Self::QuarantineFull { .. }
             | Self::Unfit { .. }
             | Self::Ddl { .. } => "load into the target",
         }

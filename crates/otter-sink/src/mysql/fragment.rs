@@ -49,11 +49,13 @@ impl Session {
                 next: fragment.index.saturating_add(1),
                 rows,
             });
-            return Ok(Loaded { through: None, rows: rows - before, transactions: 0 });
+            let held = self.held_rows();
+            return Ok(Loaded { through: None, rows: rows - before, transactions: 0, held });
         };
         self.commit(through, lease).await?;
         self.fragment = None;
-        Ok(Loaded { through: Some(through.clone()), rows: rows - before, transactions: 1 })
+        let held = self.held_rows();
+        Ok(Loaded { through: Some(through.clone()), rows: rows - before, transactions: 1, held })
     }
 
     /// The rows of the fragments before, where this one follows them.
@@ -82,6 +84,9 @@ impl Session {
         // Before anything can be refused: a savepoint that was not sent is that of the fragment
         // before, or none.
         self.run_script(lease).await?;
+        if self.quarantine.watches(fragment.transaction, &self.tables) {
+            return self.apply_fragment_carefully(fragment, lease).await;
+        }
         let refused = match self.execute_fragment(fragment, Detail::Compacted, lease).await {
             Ok(()) => return Ok(()),
             // The fragments before are gone with the rollback, so the whole is read again.
@@ -102,7 +107,41 @@ impl Session {
             }
             Err(Setback::Contention) => Err(MySqlLoadError::Contention { tries: 1 }),
             Err(Setback::Stop(error)) => Err(error),
+            Err(Setback::Refused(refusal)) if self.holds(&refusal.reason) => {
+                self.line.roll_back_to(SAVEPOINT).await?;
+                self.line.script.clear();
+                self.apply_fragment_carefully(fragment, lease).await
+            }
             Err(Setback::Refused(refusal)) => Err(self.name_row(refusal, alone)),
+        }
+    }
+
+    /// Applies a fragment row by row, and holds those that have to be held.
+    async fn apply_fragment_carefully(
+        &mut self,
+        fragment: Fragment<'_>,
+        lease: &Lease,
+    ) -> Result<(), MySqlLoadError> {
+        let applied = self.apply_carefully(fragment.transaction, lease).await;
+        let outcome = match (applied, fragment.through) {
+            (Ok(()), Some(through)) => {
+                let source_time = Some(fragment.transaction.committed_at);
+                let held = self.held.clone();
+                let (line, _, desk) = self.parts();
+                line.script.clear();
+                desk.push_advance(line, Advance { through, source_time }, &held);
+                line.run(lease, desk.known()).await.map(drop)
+            }
+            (applied, _) => applied,
+        };
+        match outcome {
+            Ok(()) => Ok(()),
+            // The fragments before are gone with the rollback, so the whole is read again.
+            Err(Setback::Contention) => Err(MySqlLoadError::Contention { tries: 1 }),
+            Err(Setback::Stop(error)) => Err(error),
+            Err(Setback::Refused(refusal)) => {
+                Err(self.name_row(refusal, std::slice::from_ref(fragment.transaction)))
+            }
         }
     }
 

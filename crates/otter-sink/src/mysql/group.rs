@@ -21,9 +21,41 @@ pub(super) struct Group<'a> {
 }
 
 impl Session {
-    /// Applies and commits a group. Where a row is refused, the transactions before its own are
-    /// committed and the error names it.
+    /// Applies and commits a group. Where a row is refused, it is held, or the transactions before
+    /// its own are committed and the error names it.
     pub(super) async fn load_group(
+        &mut self,
+        group: Group<'_>,
+        lease: &Lease,
+    ) -> Result<u64, MySqlLoadError> {
+        if self.quarantine.is_idle() {
+            return self.load_joined(group, lease).await;
+        }
+        let mut rows = 0;
+        let mut rest = group.transactions;
+        while let Some(first) = rest.first() {
+            let watches = |one: &Transaction| self.quarantine.watches(one, &self.tables);
+            let is_watched = watches(first);
+            let length = rest.iter().take_while(|one| watches(one) == is_watched).count();
+            let (transactions, behind) = rest.split_at(length);
+            rest = behind;
+            let through = if behind.is_empty() {
+                group.through.clone()
+            } else {
+                self.position_behind(transactions, group.through)?
+            };
+            let piece = Group { transactions, through: &through };
+            rows += if is_watched {
+                self.load_carefully(piece, lease).await?
+            } else {
+                self.load_joined(piece, lease).await?
+            };
+        }
+        Ok(rows)
+    }
+
+    /// Applies and commits a group that has nothing to do with held rows.
+    async fn load_joined(
         &mut self,
         group: Group<'_>,
         lease: &Lease,
@@ -41,6 +73,13 @@ impl Session {
                 Ok(rows)
             }
             // One row of the only transaction: nothing could be told more exactly.
+            Err(refusal)
+                if refusal.of.rows == 1
+                    && group.transactions.len() == 1
+                    && self.holds(&refusal.reason) =>
+            {
+                self.load_carefully(group, lease).await
+            }
             Err(refusal) if refusal.of.rows == 1 && group.transactions.len() == 1 => {
                 Err(self.name_row(refusal, group.transactions))
             }
@@ -76,8 +115,15 @@ impl Session {
                 self.position_behind(alone, group.through)?
             };
             let single = Group { transactions: alone, through: &through };
+            if self.quarantine.watches(transaction, &self.tables) {
+                rows += self.load_carefully(single, lease).await?;
+                continue;
+            }
             match self.try_group(single, Detail::SingleRows, lease).await? {
                 Ok(more) => rows += more,
+                Err(refusal) if self.holds(&refusal.reason) => {
+                    rows += self.load_carefully(single, lease).await?;
+                }
                 Err(refusal) => return Err(self.name_row(refusal, alone)),
             }
         }
@@ -145,8 +191,7 @@ impl Session {
                 }
                 Err(Setback::Contention) => {
                     self.rollback().await?;
-                    tracing::debug!(attempt, "a group met a lock and is tried again");
-                    tokio::time::sleep(pause_before(attempt)).await;
+                    pause_for_contention(attempt).await;
                 }
             }
         }
@@ -172,6 +217,12 @@ impl Session {
         self.commit(group.through, lease).await?;
         Ok(row_count(group.transactions))
     }
+}
+
+/// Waits before a group is tried again.
+pub(super) async fn pause_for_contention(attempt: u32) {
+    tracing::debug!(attempt, "a group met a lock and is tried again");
+    tokio::time::sleep(pause_before(attempt)).await;
 }
 
 /// How long to wait after so many failed tries and one: the second goes at once, later ones let the

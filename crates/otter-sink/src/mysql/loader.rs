@@ -18,6 +18,7 @@ use super::line::{Line, require_held};
 use super::options::LoaderOptions;
 use super::parallel::FIRST_GUESS;
 use super::plan::TablePlans;
+use super::quarantine::Quarantine;
 use super::random::random_name;
 use super::session::{Advance, Session};
 use super::store::{MAX_NAME, Store};
@@ -135,6 +136,7 @@ impl MySqlLoader {
             standing: standing.filter(Standing::differ),
             rules: None,
             tables: TablePlans::default(),
+            quarantine: Quarantine::default(),
             fragment: None,
         })
     }
@@ -182,9 +184,10 @@ impl Load for MySqlLoader {
         if let Some(old) = slot.session.take() {
             old.goodbye().await;
         }
-        let session = Box::pin(self.take_over(lease, &mut slot.claimed)).await?;
+        let mut session = Box::pin(self.take_over(lease, &mut slot.claimed)).await?;
+        let outcome = Box::pin(session.look_into_quarantine(lease)).await;
         let position = session.position.clone();
-        slot.session = Some(session);
+        settle(&mut slot, session, outcome).await?;
         Ok(position)
     }
 
@@ -231,12 +234,22 @@ impl Session {
         for line in std::iter::once(&mut self.line).chain(&mut self.helpers) {
             line.ping().await?;
         }
-        Ok(())
+        Box::pin(self.settle(lease)).await
+    }
+
+    /// Reads which rows are held, and does what was wished meanwhile.
+    async fn look_into_quarantine(&mut self, lease: &Lease) -> Result<(), MySqlLoadError> {
+        self.read_quarantine().await?;
+        self.settle(lease).await
     }
 
     async fn load(&mut self, batch: &Batch, lease: &Lease) -> Result<Loaded, MySqlLoadError> {
         self.check_order(batch)?;
         self.keep_alive(lease).await?;
+        if !self.quarantine.is_empty() {
+            Box::pin(self.settle_now_and_then(lease)).await?;
+            self.ensure_relations().await?;
+        }
         if batch.is_fragment() {
             if let Some(loaded) = Box::pin(self.catch_up_fragment(batch, lease)).await? {
                 return Ok(loaded);
@@ -256,6 +269,7 @@ impl Session {
             through: Some(through.clone()),
             rows,
             transactions: u64::try_from(done).unwrap_or(u64::MAX),
+            held: self.held_rows(),
         };
         let rest = batch.transactions.split_at(done).1;
         if is_behind && rest.is_empty() {
@@ -281,7 +295,13 @@ impl Session {
         if segments.is_empty() {
             self.move_position(Advance { through, source_time: None }, lease).await?;
         }
+        loaded.held = self.held_rows();
         Ok(loaded)
+    }
+
+    /// How many rows are held.
+    pub(super) fn held_rows(&self) -> u64 {
+        u64::try_from(self.quarantine.len()).unwrap_or(u64::MAX)
     }
 
     /// So many rows of this batch's average size make a group.
@@ -304,7 +324,8 @@ impl Session {
         }
         self.learn_tables(transactions).await?;
         let group = Group { transactions, through };
-        if self.held.count() > 1 {
+        // What waits behind held rows is told by the source's order.
+        if self.held.count() > 1 && self.quarantine.is_empty() {
             return Box::pin(self.load_pieces(group, lease)).await;
         }
         Box::pin(self.load_groups(group, lease)).await

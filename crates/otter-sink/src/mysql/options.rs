@@ -18,6 +18,19 @@ pub enum DdlPolicy {
     Apply,
 }
 
+/// What a loader does with a row that the target does not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum OnPoison {
+    /// Commits everything before it, then stops and names the row.
+    #[default]
+    Halt,
+    /// Holds it in the target's own schema until the operator has decided, with all later changes
+    /// that may depend on it, and goes on. Rows that were held before are held on under
+    /// [`Halt`](Self::Halt) too.
+    Quarantine,
+}
+
 /// How the order of the source shows in the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -50,6 +63,10 @@ pub struct LoaderOptions {
     pub source_site: Option<Arc<str>>,
     /// What happens to schema changes of each kind.
     pub ddl: DdlPolicies,
+    /// What happens to rows that the target does not take.
+    pub on_poison: OnPoison,
+    /// The most rows that may be held; with one more the loader stops.
+    pub quarantine_rows: usize,
     /// How long the server may take to answer one statement before the connection is given up.
     pub answer_timeout: Duration,
     /// How long a predecessor may take to disappear once it was killed; rolling back a large
@@ -90,6 +107,9 @@ impl Default for LoaderOptions {
             schema: Arc::from("otter"),
             source_site: None,
             ddl: DdlPolicies::default(),
+            on_poison: OnPoison::default(),
+            // Each takes some hundred bytes of memory.
+            quarantine_rows: 100_000,
             answer_timeout: Duration::from_secs(60),
             takeover_timeout: Duration::from_secs(30),
             text_bytes: 1 << 20,

@@ -90,11 +90,18 @@ impl Session {
         self.open_helpers(works.len(), lease).await?;
         let mut works = works.as_slice();
         while !works.is_empty() {
-            let outcome = Box::pin(self.run_groups(works, lease)).await?;
+            // Groups that have to do with held rows go alone.
+            let is_free = |work: &&Work<'_>| {
+                let watches = |one| self.quarantine.watches(one, &self.tables);
+                self.quarantine.is_idle() || !work.transactions.iter().any(watches)
+            };
+            let free = works.iter().take_while(is_free).count();
+            let (at_once, _) = works.split_at(free);
+            let outcome = Box::pin(self.run_groups(at_once, lease)).await?;
             let (committed, rest) = works.split_at(outcome.committed);
             rows += committed.iter().map(|work| row_count(work.transactions)).sum::<u64>();
             works = rest;
-            if outcome.is_refused
+            if (outcome.is_refused || outcome.committed == free)
                 && let Some((next, rest)) = works.split_first()
             {
                 // Alone, behind all its predecessors: what is refused now is a finding.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use otter_core::{DatabaseUrl, Event, Lease, Position, SourceTime, Transaction};
+use otter_core::{DatabaseUrl, Event, Lease, Position, SourceTime, Table, Transaction};
 
 use tokio::time::Instant;
 
@@ -20,6 +20,7 @@ use super::lanes::Standing;
 use super::line::{BEGIN, COMMIT, Known, Line, Refusal, Setback, require_held};
 use super::options::LoaderOptions;
 use super::plan::{Detail, Expect, Filled, Limits, Planner, Planning, TablePlans};
+use super::quarantine::Quarantine;
 use super::store::{Claim, Held, NotedRule, Store};
 use super::target::read_table;
 
@@ -41,6 +42,7 @@ pub(super) struct Session {
     /// What this session has noted about lanes; `None` as long as it has noted nothing.
     pub(super) rules: Option<BTreeSet<NotedRule>>,
     pub(super) tables: TablePlans,
+    pub(super) quarantine: Quarantine,
     pub(super) fragment: Option<OpenFragment>,
     /// Further connections, which write groups beside the first.
     pub(super) helpers: Vec<Line>,
@@ -170,7 +172,8 @@ pub(super) async fn commit(line: &mut Line, lease: &Lease) -> Result<(), MySqlLo
 }
 
 impl Session {
-    /// Reads and checks the target's definition of every table that the rows go to.
+    /// Reads and checks the target's definition of every table that the rows go to. Rows of one that
+    /// does not fit may be held.
     pub(super) async fn learn_tables(
         &mut self,
         transactions: &[Transaction],
@@ -178,9 +181,16 @@ impl Session {
         for event in transactions.iter().flat_map(|transaction| &transaction.events) {
             let Event::Rows(rows) = event else { continue };
             let table = rows.table();
-            if self.tables.find(table).is_some() {
-                continue;
+            if let Err(error) = self.learn_table(table).await {
+                self.hold_table(table, error)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Reads and checks the target's definition of a table, where that is not done yet.
+    pub(super) async fn learn_table(&mut self, table: &Arc<Table>) -> Result<(), MySqlLoadError> {
+        if self.tables.find(table).is_none() {
             let target = read_table(&mut *self.line.conn, &table.name).await?;
             self.tables.insert(fit(table, target)?);
         }
@@ -223,12 +233,14 @@ impl Session {
         commit(&mut self.line, lease).await?;
         self.held.advance(1);
         self.position = Some(through.clone());
+        self.quarantine.tell_open(self.store.name());
         Ok(())
     }
 
     /// Rolls back and makes the session as it was at its start.
     pub(super) async fn rollback(&mut self) -> Result<(), MySqlLoadError> {
         self.fragment = None;
+        self.quarantine.forget_open();
         self.line.roll_back().await
     }
 

@@ -5,7 +5,9 @@
 //! write; `takeover` does.
 
 mod held;
+mod held_row;
 mod intent;
+mod quarantine;
 mod rules;
 mod tables;
 
@@ -15,6 +17,7 @@ use super::conn::{ApplyConn, ConnError, TextRow};
 use super::error::MySqlLoadError;
 use super::names::{qualified, string};
 pub(crate) use held::Held;
+pub(crate) use held_row::{HeldFilter, HeldRow, Verdict, Wanted};
 pub(crate) use intent::Intent;
 pub(crate) use rules::{NotedRule, Others};
 
@@ -48,6 +51,29 @@ pub(crate) const CHECKPOINT: [&str; 13] = [
 /// The columns of `mark`.
 pub(crate) const MARK: [&str; 4] = ["`pipeline`", "`origin`", "`slot`", "`counter`"];
 
+/// The columns of `quarantine` that have no default.
+pub(crate) const QUARANTINE: [&str; 13] = [
+    "`pipeline`",
+    "`database`",
+    "`table`",
+    "`kind`",
+    "`key_columns`",
+    "`place`",
+    "`ordinal`",
+    "`code`",
+    "`reason`",
+    "`remedy`",
+    "`tries`",
+    "`held_time`",
+    "`edited`",
+];
+
+/// The columns of `quarantine_piece`.
+pub(crate) const QUARANTINE_PIECE: [&str; 4] = ["`id`", "`edited`", "`piece`", "`bytes`"];
+
+/// The columns of `audit` that have no default.
+pub(crate) const AUDIT: [&str; 5] = ["`time`", "`account`", "`pipeline`", "`action`", "`subject`"];
+
 /// The schema and one pipeline's place in it.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
@@ -56,6 +82,10 @@ pub(crate) struct Store {
     mark: String,
     schema_log: String,
     ddl: String,
+    quarantine: String,
+    quarantine_piece: String,
+    audit: String,
+    name: String,
     /// The pipeline's name as a literal.
     pipeline: String,
 }
@@ -95,12 +125,21 @@ impl Store {
             mark: qualified(schema, "mark"),
             schema_log: qualified(schema, "schema_log"),
             ddl: qualified(schema, "ddl"),
+            quarantine: qualified(schema, "quarantine"),
+            quarantine_piece: qualified(schema, "quarantine_piece"),
+            audit: qualified(schema, "audit"),
+            name: pipeline.to_owned(),
             pipeline: string(pipeline),
         }
     }
 
     pub(crate) fn schema(&self) -> &str {
         &self.schema
+    }
+
+    /// The pipeline's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// The table of the schema log.

@@ -8,7 +8,7 @@ use crate::mysql::MySqlLoadError;
 use crate::mysql::connect::Flavour;
 use crate::mysql::names::qualified;
 use crate::mysql::plan::NewRows;
-use crate::mysql::store::{CHECKPOINT, MARK, Store};
+use crate::mysql::store::{AUDIT, CHECKPOINT, MARK, QUARANTINE, QUARANTINE_PIECE, Store};
 
 /// A row of 5 MiB doubles as hexadecimal text, and most servers take at least this much.
 const MODEST_PACKET: usize = 16 << 20;
@@ -178,7 +178,14 @@ pub(super) async fn check_store(
     let store = Store::new(schema, "");
     let remedy = store.set_up_by_hand(&desk.facts.account);
     let mut missing = 0;
-    for (name, columns) in [("checkpoint", &CHECKPOINT[..]), ("mark", &MARK[..])] {
+    let tables = [
+        ("checkpoint", &CHECKPOINT[..]),
+        ("mark", &MARK[..]),
+        ("quarantine", &QUARANTINE[..]),
+        ("quarantine_piece", &QUARANTINE_PIECE[..]),
+        ("audit", &AUDIT[..]),
+    ];
+    for (name, columns) in tables {
         let quoted = qualified(schema, name);
         match desk.try_writing(&quoted, columns).await? {
             None => {}

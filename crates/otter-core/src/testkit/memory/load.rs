@@ -8,7 +8,7 @@ use tokio::task::yield_now;
 
 use super::faults::{FaultPoint, Injected};
 use super::rows::At;
-use super::store::{Rehearsal, Weakness, Work};
+use super::store::{Poison, Rehearsal, Weakness, Work};
 use super::target::MemoryTarget;
 use crate::arbiter::{ArbiterId, Lease, PipelineId};
 use crate::batch::{Batch, Transaction};
@@ -19,6 +19,7 @@ use crate::stage::{Load, Loaded};
 /// Loads into a [`MemoryTarget`]. Each loader has a connection of its own.
 pub struct MemoryLoad {
     target: MemoryTarget,
+    poison: Poison,
     /// Taken out during a call, so that a dropped call leaves none.
     session: Mutex<Option<Session>>,
 }
@@ -32,6 +33,7 @@ struct Session {
     /// The pieces of a transaction whose last one has not come yet.
     pieces: Vec<Transaction>,
     rehearsal: Rehearsal,
+    poison: Poison,
 }
 
 /// A failure of a target in memory.
@@ -119,8 +121,8 @@ impl Classify for MemoryLoadError {
 }
 
 impl MemoryLoad {
-    pub(super) fn new(target: MemoryTarget) -> Self {
-        Self { target, session: Mutex::new(None) }
+    pub(super) fn new(target: MemoryTarget, poison: Poison) -> Self {
+        Self { target, poison, session: Mutex::new(None) }
     }
 
     fn session(&self) -> MutexGuard<'_, Option<Session>> {
@@ -171,6 +173,19 @@ impl MemoryLoad {
         }
     }
 
+    /// Does what is wished of held rows, between two batches.
+    fn settle(&self, session: &mut Session, lease: &Lease) -> Result<(), MemoryLoadError> {
+        let Some(position) = session.position.clone() else { return Ok(()) };
+        if self.poison == Poison::Halts || !session.pieces.is_empty() {
+            return Ok(());
+        }
+        if self.target.has_wish(&session.pipeline) {
+            let work = session.work(lease, Vec::new(), position);
+            session.sequence = self.target.commit(work)?;
+        }
+        Ok(())
+    }
+
     fn check_chain(&self, session: &Session, batch: &Batch) -> Result<(), MemoryLoadError> {
         if session.position.as_ref() == Some(&batch.after)
             || self.target.weakness() == Some(Weakness::TakesGaps)
@@ -193,6 +208,7 @@ impl Session {
             sequence: self.sequence,
             transactions,
             position,
+            poison: self.poison,
         }
     }
 }
@@ -219,6 +235,7 @@ impl Load for MemoryLoad {
             position: claimed.position.clone(),
             pieces: Vec::new(),
             rehearsal: Rehearsal::default(),
+            poison: self.poison,
         });
         Ok(claimed.position)
     }
@@ -245,7 +262,8 @@ impl Load for MemoryLoad {
             through => through,
         };
         let mut rehearsal = std::mem::take(&mut session.rehearsal);
-        self.target.rehearse(&mut rehearsal, &batch.transactions);
+        let rules = (&session.pipeline, self.poison);
+        self.target.rehearse(&mut rehearsal, &batch.transactions, rules);
         let mut transactions = std::mem::take(&mut session.pieces);
         let is_fragment = !transactions.is_empty()
             || batch.transactions.iter().any(|transaction| transaction.end.is_none());
@@ -280,16 +298,19 @@ impl Load for MemoryLoad {
         }
         *self.session() = Some(session);
         let transactions = u64::try_from(count).unwrap_or(u64::MAX);
-        Ok(Loaded { through: Some(through), rows: rehearsal.rows, transactions })
+        let held = self.target.held_count(&lease.side().pipeline);
+        let held = u64::try_from(held).unwrap_or(u64::MAX);
+        Ok(Loaded { through: Some(through), rows: rehearsal.rows, transactions, held })
     }
 
     async fn ping(&self, lease: &Lease) -> Result<()> {
-        let session = self.enter(lease)?;
+        let mut session = self.enter(lease)?;
         let left = self.target.pass(FaultPoint::Ping).await?;
         self.target.check_session(&session.pipeline, session.id)?;
         if left.is_some() {
             return Err(MemoryLoadError::Disconnected.into());
         }
+        self.settle(&mut session, lease)?;
         *self.session() = Some(session);
         Ok(())
     }

@@ -85,6 +85,39 @@ impl Tables {
         Ok(ordinal - transaction.rows_before)
     }
 
+    /// As [`apply`](Self::apply), but holds each row that does not fit, and with `waits` those that
+    /// share a key with a held one. Returns the number of the transaction's rows.
+    pub(super) fn apply_or_hold(
+        &mut self,
+        transaction: &Transaction,
+        refused: &Refused,
+        (held, waits): (&mut Vec<Transaction>, bool),
+    ) -> u64 {
+        let mut ordinal = transaction.rows_before;
+        for event in &transaction.events {
+            let Event::Rows(rows) = event else { continue };
+            for index in 0..rows.row_count() {
+                ordinal += 1;
+                let Some(row) = rows.part(index..index + 1) else { continue };
+                let Some(change) = row.changes().next() else { continue };
+                let keys = keys_of(row.table(), &change);
+                let is_behind = waits && held.iter().any(|one| shares_a_key(one, &keys));
+                let before = self.clone();
+                if !is_behind {
+                    let at = At { table: row.table(), ordinal };
+                    if self.change(change, &at, refused).is_ok() {
+                        continue;
+                    }
+                    *self = before;
+                }
+                let rows_before = ordinal - 1;
+                let events = vec![Event::Rows(row)];
+                held.push(Transaction { rows_before, events, ..transaction.clone() });
+            }
+        }
+        ordinal - transaction.rows_before
+    }
+
     fn change(
         &mut self,
         change: Change<'_>,
@@ -170,6 +203,30 @@ impl Tables {
             }
         })
     }
+}
+
+/// The keys of a change, before and after; `None` for any.
+fn keys_of(table: &Table, change: &Change<'_>) -> Vec<(TableName, Option<Vec<Stored>>)> {
+    let sides = [change.before(), change.after()].into_iter().flatten();
+    let key = |row: Row<'_>| match table.primary_key.as_slice() {
+        [] => None,
+        _ => key_of_image(table, &image(row)),
+    };
+    sides.map(|row| (table.name.clone(), key(row))).collect()
+}
+
+fn shares_a_key(held: &Transaction, keys: &[(TableName, Option<Vec<Stored>>)]) -> bool {
+    held.events.iter().any(|event| {
+        let Event::Rows(rows) = event else { return false };
+        let theirs = rows.changes().flat_map(|change| keys_of(rows.table(), &change));
+        let meets = |(table, key): &(TableName, Option<Vec<Stored>>)| {
+            let is_met = |(other, mine): &(TableName, Option<Vec<Stored>>)| {
+                other == table && (key.is_none() || mine.is_none() || key == mine)
+            };
+            keys.iter().any(is_met)
+        };
+        theirs.collect::<Vec<_>>().iter().any(meets)
+    })
 }
 
 fn key_of(table: &Table, row: &StoredRow) -> Vec<Stored> {

@@ -35,6 +35,27 @@ pub enum Weakness {
     SkipsPoison,
     /// Batches are taken wherever they begin.
     TakesGaps,
+    /// A row that is held is forgotten.
+    ForgetsHeld,
+    /// Later changes of a held key do not wait for it.
+    PassesHeld,
+}
+
+/// What is done with a row that does not fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Poison {
+    #[default]
+    Halts,
+    IsHeld,
+}
+
+/// What an operator wishes for the held rows of a pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// Try all again.
+    Retry,
+    /// Give the first up, and try the others again.
+    DropFirst,
 }
 
 /// What the database holds, and what can still happen to it.
@@ -51,6 +72,10 @@ pub(super) struct Store {
     pub(super) script: VecDeque<(FaultPoint, Injected)>,
     pub(super) plan: Option<Plan>,
     pub(super) on_commit: Option<OnCommit>,
+    /// Rows that are held, in order.
+    pub(super) held: BTreeMap<PipelineId, Vec<Transaction>>,
+    /// What is wished for them.
+    pub(super) wishes: BTreeMap<PipelineId, Wish>,
 }
 
 type OnCommit = Box<dyn FnMut(&Commit, &Tables) + Send>;
@@ -78,12 +103,14 @@ pub(super) struct Work {
     pub(super) sequence: u64,
     pub(super) transactions: Vec<Transaction>,
     pub(super) position: Position,
+    pub(super) poison: Poison,
 }
 
 /// What an open transaction would do.
 #[derive(Default)]
 pub(super) struct Rehearsal {
     tables: Option<Tables>,
+    held: Option<Vec<Transaction>>,
     pub(super) fitting: usize,
     pub(super) rows: u64,
     pub(super) misfit: Option<MemoryLoadError>,
@@ -132,10 +159,17 @@ impl Store {
     }
 
     /// Applies transactions to a copy of the tables: how many can be, and why the next cannot.
-    pub(super) fn rehearse(&self, rehearsal: &mut Rehearsal, transactions: &[Transaction]) {
+    pub(super) fn rehearse(
+        &self,
+        rehearsal: &mut Rehearsal,
+        transactions: &[Transaction],
+        (pipeline, poison): (&PipelineId, Poison),
+    ) {
         let tables = rehearsal.tables.get_or_insert_with(|| self.tables.clone());
+        let held = || self.held.get(pipeline).cloned().unwrap_or_default();
+        let held = rehearsal.held.get_or_insert_with(held);
         for transaction in transactions {
-            match tables.apply(transaction, &self.refused) {
+            match self.apply(tables, held, (transaction, poison)) {
                 Ok(changed) => {
                     rehearsal.rows += changed;
                     rehearsal.fitting += 1;
@@ -145,6 +179,35 @@ impl Store {
                     return;
                 }
             }
+        }
+    }
+
+    fn apply(
+        &self,
+        tables: &mut Tables,
+        held: &mut Vec<Transaction>,
+        (transaction, poison): (&Transaction, Poison),
+    ) -> Result<u64, MemoryLoadError> {
+        match poison {
+            Poison::Halts => tables.apply(transaction, &self.refused),
+            Poison::IsHeld => {
+                let waits = self.weakness != Some(Weakness::PassesHeld);
+                Ok(tables.apply_or_hold(transaction, &self.refused, (held, waits)))
+            }
+        }
+    }
+
+    /// Does what is wished of held rows, and lets those follow that wait for nothing any more.
+    fn settle(&self, pipeline: &PipelineId, tables: &mut Tables, held: &mut Vec<Transaction>) {
+        let rows = match self.wishes.get(pipeline) {
+            None => return,
+            Some(Wish::Retry) => std::mem::take(held),
+            Some(Wish::DropFirst) => held.split_off(held.len().min(1)),
+        };
+        held.clear();
+        for row in rows {
+            // Whatever is still in its way holds it again.
+            let _ = tables.apply_or_hold(&row, &self.refused, (held, true));
         }
     }
 
@@ -161,7 +224,8 @@ impl Store {
 
     /// All of the work or nothing.
     pub(super) fn commit(&mut self, work: Work) -> Result<u64, MemoryLoadError> {
-        let is_weak = |weakness| self.weakness == Some(weakness);
+        let weakness = self.weakness;
+        let is_weak = |one| weakness == Some(one);
         if !is_weak(Weakness::NoFence) {
             if !self.is_current(&work.pipeline, work.session) {
                 return Err(MemoryLoadError::Superseded);
@@ -177,14 +241,24 @@ impl Store {
             }
         }
         let mut tables = self.tables.clone();
+        let mut held = self.held.get(&work.pipeline).cloned().unwrap_or_default();
+        if work.poison == Poison::IsHeld {
+            self.settle(&work.pipeline, &mut tables, &mut held);
+        }
         for transaction in &work.transactions {
-            match tables.apply(transaction, &self.refused) {
+            match self.apply(&mut tables, &mut held, (transaction, work.poison)) {
                 Ok(_) => {}
                 Err(_) if is_weak(Weakness::SkipsPoison) => {}
                 Err(error) => return Err(error),
             }
         }
         self.tables = tables;
+        if work.poison == Poison::IsHeld {
+            self.wishes.remove(&work.pipeline);
+        }
+        if !is_weak(Weakness::ForgetsHeld) {
+            self.held.insert(work.pipeline.clone(), held);
+        }
         let ends = work.transactions.iter().filter_map(|transaction| transaction.end.clone());
         let commit = Commit {
             pipeline: work.pipeline.clone(),

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::super::item::{self, Item};
+use super::super::item::{self, Edit, Item};
 use super::faults::{FaultPoint, Injected};
 use super::load::{MemoryLoad, MemoryLoadError};
 use super::rows::Tables;
-use super::store::{Claimed, Commit, InDoubt, Rehearsal, Store, Weakness, Work};
+use super::store::{Claimed, Commit, InDoubt, Poison, Rehearsal, Store, Weakness, Wish, Work};
 use super::stored::{Stored, StoredRow};
 use crate::arbiter::{Lease, PipelineId};
 use crate::batch::Transaction;
@@ -44,7 +44,33 @@ impl MemoryTarget {
     /// A loader with a connection of its own, as another process would have it.
     #[must_use]
     pub fn loader(&self) -> MemoryLoad {
-        MemoryLoad::new(self.clone())
+        MemoryLoad::new(self.clone(), Poison::Halts)
+    }
+
+    /// A loader that holds rows which do not fit, with the later changes of their keys, and goes on.
+    #[must_use]
+    pub fn holding_loader(&self) -> MemoryLoad {
+        MemoryLoad::new(self.clone(), Poison::IsHeld)
+    }
+
+    /// How many rows a pipeline holds.
+    #[must_use]
+    pub fn held_count(&self, pipeline: &PipelineId) -> usize {
+        self.lock().held.get(pipeline).map_or(0, Vec::len)
+    }
+
+    /// Wishes that all held rows be tried again, when the loader is pinged or loads next.
+    pub fn retry_held(&self, pipeline: &PipelineId) {
+        self.lock().wishes.insert(pipeline.clone(), Wish::Retry);
+    }
+
+    /// Wishes that the first held row be given up, and the others be tried again.
+    pub fn drop_first_held(&self, pipeline: &PipelineId) {
+        self.lock().wishes.insert(pipeline.clone(), Wish::DropFirst);
+    }
+
+    pub(super) fn has_wish(&self, pipeline: &PipelineId) -> bool {
+        self.lock().wishes.contains_key(pipeline)
     }
 
     /// The committed rows of a table in key order.
@@ -82,6 +108,23 @@ impl MemoryTarget {
     /// Takes a row out behind the loaders' backs and returns it.
     pub fn take(&self, table: &TableName, key: &[Stored]) -> Option<StoredRow> {
         self.lock().tables.take(table, key)
+    }
+
+    /// Changes the suites' table behind the loaders' backs.
+    pub fn meddle(&self, edit: &Edit) {
+        let table = item::table();
+        let (gone, new) = match edit {
+            Edit::Insert(item) => (None, Some(item)),
+            Edit::Update { before, after } => (Some(before), Some(after)),
+            Edit::Delete(item) => (Some(item), None),
+        };
+        if let Some(item) = gone {
+            self.take(&table.name, &[Stored::Int(item.id)]);
+        }
+        if let Some(item) = new {
+            let name = item.name.as_deref().map_or(Stored::Null, Stored::from);
+            self.put(&table, vec![Stored::Int(item.id), name]);
+        }
     }
 
     /// Refuses every change of this key from now on, as a value that does not fit would be.
@@ -167,8 +210,13 @@ impl MemoryTarget {
     }
 
     /// Applies transactions to a copy of the tables: how many can be, and why the next cannot.
-    pub(super) fn rehearse(&self, rehearsal: &mut Rehearsal, transactions: &[Transaction]) {
-        self.lock().rehearse(rehearsal, transactions);
+    pub(super) fn rehearse(
+        &self,
+        rehearsal: &mut Rehearsal,
+        transactions: &[Transaction],
+        rules: (&PipelineId, Poison),
+    ) {
+        self.lock().rehearse(rehearsal, transactions, rules);
     }
 
     /// Whether this session may still write.

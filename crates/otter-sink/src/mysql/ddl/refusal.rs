@@ -23,6 +23,8 @@ pub enum DdlRefusal {
     Several,
     /// It is part of a transaction that comes in fragments.
     TooLarge,
+    /// Rows of its tables, or of tables that foreign keys connect with them, are held.
+    HeldRows,
     /// An earlier process was interrupted with a part of it done.
     HalfDone,
     /// An earlier process was interrupted, and nobody knows whether it was done.
@@ -72,6 +74,10 @@ impl fmt::Display for DdlRefusal {
             Self::OtherVersion => {
                 "an earlier try was interrupted, and the target is of another version now: look at \
                  its tables"
+            }
+            Self::HeldRows => {
+                "rows of its tables, or of tables that foreign keys connect with them, are held in \
+                 quarantine, and were written for the tables as they are"
             }
             Self::HalfDone => "an earlier try was interrupted with a part of it done",
             Self::Session { what } => what,
@@ -125,6 +131,9 @@ impl DdlRefusal {
     /// What an operator can do.
     #[must_use]
     pub fn remedy(&self) -> &'static str {
+        if let Self::HeldRows = self {
+            return "retry or drop them first: `otter-server quarantine list` shows them";
+        }
         if let Self::Target { .. } = self {
             "mend the target and start again; or run the change in the target by hand, then let the \
              pipeline pass by it with ddl = \"skip\""

@@ -8,7 +8,7 @@ use crate::mysql::names::identifier;
 
 impl Store {
     /// The statements that make the schema and its tables.
-    pub(crate) fn create_statements(&self) -> [String; 5] {
+    pub(crate) fn create_statements(&self) -> [String; 8] {
         let name = |column| format!("{column} VARCHAR({MAX_NAME}) NOT NULL");
         let pipeline = name("`pipeline`");
         let tail = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin";
@@ -58,6 +58,47 @@ impl Store {
                  PRIMARY KEY (`pipeline`)) {tail}",
                 self.ddl,
             ),
+            format!(
+                "CREATE TABLE IF NOT EXISTS {} (\
+                 `id` BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, {pipeline}, \
+                 `database` VARCHAR({MAX_NAME}) NOT NULL, \
+                 `table` VARCHAR({MAX_NAME}) NOT NULL, \
+                 `kind` VARCHAR(6) NOT NULL, \
+                 `key_columns` LONGTEXT NOT NULL, \
+                 `gtid` VARCHAR({MAX_NAME}) NULL, \
+                 `place` LONGTEXT NOT NULL, \
+                 `ordinal` BIGINT UNSIGNED NOT NULL, \
+                 `origin` VARCHAR({MAX_NAME}) NULL, \
+                 `code` VARCHAR(32) NOT NULL, \
+                 `reason` LONGTEXT NOT NULL, \
+                 `remedy` LONGTEXT NOT NULL, \
+                 `cause` BIGINT UNSIGNED NULL, \
+                 `tries` INT UNSIGNED NOT NULL, \
+                 `held_time` DATETIME(6) NOT NULL, \
+                 `tried_time` DATETIME(6) NULL, \
+                 `wanted` VARCHAR(8) NULL, \
+                 `edited` TINYINT UNSIGNED NOT NULL, \
+                 KEY `wanted` (`pipeline`, `wanted`)) {tail}",
+                self.quarantine,
+            ),
+            format!(
+                "CREATE TABLE IF NOT EXISTS {} (\
+                 `id` BIGINT UNSIGNED NOT NULL, \
+                 `edited` TINYINT UNSIGNED NOT NULL, \
+                 `piece` INT UNSIGNED NOT NULL, \
+                 `bytes` LONGBLOB NOT NULL, \
+                 PRIMARY KEY (`id`, `edited`, `piece`)) {tail}",
+                self.quarantine_piece,
+            ),
+            format!(
+                "CREATE TABLE IF NOT EXISTS {} (\
+                 `id` BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, \
+                 `time` DATETIME(6) NOT NULL, \
+                 `account` VARCHAR({MAX_NAME}) NOT NULL, {pipeline}, \
+                 `action` VARCHAR(32) NOT NULL, \
+                 `subject` LONGTEXT NOT NULL) {tail}",
+                self.audit,
+            ),
         ]
     }
 
@@ -77,12 +118,17 @@ impl Store {
         conn: &mut dyn ApplyConn,
         facts: &ServerFacts,
     ) -> Result<(), MySqlLoadError> {
-        let probe = format!(
-            "SELECT 1 FROM {} WHERE FALSE; SELECT 1 FROM {} WHERE FALSE; \
-             SELECT 1 FROM {} WHERE FALSE; SELECT 1 FROM {} WHERE FALSE",
-            self.checkpoint, self.mark, self.schema_log, self.ddl
-        );
-        match conn.query(&probe).await {
+        let tables = [
+            &self.checkpoint,
+            &self.mark,
+            &self.schema_log,
+            &self.ddl,
+            &self.quarantine,
+            &self.quarantine_piece,
+            &self.audit,
+        ];
+        let probe = tables.map(|table| format!("SELECT 1 FROM {table} WHERE FALSE"));
+        match conn.query(&probe.join("; ")).await {
             Ok(_) => return Ok(()),
             // No such table or schema; or no right to see whether there is one.
             Err(error) if matches!(error.number(), Some(1049 | 1146 | 1142 | 1044)) => {}
