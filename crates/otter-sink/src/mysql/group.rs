@@ -10,7 +10,7 @@ use super::plan::Detail;
 use super::session::{Advance, Session};
 
 /// The longest pause before a group is tried again; deadlocks pass within milliseconds.
-pub(super) const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// Whole transactions with the position behind them.
 #[derive(Debug, Clone, Copy)]

@@ -41,36 +41,48 @@ impl Session {
         let mut cutting = Cutting::new(&self.tables, lanes, most_rows);
         let pieces = cutting.cut(group.transactions);
         let rules = cutting.rules();
-        if pieces.iter().any(|piece| self.goes_in_lanes(piece)) {
+        if pieces.iter().any(|piece| self.is_for_lanes(piece)) {
             self.note_rules(rules).await?;
         }
         let mut rows = 0;
         let mut rest = group.transactions;
-        for piece in pieces {
-            let (Piece::Apart(count, _) | Piece::Whole(count)) = piece;
+        let mut pieces = pieces.into_iter().peekable();
+        while let Some(piece) = pieces.next() {
+            let (Piece::Apart(mut count, _) | Piece::Whole(mut count)) = piece;
+            let lanes = match piece {
+                Piece::Apart(_, lanes) if self.goes_in_lanes(&lanes) => Some(lanes),
+                Piece::Apart(..) | Piece::Whole(_) => None,
+            };
+            // Strict mode needs no pieces, and is faster the more it has at once.
+            while lanes.is_none()
+                && let Some(next) = pieces.next_if(|next| !self.is_for_lanes(next))
+            {
+                let (Piece::Apart(more, _) | Piece::Whole(more)) = next;
+                count += more;
+            }
             let (transactions, behind) = rest.split_at(count);
             rest = behind;
             let through = self.place_behind(transactions, rest, group.through)?;
             let group = Group { transactions, through: &through };
-            rows += match &piece {
-                Piece::Apart(_, lanes) if self.goes_in_lanes(&piece) => {
-                    Box::pin(self.load_apart(group, lanes, lease)).await?
-                }
-                Piece::Apart(..) | Piece::Whole(_) => {
-                    Box::pin(self.load_groups(group, lease)).await?
-                }
+            rows += match &lanes {
+                Some(lanes) => Box::pin(self.load_apart(group, lanes, lease)).await?,
+                None => Box::pin(self.load_groups(group, lease)).await?,
             };
         }
         Ok(rows)
     }
 
-    /// What one group holds is one target transaction, as it is in strict mode: several would only be
-    /// slower.
-    fn goes_in_lanes(&self, piece: &Piece) -> bool {
+    fn is_for_lanes(&self, piece: &Piece) -> bool {
         match piece {
-            Piece::Apart(_, lanes) => lanes.len() > self.rows_per_group,
+            Piece::Apart(_, lanes) => self.goes_in_lanes(lanes),
             Piece::Whole(_) => false,
         }
+    }
+
+    /// What one group holds is one target transaction, as it is in strict mode: several would only be
+    /// slower.
+    fn goes_in_lanes(&self, lanes: &[u16]) -> bool {
+        lanes.len() > self.rows_per_group
     }
 
     /// How many lanes the checkpoint has.

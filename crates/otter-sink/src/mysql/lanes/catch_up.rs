@@ -6,9 +6,9 @@
 //! pipeline.
 
 use otter_core::budget::Permit;
-use otter_core::{Batch, Event, Lease, Loaded, Position, Transaction};
+use otter_core::{Batch, Lease, Loaded, Position, Transaction};
 
-use super::cut::Cutting;
+use super::cut::{Cutting, has_ddl};
 use super::run::{renumber, wanted_rows};
 use super::split::only;
 use super::{Standing, diverged};
@@ -34,6 +34,8 @@ impl Session {
             };
             let lacking = lanes_without(&standing, first)?;
             if lacking.len() == usize::from(self.lane_count()) {
+                let behind = self.position_behind(std::slice::from_ref(first), through)?;
+                require_same_order(&standing, &lacking, &behind)?;
                 tracing::info!("the lanes are at one place again");
                 return Ok((done, rows));
             }
@@ -47,6 +49,7 @@ impl Session {
             };
             let (transactions, behind) = rest.split_at(rest.iter().take_while(is_alike).count());
             let through = self.place_behind(transactions, behind, through)?;
+            require_same_order(&standing, &lacking, &through)?;
             let group = Group { transactions, through: &through };
             rows += Box::pin(self.load_lacking(group, &lacking, lease)).await?;
             done += transactions.len();
@@ -84,9 +87,9 @@ impl Session {
         let mut all = self.held.clone();
         self.held = all.only(|lane| lacking.contains(&lane));
         let outcome = Box::pin(self.load_fragment(&share, lease)).await;
-        let loaded = outcome.map_err(|error| renumber(error, alone, |_, row| is_wanted(row)))?;
         all.take_in(&self.held);
         self.held = all;
+        let loaded = outcome.map_err(|error| renumber(error, alone, |_, row| is_wanted(row)))?;
         if let Some(through) = &loaded.through {
             let standing = self.standing.take().map(|standing| standing.with(&lacking, through));
             self.standing = standing.filter(Standing::differ);
@@ -155,8 +158,17 @@ fn lanes_without(
     Ok(lacking)
 }
 
-fn has_ddl(transaction: &Transaction) -> bool {
-    transaction.events.iter().any(|event| matches!(event, Event::Ddl(_)))
+/// INVARIANT EXACT-1: lanes that move on must not fall behind where they are, or what they have is
+/// applied to them again: that would be so where the source gives its transactions in another order.
+fn require_same_order(
+    standing: &Standing,
+    lanes: &[u16],
+    at: &Position,
+) -> Result<(), MySqlLoadError> {
+    if standing.would_lose(lanes, at) {
+        return Err(diverged("the source has its transactions in another order than before"));
+    }
+    Ok(())
 }
 
 fn elsewhere() -> MySqlLoadError {

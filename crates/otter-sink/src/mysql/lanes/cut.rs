@@ -58,13 +58,14 @@ impl<'a> Cutting<'a> {
         }
     }
 
-    /// Cuts transactions without schema changes, whose tables are all known.
+    /// Cuts transactions whose tables are all known.
     pub(super) fn cut(&mut self, transactions: &[Transaction]) -> Vec<Piece> {
         let mut pieces = Vec::new();
         let mut open = Open::default();
         for transaction in transactions {
-            let is_huge = transaction.row_count() > MOST_ROWS;
-            let alone = if is_huge { None } else { self.alone(transaction) };
+            // A schema change that was passed by leaves its rows, and no lane may have it alone.
+            let is_indivisible = transaction.row_count() > MOST_ROWS || has_ddl(transaction);
+            let alone = if is_indivisible { None } else { self.alone(transaction) };
             let Some(alone) = alone else {
                 open.close(&mut pieces);
                 match pieces.last_mut() {
@@ -157,6 +158,11 @@ impl<'a> Cutting<'a> {
             _ => false,
         }
     }
+}
+
+/// Whether a transaction holds a schema change.
+pub(super) fn has_ddl(transaction: &Transaction) -> bool {
+    transaction.events.iter().any(|event| matches!(event, Event::Ddl(_)))
 }
 
 impl<'a> Open<'a> {

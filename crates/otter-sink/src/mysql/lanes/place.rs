@@ -170,8 +170,16 @@ fn place(
             None => Some(None),
         };
         let (old, new) = (value_of(before)?, value_of(after)?);
-        // A value that stays with its row is nobody else's meanwhile.
-        if old != new {
+        // A value that stays with its row is nobody else's meanwhile. One that changes within what
+        // the hash takes as equal is another one to a server that looks closer.
+        let changes = match (before, after) {
+            (Some(before), Some(after)) => columns.iter().any(|column| {
+                let value = after.value(column.index);
+                value.is_some() && value != before.value(column.index)
+            }),
+            _ => true,
+        };
+        if changes {
             room.touched.extend([old, new].into_iter().flatten());
         }
     }

@@ -1,12 +1,11 @@
 //! One piece, applied by all lanes at once.
 //!
-//! Each lane has a target transaction of its own and commits by itself. One that is refused, or
-//! meets locks again and again, is tried alone when the others have ended, by the ways of strict
-//! mode, which name the row.
+//! Each lane has a target transaction of its own and commits by itself. Those that are refused, or
+//! meet locks again and again, are late: they are tried together when the others have ended, by the
+//! ways of strict mode, which name the row.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -14,7 +13,7 @@ use otter_core::{Lease, Transaction};
 
 use super::split::{Share, only, ordinal_of, share};
 use crate::mysql::error::MySqlLoadError;
-use crate::mysql::group::{Group, LONGEST_PAUSE, row_count};
+use crate::mysql::group::{Group, pause_before, row_count};
 use crate::mysql::line::{Line, Setback, require_held};
 use crate::mysql::plan::Detail;
 use crate::mysql::session::{Advance, Desk, Session, commit};
@@ -106,32 +105,19 @@ impl Session {
         }
     }
 
-    /// Applies what some lanes have of a piece, one lane after the other. Of rows that are refused
-    /// the first in source order is told.
+    /// Applies what late lanes have of a piece, all of them together and in source order: none of
+    /// them can be in another's way, and the first row that is refused is told.
     async fn load_late(
         &mut self,
         group: Group<'_>,
         (rows, late): (&[u16], &[u16]),
         lease: &Lease,
     ) -> Result<(), MySqlLoadError> {
-        let begin = self.position.clone();
-        let mut refused: Option<((u64, u64), MySqlLoadError)> = None;
-        for lane in late {
-            self.position.clone_from(&begin);
-            let wanted = wanted_rows(group.transactions, rows, |other| other == *lane);
-            let Err(error) = self.load_wanted(group, &wanted, &[*lane], lease).await else {
-                continue;
-            };
-            let MySqlLoadError::Refused { place, .. } = &error else { return Err(error) };
-            let at = (place.start.offset, place.ordinal);
-            if refused.as_ref().is_none_or(|(first, _)| at < *first) {
-                refused = Some((at, error));
-            }
+        if late.is_empty() {
+            return Ok(());
         }
-        match refused {
-            Some((_, error)) => Err(error),
-            None => Ok(()),
-        }
+        let wanted = wanted_rows(group.transactions, rows, |lane| late.contains(&lane));
+        self.load_wanted(group, &wanted, late, lease).await.map(drop)
     }
 
     /// Applies the wanted rows of some transactions, by the ways of strict mode, and moves these
@@ -154,14 +140,22 @@ impl Session {
             .collect();
         let mut all = self.held.clone();
         self.held = all.only(|lane| lanes.contains(&lane));
-        let mut rows = 0;
-        let group_of = Group { transactions: &transactions, through: group.through };
-        for (transactions, through) in self.cut(group_of)? {
-            let outcome = self.load_group(Group { transactions, through: &through }, lease).await;
-            rows += outcome.map_err(|error| renumber(error, group.transactions, is_wanted))?;
-        }
+        let wanted = Group { transactions: &transactions, through: group.through };
+        let outcome = self.load_in_order(wanted, lease).await;
         all.take_in(&self.held);
         self.held = all;
+        outcome.map_err(|error| renumber(error, group.transactions, is_wanted))
+    }
+
+    async fn load_in_order(
+        &mut self,
+        group: Group<'_>,
+        lease: &Lease,
+    ) -> Result<u64, MySqlLoadError> {
+        let mut rows = 0;
+        for (transactions, through) in self.cut(group)? {
+            rows += self.load_group(Group { transactions, through: &through }, lease).await?;
+        }
         Ok(rows)
     }
 }
@@ -217,8 +211,7 @@ async fn apply(
             Err(Setback::Contention) => {
                 line.roll_back().await?;
                 tracing::debug!(attempt, "a lane met a lock and is tried again");
-                let pause = Duration::from_millis(u64::from(attempt * attempt));
-                tokio::time::sleep(pause.min(LONGEST_PAUSE)).await;
+                tokio::time::sleep(pause_before(attempt)).await;
             }
         }
     }

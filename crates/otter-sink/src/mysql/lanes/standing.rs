@@ -82,6 +82,12 @@ impl Standing {
         self.lanes_that(|position| position.covers(through).map(|covers| !covers))
     }
 
+    /// Whether one of these lanes has what a position does not cover.
+    pub(crate) fn would_lose(&self, lanes: &[u16], at: &Position) -> bool {
+        let of = |lane: &u16| self.positions.get(usize::from(*lane));
+        lanes.iter().filter_map(of).any(|position| at.covers(position) != Some(true))
+    }
+
     fn lanes_that(&self, is_wanted: impl Fn(&Position) -> Option<bool>) -> Option<Vec<u16>> {
         let mut lanes = Vec::new();
         for (lane, position) in (0..).zip(&self.positions) {

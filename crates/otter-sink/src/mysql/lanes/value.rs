@@ -4,6 +4,9 @@
 //! other way round. The bytes are part of the checkpoint's format of several lanes, since by them
 //! rows find their lanes after a restart too.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use otter_core::{ColumnType, Date, Value};
 
 use crate::mysql::fit::{ColumnPlan, TextForm};
@@ -76,8 +79,12 @@ impl Equality {
                 matches!(target.data_type.as_str(), "date" | "time" | "datetime" | "timestamp")
                     .then_some(Self::Exact)
             }
-            ColumnType::Enum { .. } => (target.data_type == "enum").then_some(Self::Exact),
-            ColumnType::Set { .. } => (target.data_type == "set").then_some(Self::Exact),
+            ColumnType::Enum { labels } => {
+                (target.data_type == "enum" && are_apart(labels.as_deref())).then_some(Self::Exact)
+            }
+            ColumnType::Set { labels } => {
+                (target.data_type == "set" && are_apart(labels.as_deref())).then_some(Self::Exact)
+            }
             ColumnType::Bytes { .. } => {
                 matches!(target.data_type.as_str(), "binary" | "varbinary").then_some(Self::Exact)
             }
@@ -96,6 +103,16 @@ impl Equality {
             | _ => None,
         }
     }
+}
+
+/// Whether no collation holds two of the labels equal, so that their numbers stand for them.
+fn are_apart(labels: Option<&[Arc<str>]>) -> bool {
+    let Some(labels) = labels else { return false };
+    let mut folded = BTreeSet::new();
+    labels.iter().all(|label| {
+        let mut bytes = Vec::new();
+        push_folded(&mut bytes, label.as_bytes()).is_some() && folded.insert(bytes)
+    })
 }
 
 fn text_equality(target: &TargetColumn) -> Option<Equality> {

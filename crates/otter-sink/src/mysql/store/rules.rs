@@ -14,6 +14,9 @@ use crate::mysql::names::{qualified, string};
 /// source tables that flow into one may have several.
 pub(crate) type NotedRule = (String, String);
 
+/// Room for two names of 64 letters in backticks, all of which may be backticks themselves.
+const MOST_QUOTED: usize = 270;
+
 impl Store {
     fn lanes(&self) -> String {
         qualified(&self.schema, "lanes")
@@ -22,7 +25,7 @@ impl Store {
     fn lanes_statement(&self) -> String {
         format!(
             "CREATE TABLE IF NOT EXISTS {} (`pipeline` VARCHAR({MAX_NAME}) NOT NULL, \
-             `table` VARCHAR({MAX_NAME}) NOT NULL, `rule` VARCHAR(64) NOT NULL, \
+             `table` VARCHAR({MOST_QUOTED}) NOT NULL, `rule` VARCHAR(64) NOT NULL, \
              PRIMARY KEY (`pipeline`, `table`, `rule`)) \
              ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
             self.lanes()

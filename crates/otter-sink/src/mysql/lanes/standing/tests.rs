@@ -83,3 +83,14 @@ fn checkpoints_that_no_loader_left_are_refused() {
         assert!(Standing::of(&rows).is_err(), "{rows:?}");
     }
 }
+
+#[test]
+fn lanes_do_not_fall_behind_what_they_have() {
+    let history = history();
+    let found = standing(&history, &[5, 2, 4]);
+    assert!(!found.would_lose(&[0, 1, 2], &history.position(5)));
+    assert!(!found.would_lose(&[1, 2], &history.position(4)));
+    assert!(found.would_lose(&[0, 1, 2], &history.position(4)));
+    assert!(found.would_lose(&[2], &history.position(3)));
+    assert!(!found.would_lose(&[], &history.position(0)));
+}
