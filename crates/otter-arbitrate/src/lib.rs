@@ -30,6 +30,6 @@ pub mod zookeeper;
 pub use local::{LocalArbiter, LocalArbiterError};
 #[cfg(feature = "sql")]
 pub use sql::{SqlArbiter, SqlArbiterError};
-pub use status::{ArbiterStatus, HeldSide};
+pub use status::{ArbiterStatus, HeldSide, PresentNode};
 #[cfg(feature = "zookeeper")]
 pub use zookeeper::{ZooKeeperArbiter, ZooKeeperArbiterError, ZooKeeperPlace, ZooKeeperTls};

@@ -137,7 +137,7 @@ impl LocalArbiter {
             Ok(holder.map(|holder| HeldSide { holder, since: None, until: None, lease: None }))
         };
         let sides = sides.iter().map(held).collect::<Result<_, LocalArbiterError>>()?;
-        Ok(ArbiterStatus { id, sides })
+        Ok(ArbiterStatus { id, sides, nodes: Vec::new() })
     }
 
     async fn ask(&self, side: &Side) -> Result<Asked, LocalArbiterError> {

@@ -13,6 +13,7 @@ mod conn;
 mod desk;
 mod error;
 mod keeper;
+mod presence;
 mod shared;
 mod status;
 mod text;
@@ -23,9 +24,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use otter_core::database_url::DatabaseUrl;
-use otter_core::{Arbiter, ArbiterId, Campaign, Finding, Holder, Lease, Result, Side};
+use otter_core::{
+    Arbiter, ArbiterId, Campaign, Finding, Holder, Join, Lease, Presence, Result, Side, Term,
+};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::info;
 
 pub use error::SqlArbiterError;
@@ -169,9 +172,35 @@ impl Arbiter for SqlArbiter {
             loop {
                 // The sender lives as long as we do.
                 let _ = board.changed().await;
-                if !board.borrow_and_update().held.contains(&key) {
+                if !board.borrow_and_update().held.contains_key(&key) {
                     break;
                 }
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Join for SqlArbiter {
+    async fn join(&self) -> Result<Presence> {
+        Ok(presence::join(&self.shared, &self.alive)?)
+    }
+
+    async fn holder_other_than(&self, side: &Side, known: Option<Term>) -> Result<Option<Holder>> {
+        let (key, asked) = (side.to_string(), Instant::now());
+        let mut board = self.shared.board.subscribe();
+        let _waiting = self.shared.wait();
+        loop {
+            // The sender lives as long as we do.
+            let _ = board.changed().await;
+            if *self.alive.0.borrow() {
+                return Err(SqlArbiterError::Closed.into());
+            }
+            let now = board.borrow_and_update();
+            let holder = now.held.get(&key);
+            // What was asked before may be older than what is known.
+            if now.asked >= asked && holder.map(|holder| holder.term) != known {
+                return Ok(holder.cloned());
             }
         }
     }
@@ -260,7 +289,7 @@ async fn read_id(
     Ok(Some(ArbiterId::new(id.as_str())))
 }
 
-const ALL_TABLES: u32 = 3;
+const ALL_TABLES: u32 = 4;
 
 /// Whether the schema is there, and how many of its tables.
 fn count_tables(rows: &[conn::TextRow]) -> (bool, u32) {

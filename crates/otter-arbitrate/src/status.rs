@@ -13,6 +13,17 @@ pub struct ArbiterStatus {
     pub id: Option<ArbiterId>,
     /// Who holds each side, in the order in which they were asked for; `None` where nobody does.
     pub sides: Vec<Option<HeldSide>>,
+    /// The processes that share pipelines, the oldest first; none where the arbiter does not know.
+    pub nodes: Vec<PresentNode>,
+}
+
+/// A process that is present.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PresentNode {
+    /// The process in its own words, as in [`Holder::name`].
+    pub name: String,
+    /// How many of the sides that were asked for it holds.
+    pub held: usize,
 }
 
 /// A side that somebody holds.

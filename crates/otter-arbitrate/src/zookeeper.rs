@@ -11,6 +11,7 @@ mod desk;
 mod error;
 mod keeper;
 mod place;
+mod presence;
 mod tree;
 mod version;
 
@@ -19,7 +20,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use otter_core::{Arbiter, ArbiterId, Campaign, Finding, Holder, Lease, Result, Side, Term};
+use otter_core::{
+    Arbiter, ArbiterId, Campaign, Finding, Holder, Join, Lease, Presence, Result, Side, Term,
+};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::info;
@@ -28,7 +31,7 @@ pub use error::ZooKeeperArbiterError;
 pub use place::{ZooKeeperPlace, ZooKeeperTls};
 
 use crate::holding::{Alive, Holding};
-use crate::status::{ArbiterStatus, HeldSide};
+use crate::status::{ArbiterStatus, HeldSide, PresentNode};
 use desk::Shared;
 use keeper::Keeper;
 use tree::{Node, Tree};
@@ -116,9 +119,14 @@ impl ZooKeeperArbiter {
         let look = async {
             let client = tree.connect(LOOK).await?;
             let id = tree.read_id(&client).await?;
-            let nodes = tree.look_at_all(&client, &keys).await?;
-            let sides = nodes.into_iter().map(|node| node.map(held_side)).collect();
-            Ok(ArbiterStatus { id, sides })
+            let held = tree.look_at_all(&client, &keys).await?;
+            let present = tree.nodes(&client).await?.into_iter().map(|(name, session)| {
+                let is_theirs = |node: &&Node| node.session == session;
+                PresentNode { name, held: held.iter().flatten().filter(is_theirs).count() }
+            });
+            let nodes = present.collect();
+            let sides = held.into_iter().map(|node| node.map(held_side)).collect();
+            Ok(ArbiterStatus { id, sides, nodes })
         };
         within(place, LOOK, look).await
     }
@@ -190,6 +198,38 @@ impl Arbiter for ZooKeeperArbiter {
                 }
             }
             self.wait_for(side).await?;
+        }
+    }
+}
+
+#[async_trait]
+impl Join for ZooKeeperArbiter {
+    async fn join(&self) -> Result<Presence> {
+        Ok(presence::join(&self.shared, &self.alive)?)
+    }
+
+    async fn holder_other_than(&self, side: &Side, known: Option<Term>) -> Result<Option<Holder>> {
+        let key = side.to_string();
+        loop {
+            let connected = self.shared.connect().await?;
+            let mut over = connected.over.subscribe();
+            let tree = &self.shared.tree;
+            let (term, watcher) = tree.watch_hands(&connected.client, &key).await?;
+            if term.map(Term) != known {
+                match tree.look(&connected.client, &key).await? {
+                    Some(node) if Some(Term(node.term)) != known => {
+                        return Ok(Some(Holder { name: node.holder, term: Term(node.term) }));
+                    }
+                    None if known.is_some() => return Ok(None),
+                    // It has changed again between the two questions.
+                    Some(_) | None => continue,
+                }
+            }
+            tokio::select! {
+                biased;
+                _ = over.wait_for(|over| *over) => {}
+                _ = watcher.changed() => {}
+            }
         }
     }
 }

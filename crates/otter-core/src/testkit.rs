@@ -4,6 +4,7 @@
 //! | Module | Holds |
 //! |---|---|
 //! | [`arbiter`], [`loader`], [`selector`] | a suite each: a case for every sentence of the trait |
+//! | [`join`] | a suite for arbiters that tell processes of each other |
 //! | [`quarantine`] | a second suite for loaders that hold rows which do not fit |
 //! | [`remote_arbiter`] | a second suite for arbiters that ask a server, which may go away |
 //! | [`transform`] | what every transform must keep |
@@ -12,6 +13,7 @@
 //! | [`simulation`] | nodes, crashes and lost answers under one seed, judged by a model |
 //!
 //! A suite is run by its macro ([`arbiter_suite!`](crate::arbiter_suite),
+//! [`join_suite!`](crate::join_suite),
 //! [`remote_arbiter_suite!`](crate::remote_arbiter_suite),
 //! [`loader_suite!`](crate::loader_suite), [`quarantine_suite!`](crate::quarantine_suite),
 //! [`selector_suite!`](crate::selector_suite)) with the
@@ -29,6 +31,7 @@
 pub mod arbiter;
 pub mod history;
 pub mod item;
+pub mod join;
 pub mod lease;
 pub mod loader;
 pub mod memory;

@@ -16,13 +16,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use otter_core::testkit::arbiter::{ArbiterFixture, Node};
 use otter_core::testkit::item::{Edit, Item};
+use otter_core::testkit::join::{JoinFixture, JoiningNode};
 use otter_core::testkit::lease::pipeline;
 use otter_core::testkit::loader::LoaderFixture;
 use otter_core::testkit::memory::{MemoryArbiter, MemorySource, MemoryTarget};
 use otter_core::testkit::quarantine::QuarantineFixture;
 use otter_core::testkit::selector::SelectorFixture;
 use otter_core::testkit::suite::{Clock, Fixture};
-use otter_core::{Arbiter, Load, Select, Throttle, ThrottleLimits};
+use otter_core::{Arbiter, Join, Load, Select, Throttle, ThrottleLimits};
 
 struct Arbitration(MemoryArbiter);
 struct OneNode(MemoryArbiter);
@@ -56,6 +57,20 @@ impl Node for OneNode {
     }
     async fn thaw(&self) {
         self.0.thaw();
+    }
+}
+
+#[async_trait]
+impl JoinFixture for Arbitration {
+    async fn joining_node(&self) -> Box<dyn JoiningNode> {
+        Box::new(OneNode(self.0.node("a node")))
+    }
+}
+
+#[async_trait]
+impl JoiningNode for OneNode {
+    fn join(&self) -> Arc<dyn Join> {
+        Arc::new(self.0.clone())
     }
 }
 
@@ -157,6 +172,10 @@ impl SelectorFixture for Source {
 
 mod arbiter {
     otter_core::arbiter_suite!(super::Arbitration);
+}
+
+mod joining {
+    otter_core::join_suite!(super::Arbitration);
 }
 
 mod loader {

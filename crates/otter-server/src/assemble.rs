@@ -7,7 +7,7 @@ use std::sync::Arc;
 use otter_arbitrate::{ArbiterStatus, LocalArbiter, SqlArbiter, ZooKeeperArbiter};
 use otter_binlog::selector::{BinlogSelector, SelectorOptions};
 use otter_core::{
-    Arbiter, ArbiterId, AtStart, Pipeline, PipelineId, PipelineOptions, Result, Route, Side,
+    Arbiter, ArbiterId, AtStart, Join, Pipeline, PipelineId, PipelineOptions, Result, Route, Side,
     Throttle, ThrottleHandle,
 };
 use otter_sink::{LoaderOptions, MySqlLoader, TargetSchemaLog};
@@ -32,6 +32,15 @@ enum Opened {
 }
 
 impl OpenArbiter {
+    /// The same arbiter, where it tells processes of each other.
+    pub(crate) fn shared(&self) -> Option<Arc<dyn Join>> {
+        match &self.opened {
+            Opened::Local => None,
+            Opened::MySql(arbiter) => Some(Arc::new(arbiter.clone())),
+            Opened::ZooKeeper(arbiter) => Some(Arc::new(arbiter.clone())),
+        }
+    }
+
     /// Gives all leases back and waits until others can have them; a few seconds at most.
     pub(crate) async fn close(self) {
         match self.opened {

@@ -7,9 +7,13 @@ mod pace;
 mod standby;
 mod waits;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use otter_core::{Arbiter, AtStart, Campaign, Fault, Lease, PipelineId, Side, StopHandle};
+use otter_core::{
+    Arbiter, AtStart, Campaign, Fault, Join, Lease, PipelineId, Share, Shares, Side, Stop,
+    StopHandle,
+};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
@@ -57,7 +61,7 @@ pub async fn run(config: &Config, options: RunOptions) -> Exit {
         Ok(open) => open,
         Err(exit) => return exit,
     };
-    let exit = run_under(&open.arbiter, config, options, (signals, hangups)).await;
+    let exit = run_under(&open, config, options, (signals, hangups)).await;
     open.close().await;
     exit
 }
@@ -99,11 +103,12 @@ async fn open_arbiter(
 }
 
 async fn run_under(
-    arbiter: &Arc<dyn Arbiter>,
+    open: &OpenArbiter,
     config: &Config,
     options: RunOptions,
     (mut signals, mut hangups): (EndSignals, Hangups),
 ) -> Exit {
+    let arbiter = &open.arbiter;
     let leases = match leases(config, arbiter.as_ref(), options.when_held).await {
         Ok(leases) => leases,
         Err(exit) => return exit,
@@ -111,8 +116,9 @@ async fn run_under(
     let installation = Arc::new(config.clone());
     let (stop, asked) = StopHandle::new();
     let paces = Paces::new(config);
+    let (shares, handles) = share_out(open.shared(), config, options.when_held);
     let mut running = JoinSet::new();
-    for (pipeline, lease) in config.pipelines.iter().zip(leases) {
+    for ((pipeline, lease), share) in config.pipelines.iter().zip(leases).zip(handles) {
         let one = Standby {
             installation: Arc::clone(&installation),
             config: pipeline.clone(),
@@ -120,9 +126,11 @@ async fn run_under(
             at_start: options.at_start,
             stop: asked.clone(),
             pace: paces.of(pipeline),
+            share,
         };
         running.spawn(async move { one.run(lease).await });
     }
+    let mut sharing = std::pin::pin!(keep(shares, &asked));
     let mut exit = Exit::Done;
     loop {
         tokio::select! {
@@ -136,6 +144,7 @@ async fn run_under(
                 stop.stop();
             }
             () = hangups.next() => paces.read_again(config),
+            never = &mut sharing => match never {},
             ended = running.join_next() => match ended {
                 Some(Ok(one)) => exit = exit.max(one),
                 Some(Err(_)) => {
@@ -146,6 +155,47 @@ async fn run_under(
             },
         }
     }
+}
+
+/// The shares of this process, and one for each pipeline. None where the processes are not known to
+/// each other, or where this one shall have all pipelines or none.
+fn share_out(
+    arbiter: Option<Arc<dyn Join>>,
+    config: &Config,
+    when_held: WhenHeld,
+) -> (Option<Shares>, Vec<Option<Share>>) {
+    let none = || (None, config.pipelines.iter().map(|_| None).collect());
+    let arbiter = match when_held {
+        WhenHeld::Wait => arbiter,
+        WhenHeld::Exit => None,
+    };
+    let Some(arbiter) = arbiter else { return none() };
+    let side = |name: &str| Side::target(PipelineId::new(name));
+    let sides = config.pipelines.iter().map(|pipeline| side(&pipeline.name)).collect();
+    let (shares, handles) = Shares::new(arbiter, sides, config.arbiter.lease);
+    (Some(shares), handles.into_iter().map(Some).collect())
+}
+
+/// Shares pipelines with the other processes until this one shall end. It is not counted from then
+/// on, so that the others take each pipeline as soon as it has stopped here.
+async fn keep(shares: Option<Shares>, stop: &Stop) -> Infallible {
+    if let Some(shares) = shares {
+        let mut waits = Waits::new();
+        while !stop.is_asked() {
+            tokio::select! {
+                biased;
+                () = stop.asked() => {}
+                failed = shares.keep() => match failed {
+                    Ok(never) => match never {},
+                    Err(error) => {
+                        error!(%error, "this process cannot share pipelines; it tries again");
+                        waits.next().await;
+                    }
+                },
+            }
+        }
+    }
+    std::future::pending().await
 }
 
 /// The leases of all pipelines where nobody shall be waited for; else none yet.

@@ -1,4 +1,5 @@
-//! `otter-server status`: who holds each pipeline, since when, under which term, until when.
+//! `otter-server status`: who holds each pipeline, since when, under which term, until when; and
+//! which processes share them.
 //!
 //! It asks the arbiter, and the targets how many rows are held in quarantine; it changes nothing.
 //! How far a pipeline has come is what `position show` tells. Times are those of the arbiter's clock.
@@ -6,7 +7,7 @@
 use std::fmt::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use otter_arbitrate::{ArbiterStatus, HeldSide};
+use otter_arbitrate::{ArbiterStatus, HeldSide, PresentNode};
 use otter_core::{ArbiterId, PipelineId, Side, SourceTime};
 use otter_sink::quarantine::Quarantine;
 use serde_json::{Value, json};
@@ -77,7 +78,7 @@ async fn held_rows(config: &Config) -> Vec<Option<u64>> {
     held
 }
 
-/// One line of the table.
+/// One line of the table of pipelines.
 type Cells = [String; 5];
 
 impl Told<'_> {
@@ -88,23 +89,16 @@ impl Told<'_> {
     fn as_text(&self, is_terminal: bool) -> String {
         let id = self.found.id.as_ref().map_or("not used yet", ArbiterId::as_str);
         let mut text = format!("arbiter {id}, in {}\n", self.place());
-        let mut rows: Vec<Cells> =
-            vec![["pipeline", "holder", "term", "since", "until"].map(str::to_owned)];
+        let mut rows = vec![["pipeline", "holder", "term", "since", "until"].map(str::to_owned)];
         rows.extend(self.held().map(|(side, held)| cells(side, held)));
-        let widths: [usize; 5] = std::array::from_fn(|column| {
-            let lengths = rows.iter().map(|row| row.get(column).map_or(0, |cell| width(cell)));
-            lengths.max().unwrap_or(0)
-        });
-        for (number, row) in rows.iter().enumerate() {
-            let mut line = String::new();
-            for (cell, length) in row.iter().zip(widths) {
-                let room = length.saturating_sub(width(cell)) + 2;
-                // Writing to a string cannot fail.
-                let _ = write!(line, "{cell}{:room$}", "");
-            }
-            let is_title = number == 0;
-            let line = paint(Colour::Bold, line.trim_end(), is_terminal && is_title);
-            let _ = writeln!(text, "{line}");
+        print_table(&mut text, &rows, is_terminal);
+        if !self.found.nodes.is_empty() {
+            let mut rows = vec![["process", "pipelines"].map(str::to_owned)];
+            rows.extend(
+                self.found.nodes.iter().map(|one| [one.name.clone(), one.held.to_string()]),
+            );
+            text.push('\n');
+            print_table(&mut text, &rows, is_terminal);
         }
         for (side, held) in self.sides.iter().zip(self.held) {
             let Some(rows) = held.filter(|rows| *rows > 0) else { continue };
@@ -154,11 +148,14 @@ impl Told<'_> {
                 })
             })
             .collect();
+        let process = |one: &PresentNode| json!({ "name": one.name, "pipelines": one.held });
+        let processes: Vec<Value> = self.found.nodes.iter().map(process).collect();
         json!({
             "arbiter": self.found.id.as_ref().map(ArbiterId::as_str),
             "kind": self.kind.word(),
             "place": self.place(),
             "pipelines": pipelines,
+            "processes": processes,
         })
     }
 }
@@ -175,6 +172,25 @@ fn cells(side: &Side, held: Option<&HeldSide>) -> Cells {
     };
     let since = held.since.map_or_else(|| "not known".to_owned(), time);
     [pipeline, held.holder.name.clone(), held.holder.term.to_string(), since, until]
+}
+
+/// Adds a table whose first row is its title.
+fn print_table<const N: usize>(text: &mut String, rows: &[[String; N]], is_terminal: bool) {
+    let widths: [usize; N] = std::array::from_fn(|column| {
+        let lengths = rows.iter().map(|row| row.get(column).map_or(0, |cell| width(cell)));
+        lengths.max().unwrap_or(0)
+    });
+    for (number, row) in rows.iter().enumerate() {
+        let mut line = String::new();
+        for (cell, length) in row.iter().zip(widths) {
+            let room = length.saturating_sub(width(cell)) + 2;
+            // Writing to a string cannot fail.
+            let _ = write!(line, "{cell}{:room$}", "");
+        }
+        let is_title = number == 0;
+        let line = paint(Colour::Bold, line.trim_end(), is_terminal && is_title);
+        let _ = writeln!(text, "{line}");
+    }
 }
 
 fn width(cell: &str) -> usize {
@@ -211,6 +227,10 @@ mod tests {
                 None,
                 Some(held(None, Some(Duration::from_millis(2_500)))),
             ],
+            nodes: vec![
+                PresentNode { name: "host db7, process 4711".to_owned(), held: 2 },
+                PresentNode { name: "host db8, process 12".to_owned(), held: 0 },
+            ],
         }
     }
 
@@ -233,6 +253,10 @@ pipeline           holder                  term  since                 until
 a                  host db7, process 4711  12    2025-11-21T08:00:00Z  2025-11-21T08:00:10Z
 hangzhou-virginia  nobody
 c                  host db7, process 4711  12    2025-11-21T08:00:00Z  2.5 s after its last sign of life
+
+process                 pipelines
+host db7, process 4711  2
+host db8, process 12    0
 pipeline c: 3 rows are held in quarantine; `otter-server quarantine list` shows why
 ";
         assert_eq!(told.as_text(false), text);
@@ -252,13 +276,14 @@ pipeline c: 3 rows are held in quarantine; `otter-server quarantine list` shows 
         assert_eq!(json["pipelines"][0], expected);
         assert_eq!(json["pipelines"][1]["holder"], Value::Null);
         assert_eq!(json["pipelines"][2]["lease_ms"], 2_500);
+        assert_eq!(json["processes"][1], json!({ "name": "host db8, process 12", "pipelines": 0 }));
         assert_eq!(json["pipelines"][2]["quarantine_rows"], 3);
     }
 
     #[test]
     fn a_local_arbiter_says_that_it_knows_this_machine_only() {
         let kind = ArbiterKind::Local { path: "/var/lib/otter".into() };
-        let found = ArbiterStatus { id: None, sides: vec![None] };
+        let found = ArbiterStatus { id: None, sides: vec![None], nodes: Vec::new() };
         let sides = &sides()[..1];
         let text = Told { kind: &kind, sides, found: &found, held: &[None] }.as_text(false);
         assert!(text.starts_with("arbiter not used yet, in /var/lib/otter\n"), "{text}");

@@ -8,8 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use otter_arbitrate::SqlArbiter;
 use otter_core::testkit::arbiter::Node;
+use otter_core::testkit::join::JoiningNode;
 use otter_core::testkit::remote_arbiter::RemoteNode;
-use otter_core::{Arbiter, DatabaseUrl};
+use otter_core::{Arbiter, DatabaseUrl, Join};
 use otter_tests::proxy::Proxy;
 
 /// A schema's name that no other test of this process has.
@@ -54,6 +55,13 @@ impl Node for Line {
     }
     async fn thaw(&self) {
         self.proxy.mend();
+    }
+}
+
+#[async_trait]
+impl JoiningNode for Line {
+    fn join(&self) -> Arc<dyn Join> {
+        Arc::new(self.arbiter.clone())
     }
 }
 

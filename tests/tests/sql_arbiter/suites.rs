@@ -1,4 +1,4 @@
-//! Both conformance suites on both servers.
+//! All three conformance suites on both servers.
 
 use std::time::Duration;
 
@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use otter_arbitrate::SqlArbiter;
 use otter_core::Side;
 use otter_core::testkit::arbiter::{ArbiterFixture, Node};
+use otter_core::testkit::join::{JoinFixture, JoiningNode};
 use otter_core::testkit::remote_arbiter::{RemoteArbiterFixture, RemoteNode};
 use otter_core::testkit::suite::Fixture;
 use otter_server::sandbox::{Flavor, Server};
@@ -108,7 +109,15 @@ macro_rules! suites_on {
                 }
             }
 
+            #[async_trait]
+            impl JoinFixture for Here {
+                async fn joining_node(&self) -> Box<dyn JoiningNode> {
+                    Box::new(self.0.line().await)
+                }
+            }
+
             otter_core::arbiter_suite!(Here);
+            otter_core::join_suite!(Here);
         }
 
         mod remote {

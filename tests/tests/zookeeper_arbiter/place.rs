@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use otter_arbitrate::{ZooKeeperArbiter, ZooKeeperPlace};
-use otter_core::Arbiter;
 use otter_core::testkit::arbiter::Node;
+use otter_core::testkit::join::JoiningNode;
 use otter_core::testkit::remote_arbiter::RemoteNode;
+use otter_core::{Arbiter, Join};
 use otter_tests::proxy::Proxy;
 use otter_tests::zookeeper::Ensemble;
 use tokio::sync::Mutex;
@@ -69,6 +70,13 @@ impl Node for Line {
     }
     async fn thaw(&self) {
         self.proxy.mend();
+    }
+}
+
+#[async_trait]
+impl JoiningNode for Line {
+    fn join(&self) -> Arc<dyn Join> {
+        Arc::new(self.arbiter.clone())
     }
 }
 

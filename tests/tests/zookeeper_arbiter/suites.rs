@@ -1,4 +1,4 @@
-//! Both conformance suites.
+//! All three conformance suites.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use otter_arbitrate::ZooKeeperArbiter;
 use otter_core::Side;
 use otter_core::testkit::arbiter::{ArbiterFixture, Node};
+use otter_core::testkit::join::{JoinFixture, JoiningNode};
 use otter_core::testkit::remote_arbiter::{RemoteArbiterFixture, RemoteNode};
 use otter_core::testkit::suite::Fixture;
 use otter_tests::zookeeper::Ensemble;
@@ -45,7 +46,15 @@ mod usual {
         }
     }
 
+    #[async_trait]
+    impl JoinFixture for Subtree {
+        async fn joining_node(&self) -> Box<dyn JoiningNode> {
+            Box::new(self.lines.add(self.server.port(0), &self.path, LEASE).await)
+        }
+    }
+
     otter_core::arbiter_suite!(Subtree);
+    otter_core::join_suite!(Subtree);
 }
 
 mod remote {

@@ -146,7 +146,11 @@ async fn look(
     Ok(Some(Holder { name: name.clone(), term: Term(term) }))
 }
 
-async fn begin_session(conn: &mut Conn, shared: &Shared) -> Result<Arc<Session>, SqlArbiterError> {
+/// Begins a session. Whoever calls it holds the desk, so that there is one at a time.
+pub(super) async fn begin_session(
+    conn: &mut Conn,
+    shared: &Shared,
+) -> Result<Arc<Session>, SqlArbiterError> {
     if let Some(over) = shared.holding.session() {
         shared.holding.lose_session(&over, &Loss::Late);
     }

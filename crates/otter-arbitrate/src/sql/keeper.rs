@@ -1,14 +1,14 @@
 //! The task that keeps what a process holds: it renews the session for all leases at once, gives
-//! leases back, and looks at the board for those that wait.
+//! leases back, makes this process present, and looks at the board for those that wait.
 //!
 //! It has a connection of its own, so that nobody who asks can keep it waiting. When the server
 //! does not answer, the session goes on until its time is over by this machine's clock.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use otter_core::Causes;
+use otter_core::{Causes, Holder, Node, Term};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
@@ -27,6 +27,8 @@ const TRIES_PER_LEASE: u32 = 12;
 /// Those that wait look so often in the time that a lease lasts, or each second.
 const LOOKS_PER_LEASE: u32 = 10;
 const LONGEST_LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// Whoever begins a session meanwhile takes a few round trips.
+const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 /// Far away; a timer needs some time.
 const NEVER: Duration = Duration::from_secs(3_600);
 
@@ -36,7 +38,8 @@ pub(super) struct Keeper {
     /// The session that `renew_at` is about.
     known: Option<Arc<Session>>,
     renew_at: Instant,
-    look_at: Instant,
+    /// When the board was looked at last; `None` where it is to be looked at now.
+    looked_at: Option<Instant>,
     retry_at: Instant,
     is_failing: bool,
 }
@@ -45,7 +48,7 @@ impl Keeper {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let now = Instant::now();
         let (conn, known, is_failing) = (None, None, false);
-        Self { shared, conn, known, renew_at: now, look_at: now, retry_at: now, is_failing }
+        Self { shared, conn, known, renew_at: now, looked_at: None, retry_at: now, is_failing }
     }
 
     /// Works until everybody who held the sender has gone, or one says that it is enough.
@@ -77,10 +80,11 @@ impl Keeper {
         if session.is_some() {
             wake_at = wake_at.min(self.renew_at);
         }
-        if self.shared.is_awaited() {
-            wake_at = wake_at.min(self.look_at);
+        if self.looks() {
+            wake_at = wake_at.min(self.look_at());
         }
-        if session.is_some() && !self.shared.holding.releases().is_empty() {
+        let has_releases = session.is_some() && !self.shared.holding.releases().is_empty();
+        if has_releases || self.shared.members.is_due(session.as_deref()) {
             wake_at = now;
         }
         // A server that fails is not asked in a hurry, but the end of a session is not missed.
@@ -99,7 +103,8 @@ impl Keeper {
             self.shared.holding.lose_session(session, &Loss::Late);
             return;
         }
-        let is_idle = session.is_none() && !self.shared.is_awaited();
+        let is_idle =
+            session.is_none() && !self.looks() && !self.shared.members.is_due(session.as_deref());
         if is_idle || Instant::now() < self.retry_at {
             return;
         }
@@ -139,13 +144,13 @@ impl Keeper {
                 desk::query(&mut conn, &self.shared, text).await?;
                 self.shared.holding.released(&releases);
                 // Whoever waits in this process need not wait for the next look.
-                self.look_at = Instant::now();
+                self.looked_at = None;
             }
         }
-        if self.shared.is_awaited() && self.look_at <= Instant::now() {
+        self.make_present(&mut conn, session).await?;
+        if self.looks() && self.look_at() <= Instant::now() {
             self.look(&mut conn).await?;
-            let interval = self.shared.holding.lease / LOOKS_PER_LEASE;
-            self.look_at = Instant::now() + interval.min(LONGEST_LOOK_INTERVAL);
+            self.looked_at = Some(Instant::now());
         }
         self.conn = Some(conn);
         Ok(())
@@ -180,13 +185,87 @@ impl Keeper {
         Ok(())
     }
 
+    /// Writes and deletes the rows of what this process is present as.
+    async fn make_present(
+        &mut self,
+        conn: &mut Conn,
+        session: Option<&Arc<Session>>,
+    ) -> Result<(), SqlArbiterError> {
+        let (shared, members) = (&self.shared, &self.shared.members);
+        let left = members.left();
+        for key in &left {
+            desk::query(conn, shared, shared.world.texts.leave(key)).await?;
+        }
+        members.deleted(&left);
+        let unwritten = members.unwritten(session.map(Arc::as_ref));
+        if unwritten.is_empty() {
+            if !left.is_empty() {
+                self.looked_at = None;
+            }
+            return Ok(());
+        }
+        let session = match session {
+            Some(session) => Arc::clone(session),
+            // Whoever is asking for a side now begins a session, or has begun one.
+            None => match shared.desk.try_lock() {
+                Ok(_desk) if shared.holding.session().is_none() => {
+                    desk::begin_session(conn, shared).await?
+                }
+                Ok(_) | Err(_) => {
+                    self.retry_at = Instant::now() + BETWEEN_TRIES;
+                    return Ok(());
+                }
+            },
+        };
+        for key in unwritten {
+            desk::query(conn, shared, shared.world.texts.join(&key, &session.token)).await?;
+            members.written(&key, &session);
+        }
+        self.looked_at = None;
+        Ok(())
+    }
+
+    /// Whether anybody wants to know how things are.
+    fn looks(&self) -> bool {
+        self.shared.is_awaited() || self.shared.members.is_any()
+    }
+
+    /// When the board is looked at next.
+    fn look_at(&self) -> Instant {
+        let lease = self.shared.holding.lease;
+        // Who waits for nothing need not see the others sooner than they see its signs of life.
+        let interval = if self.shared.is_awaited() {
+            (lease / LOOKS_PER_LEASE).min(LONGEST_LOOK_INTERVAL)
+        } else {
+            lease / RENEWALS_PER_LEASE
+        };
+        self.looked_at.map_or_else(Instant::now, |looked_at| looked_at + interval)
+    }
+
     async fn look(&self, conn: &mut Conn) -> Result<(), SqlArbiterError> {
+        let asked = Instant::now();
         let rows = desk::query(conn, &self.shared, self.shared.world.texts.look_at_all()).await?;
-        let mut rows = rows.into_iter();
-        let id = rows.next().and_then(|row| row.into_iter().next().flatten());
-        desk::require_ours(&self.shared, id.as_deref())?;
-        let held = rows.filter_map(|row| row.into_iter().next().flatten()).collect();
-        self.shared.board.send_replace(Board { held });
+        let Some((first, rows)) = rows.split_first() else {
+            return desk::require_ours(&self.shared, None);
+        };
+        desk::require_ours(&self.shared, first.first().and_then(Option::as_deref))?;
+        let (mut held, mut nodes) = (HashMap::new(), Vec::new());
+        for row in rows {
+            match row.as_slice() {
+                [Some(side), Some(term), Some(name)] => {
+                    let term = term.parse().map_err(|_| {
+                        desk::bad_answer(&self.shared, "a lease whose term is no number")
+                    })?;
+                    held.insert(side.clone(), Holder { name: name.clone(), term: Term(term) });
+                }
+                [Some(key), Some(name)] => {
+                    nodes.push(Node { key: key.as_str().into(), name: name.as_str().into() });
+                }
+                _ => return Err(desk::bad_answer(&self.shared, "a lease without a term")),
+            }
+        }
+        self.shared.members.see(nodes);
+        self.shared.board.send_replace(Board { asked, held });
         Ok(())
     }
 
@@ -197,7 +276,7 @@ impl Keeper {
                 self.shared.holding.lose_session(session, &Loss::Rebuilt);
             }
             // Those that wait find out for themselves, and are told.
-            self.shared.board.send_replace(Board::default());
+            self.shared.board.send_replace(Board::empty());
         }
         if !self.is_failing {
             let remaining = session.map_or(Duration::ZERO, |session| session.expires().remaining());

@@ -1,15 +1,18 @@
 //! What the parts of one arbiter in one process share: those that ask, those that wait, and the
 //! task that keeps.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use otter_core::Holder;
 use otter_core::database_url::DatabaseUrl;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::conn::Conn;
+use super::presence::Members;
 use super::text::Texts;
 use crate::holding::Holding;
 
@@ -24,10 +27,19 @@ pub(super) struct World {
     pub(super) texts: Texts,
 }
 
-/// Which sides were held when the server was asked last.
-#[derive(Debug, Default, Clone)]
+/// Which sides were held when the server was asked last, and by whom.
+#[derive(Debug, Clone)]
 pub(super) struct Board {
-    pub(super) held: HashSet<String>,
+    /// When the question was asked.
+    pub(super) asked: Instant,
+    pub(super) held: HashMap<String, Holder>,
+}
+
+impl Board {
+    /// The board on which nothing stands, as of now.
+    pub(super) fn empty() -> Self {
+        Self { asked: Instant::now(), held: HashMap::new() }
+    }
 }
 
 /// What all parts of one arbiter in one process share.
@@ -37,6 +49,8 @@ pub(super) struct Shared {
     pub(super) holding: Arc<Holding>,
     pub(super) board: watch::Sender<Board>,
     waiting: AtomicUsize,
+    /// What this process is present as.
+    pub(super) members: Members,
     /// One connection for all that ask, in turn; none where the last one broke.
     pub(super) desk: tokio::sync::Mutex<Option<Conn>>,
     /// True when the keeper has given everything back.
@@ -55,8 +69,9 @@ impl Shared {
         Self {
             world,
             holding,
-            board: watch::Sender::new(Board::default()),
+            board: watch::Sender::new(Board::empty()),
             waiting: AtomicUsize::new(0),
+            members: Members::default(),
             desk: tokio::sync::Mutex::new(None),
             ended: watch::Sender::new(false),
         }

@@ -10,7 +10,7 @@ use super::conn::{Conn, TextRow};
 use super::error::SqlArbiterError;
 use super::peek_id;
 use super::text::Texts;
-use crate::status::{ArbiterStatus, HeldSide};
+use crate::status::{ArbiterStatus, HeldSide, PresentNode};
 
 pub(super) async fn status(
     conn: &mut Conn,
@@ -19,29 +19,55 @@ pub(super) async fn status(
     sides: &[Side],
 ) -> Result<ArbiterStatus, SqlArbiterError> {
     let Some(id) = peek_id(conn, url, texts).await? else {
-        return Ok(ArbiterStatus { id: None, sides: vec![None; sides.len()] });
+        let sides = vec![None; sides.len()];
+        return Ok(ArbiterStatus { id: None, sides, nodes: Vec::new() });
     };
-    let rows = conn.query(texts.status()).await;
-    let rows = rows.map_err(|error| SqlArbiterError::asking(url, texts.schema(), &error))?;
+    let failed = |error: sqlx::Error| SqlArbiterError::asking(url, texts.schema(), &error);
+    let bad = |what| SqlArbiterError::BadAnswer {
+        place: format!("{}/{}", url.address(), texts.schema()),
+        what,
+    };
+    let rows = conn.query(texts.status()).await.map_err(failed)?;
     let mut held = HashMap::new();
     for row in &rows {
-        let (side, found) = read(row).ok_or_else(|| SqlArbiterError::BadAnswer {
-            place: format!("{}/{}", url.address(), texts.schema()),
-            what: "a lease without a term or times",
-        })?;
+        let (side, found) = read(row).ok_or_else(|| bad("a lease without a term or times"))?;
         held.insert(side, found);
     }
-    let sides = sides.iter().map(|side| held.remove(&side.to_string())).collect();
-    Ok(ArbiterStatus { id: Some(id), sides })
+    let found: Vec<Option<Found>> =
+        sides.iter().map(|side| held.remove(&side.to_string())).collect();
+    let rows = match conn.query(texts.nodes()).await.map_err(failed) {
+        // An earlier version made the tables, and shares nothing.
+        Err(error) if error.is_missing_table() => Vec::new(),
+        rows => rows?,
+    };
+    let mut nodes = Vec::with_capacity(rows.len());
+    for row in rows {
+        let [Some(name), Some(token)] = row.as_slice() else {
+            return Err(bad("a node without a name"));
+        };
+        let held = found.iter().flatten().filter(|found| found.token == *token).count();
+        nodes.push(PresentNode { name: name.clone(), held });
+    }
+    let sides = found.into_iter().map(|found| found.map(|found| found.held)).collect();
+    Ok(ArbiterStatus { id: Some(id), sides, nodes })
 }
 
-fn read(row: &TextRow) -> Option<(String, HeldSide)> {
-    let [Some(side), Some(term), Some(holder), Some(since), Some(until)] = row.as_slice() else {
+/// A side that is held, and the session that holds it.
+struct Found {
+    held: HeldSide,
+    token: String,
+}
+
+fn read(row: &TextRow) -> Option<(String, Found)> {
+    let [Some(side), Some(term), Some(holder), Some(since), Some(until), Some(token)] =
+        row.as_slice()
+    else {
         return None;
     };
     let holder = Holder { name: holder.clone(), term: Term(term.parse().ok()?) };
     let (since, until) = (Some(time(since)?), Some(time(until)?));
-    Some((side.clone(), HeldSide { holder, since, until, lease: None }))
+    let held = HeldSide { holder, since, until, lease: None };
+    Some((side.clone(), Found { held, token: token.clone() }))
 }
 
 /// Seconds since 1970, with a fraction.

@@ -3,6 +3,7 @@
 //! ```text
 //! arbiter          one row: the arbiter's id, the last term granted, the layout
 //! arbiter_session  a row for each process that holds something; when its leases end
+//! arbiter_node     a row for each process that shares pipelines; gone or void with its session
 //! arbiter_lease    a row for each side that was ever granted: the last term, and whose it is
 //! ```
 //!
@@ -31,6 +32,7 @@ pub(super) struct Texts {
     arbiter: String,
     session: String,
     lease: String,
+    node: String,
 }
 
 impl Texts {
@@ -41,6 +43,7 @@ impl Texts {
             arbiter: table("arbiter"),
             session: table("arbiter_session"),
             lease: table("arbiter_lease"),
+            node: table("arbiter_node"),
             schema: schema.to_owned(),
         }
     }
@@ -56,7 +59,7 @@ impl Texts {
             "SELECT (SELECT COUNT(*) FROM information_schema.schemata \
              WHERE schema_name = {schema}), \
              (SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = {schema} \
-             AND table_name IN ('arbiter', 'arbiter_session', 'arbiter_lease'))"
+             AND table_name IN ('arbiter', 'arbiter_session', 'arbiter_lease', 'arbiter_node'))"
         )
     }
 
@@ -78,7 +81,7 @@ impl Texts {
     }
 
     pub(super) fn make_tables(&self) -> String {
-        let Self { arbiter, session, lease, .. } = self;
+        let Self { arbiter, session, lease, node, .. } = self;
         const OPTIONS: &str = "ENGINE=InnoDB ROW_FORMAT=DYNAMIC";
         const TOKEN: &str = "CHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL";
         format!(
@@ -91,7 +94,10 @@ impl Texts {
              CREATE TABLE IF NOT EXISTS {lease} (\
              side VARCHAR({LONGEST_SIDE}) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL \
              PRIMARY KEY, term BIGINT UNSIGNED NOT NULL, token {TOKEN}, \
-             granted DATETIME(6) NOT NULL, KEY (token)) {OPTIONS}"
+             granted DATETIME(6) NOT NULL, KEY (token)) {OPTIONS}; \
+             CREATE TABLE IF NOT EXISTS {node} (\
+             joined BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, \
+             node {TOKEN} UNIQUE, token {TOKEN}) {OPTIONS}"
         )
     }
 
@@ -122,23 +128,50 @@ impl Texts {
         )
     }
 
-    /// One row: the arbiter's id; then one for each side that is held: side, term, holder.
+    /// One row: the arbiter's id; then one for each side that is held: side, term, holder; and
+    /// one for each node that is present, the oldest first: node, name.
     pub(super) fn look_at_all(&self) -> String {
-        let Self { arbiter, session, lease, .. } = self;
+        let Self { arbiter, session, lease, node, .. } = self;
         format!(
             "SELECT id FROM {arbiter} WHERE one = 1; \
              SELECT l.side, l.term, s.holder FROM {lease} l JOIN {session} s \
-             ON s.token = l.token WHERE s.expires > UTC_TIMESTAMP(6)"
+             ON s.token = l.token WHERE s.expires > UTC_TIMESTAMP(6); \
+             SELECT n.node, s.holder FROM {node} n JOIN {session} s \
+             ON s.token = n.token WHERE s.expires > UTC_TIMESTAMP(6) ORDER BY n.joined"
+        )
+    }
+
+    /// Makes a node present under a session, as the youngest, and forgets those whose session is
+    /// forgotten.
+    pub(super) fn join(&self, key: &str, token: &str) -> String {
+        let Self { session, node, .. } = self;
+        format!(
+            "DELETE FROM {node} WHERE token NOT IN (SELECT token FROM {session}); \
+             REPLACE INTO {node} (node, token) VALUES ('{key}', '{token}')"
+        )
+    }
+
+    /// Ends the presence of a node.
+    pub(super) fn leave(&self, key: &str) -> String {
+        format!("DELETE FROM {} WHERE node = '{key}'", self.node)
+    }
+
+    /// One row for each node that is present, the oldest first: name, session.
+    pub(super) fn nodes(&self) -> String {
+        let Self { session, node, .. } = self;
+        format!(
+            "SELECT s.holder, s.token FROM {node} n JOIN {session} s \
+             ON s.token = n.token WHERE s.expires > UTC_TIMESTAMP(6) ORDER BY n.joined"
         )
     }
 
     /// One row for each side that is held: side, term, holder; since when and until when, in
-    /// seconds since 1970.
+    /// seconds since 1970; session.
     pub(super) fn status(&self) -> String {
         let Self { session, lease, .. } = self;
         format!(
             "SELECT l.side, l.term, s.holder, UNIX_TIMESTAMP(l.granted), \
-             UNIX_TIMESTAMP(s.expires) FROM {lease} l JOIN {session} s \
+             UNIX_TIMESTAMP(s.expires), s.token FROM {lease} l JOIN {session} s \
              ON s.token = l.token WHERE s.expires > UTC_TIMESTAMP(6)"
         )
     }
@@ -217,14 +250,15 @@ impl Texts {
     pub(super) fn end_session(&self, token: &str) -> String {
         format!(
             "UPDATE {} SET token = '' WHERE token = '{token}'; \
+             DELETE FROM {} WHERE token = '{token}'; \
              DELETE FROM {} WHERE token = '{token}'",
-            self.lease, self.session
+            self.lease, self.node, self.session
         )
     }
 
     /// Writes into every table and takes it back. What the operator sees of it is an error.
     pub(super) fn probe(&self, token: &str) -> String {
-        let Self { arbiter, session, lease, .. } = self;
+        let Self { arbiter, session, lease, node, .. } = self;
         format!(
             "START TRANSACTION; \
              SELECT last_term FROM {arbiter} WHERE one = 1 FOR UPDATE; \
@@ -233,6 +267,7 @@ impl Texts {
              VALUES ('{token}', 'check', UTC_TIMESTAMP(6)); \
              INSERT INTO {lease} (side, term, token, granted) \
              VALUES ('{token}', 0, '{token}', UTC_TIMESTAMP(6)); \
+             INSERT INTO {node} (node, token) VALUES ('{token}', '{token}'); \
              DELETE FROM {session} WHERE token = '{token}'; \
              ROLLBACK"
         )

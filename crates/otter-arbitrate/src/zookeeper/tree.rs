@@ -3,6 +3,7 @@
 //! ```text
 //! ROOT/arbiter                 the arbiter's id and the layout, made once
 //! ROOT/leases/NAME@target      ephemeral: a side is held; its lease in ms, its holder in words
+//! ROOT/nodes/KEY               ephemeral: a process is present; its name in words
 //! ```
 //!
 //! A lease's node is written once, and tells all that people may ask: the ensemble adds the time.
@@ -79,6 +80,11 @@ impl Tree {
         format!("{}/leases", self.place.root())
     }
 
+    /// The node that the nodes of all processes are below.
+    pub(super) fn nodes_path(&self) -> String {
+        format!("{}/nodes", self.place.root())
+    }
+
     /// The node of a side, whose name may hold anything.
     pub(super) fn side_path(&self, side: &str) -> String {
         let mut path = self.leases_path();
@@ -124,8 +130,9 @@ impl Tree {
     /// The arbiter's id, made where it is missing.
     pub(super) async fn open_id(&self, client: &Client) -> Result<ArbiterId> {
         let persistent = CreateMode::Persistent.with_acls(self.place.acls());
-        let leases = self.leases_path();
-        client.mkdir(&leases, &persistent).await.map_err(self.failed(&leases))?;
+        for folder in [self.leases_path(), self.nodes_path()] {
+            client.mkdir(&folder, &persistent).await.map_err(self.failed(&folder))?;
+        }
         let path = self.id_path();
         let random = random_name().map_err(ZooKeeperArbiterError::NoRandomness)?;
         let content = format!("zookeeper-{random} {LAYOUT}");
@@ -239,6 +246,19 @@ impl Tree {
             Some(stat) => Ok(Some((self.term(&stat, &path)?, watcher))),
             None => Ok(None),
         }
+    }
+
+    /// The term of a side's node, if there is one, and a watch that tells when it comes or goes.
+    pub(super) async fn watch_hands(
+        &self,
+        client: &Client,
+        side: &str,
+    ) -> Result<(Option<u64>, OneshotWatcher)> {
+        let path = self.side_path(side);
+        let watched = client.check_and_watch_stat(&path).await;
+        let (stat, watcher) = watched.map_err(self.failed(&path))?;
+        let term = stat.map(|stat| self.term(&stat, &path)).transpose()?;
+        Ok((term, watcher))
     }
 
     /// Deletes the node of a side.

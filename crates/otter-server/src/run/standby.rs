@@ -1,14 +1,17 @@
 //! One pipeline of this process: waits for its lease, runs, and with an arbiter that machines
 //! share, waits again when the lease is lost.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use otter_core::{Arbiter, AtStart, Campaign, Fault, Lease, PipelineId, Side, Stop};
+use otter_core::{
+    Arbiter, AtStart, Campaign, Fault, Lease, PipelineId, Share, Side, Stop, StopHandle,
+};
 use otter_sink::checkpoint;
 use tokio::sync::watch;
 use tokio::time::sleep;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use super::moves;
 use super::pace::{self, Pace};
@@ -26,6 +29,17 @@ pub(super) struct Standby {
     pub(super) at_start: AtStart,
     pub(super) stop: Stop,
     pub(super) pace: watch::Receiver<Pace>,
+    /// Its share, where processes share pipelines out.
+    pub(super) share: Option<Share>,
+}
+
+/// How a run ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stopped {
+    /// The process shall end.
+    WithAll,
+    /// Another process shall have the pipeline.
+    ForAnother,
 }
 
 /// Whether the pipeline has run before, here or elsewhere.
@@ -39,7 +53,7 @@ enum Turn {
 const BEFORE_STANDING_BY: Duration = Duration::from_secs(1);
 
 impl Standby {
-    pub(super) async fn run(self, lease: Option<Lease>) -> Exit {
+    pub(super) async fn run(mut self, lease: Option<Lease>) -> Exit {
         if !self.is_ready().await {
             return Exit::Halted;
         }
@@ -54,19 +68,22 @@ impl Standby {
                 Err(exit) => return exit,
             };
             let fault = match self.run_pipeline(lease, turn).await {
-                Ok(()) => return Exit::Done,
-                Err(fault) => fault,
+                Ok(Stopped::WithAll) => return Exit::Done,
+                Ok(Stopped::ForAnother) => None,
+                Err(fault) => Some(fault),
             };
-            if fault != Fault::Fenced || !self.installation.arbiter.kind.is_shared() {
-                return Exit::of_fault(fault);
-            }
-            // An outage of the arbiter ends the leases of all processes at once: were each to
-            // end, nobody would be left to go on.
-            warn!(pipeline = %self.config.name, "pipeline was fenced; it stands by");
-            tokio::select! {
-                biased;
-                () = self.stop.asked() => return Exit::Done,
-                () = sleep(BEFORE_STANDING_BY) => {}
+            if let Some(fault) = fault {
+                if fault != Fault::Fenced || !self.installation.arbiter.kind.is_shared() {
+                    return Exit::of_fault(fault);
+                }
+                // An outage of the arbiter ends the leases of all processes at once: were each to
+                // end, nobody would be left to go on.
+                warn!(pipeline = %self.config.name, "pipeline was fenced; it stands by");
+                tokio::select! {
+                    biased;
+                    () = self.stop.asked() => return Exit::Done,
+                    () = sleep(BEFORE_STANDING_BY) => {}
+                }
             }
             let again = |won: Option<(Lease, Turn)>| won.map(|(lease, _)| (lease, Turn::Later));
             won = self.campaign().await.map(again);
@@ -74,7 +91,7 @@ impl Standby {
     }
 
     /// The pipeline tells its own end; this adds how it moves meanwhile, and keeps it to its pace.
-    async fn run_pipeline(&self, lease: Lease, turn: Turn) -> Result<(), Fault> {
+    async fn run_pipeline(&self, lease: Lease, turn: Turn) -> Result<Stopped, Fault> {
         // Where it ran before, the set-up is right, and a database that is away comes back.
         let at_start = match turn {
             Turn::First => self.at_start,
@@ -83,23 +100,47 @@ impl Standby {
         let arbiter = Arc::clone(&self.arbiter);
         let (pipeline, handle) = assemble::pipeline(&self.config, arbiter, at_start);
         let progress = pipeline.progress();
+        let (end, stop) = StopHandle::new();
         tokio::select! {
             biased;
-            outcome = pipeline.run_with(lease, &self.stop) => {
-                outcome.map(|_| ()).map_err(|error| error.fault())
+            outcome = pipeline.run_with(lease, &stop) => {
+                outcome.map_err(|error| error.fault())?;
+                let is_all = self.stop.is_asked();
+                Ok(if is_all { Stopped::WithAll } else { Stopped::ForAnother })
             }
+            never = self.pass_stops_on(&end) => match never {},
             never = moves::tell(&self.config.name, progress) => match never {},
-            never = pace::keep(&self.config, self.pace.clone(), handle, &self.stop) => match never {},
+            never = pace::keep(&self.config, self.pace.clone(), handle, &stop) => match never {},
         }
     }
 
+    /// Stops the pipeline when the process shall end, and when another one shall have it.
+    async fn pass_stops_on(&self, end: &StopHandle) -> Infallible {
+        let asked_back = async {
+            match &self.share {
+                Some(share) => share.is_asked_back().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.stop.asked() => {}
+            () = asked_back => {
+                info!(pipeline = %self.config.name, "pipeline is given to a process that has joined");
+            }
+        }
+        end.stop();
+        std::future::pending().await
+    }
+
     /// Waits for the lease; `None` where a stop was asked for first.
-    async fn campaign(&self) -> Result<Option<(Lease, Turn)>, Exit> {
+    async fn campaign(&mut self) -> Result<Option<(Lease, Turn)>, Exit> {
         let mut waits = Waits::new();
+        let stop = self.stop.clone();
         loop {
             let outcome = tokio::select! {
                 biased;
-                () = self.stop.asked() => return Ok(None),
+                () = stop.asked() => return Ok(None),
                 outcome = self.ask_and_wait() => outcome,
             };
             let error = match outcome {
@@ -117,13 +158,17 @@ impl Standby {
             warn!(%pipeline, %error, "the arbiter does not answer; it is asked again");
             tokio::select! {
                 biased;
-                () = self.stop.asked() => return Ok(None),
+                () = stop.asked() => return Ok(None),
                 () = waits.next() => {}
             }
         }
     }
 
-    async fn ask_and_wait(&self) -> otter_core::Result<(Lease, Turn)> {
+    async fn ask_and_wait(&mut self) -> otter_core::Result<(Lease, Turn)> {
+        if let Some(share) = &mut self.share {
+            let won = share.campaign().await?;
+            return Ok((won.lease, if won.was_held { Turn::Later } else { Turn::First }));
+        }
         let side = Side::target(PipelineId::new(self.config.name.as_str()));
         match self.arbiter.try_campaign(&side).await? {
             Campaign::Won(lease) => Ok((lease, Turn::First)),

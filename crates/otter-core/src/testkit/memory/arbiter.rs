@@ -12,6 +12,7 @@ use tokio::time::sleep;
 
 use crate::arbiter::{Arbiter, ArbiterId, Campaign, Holder, Lease, LeaseParts, Side, Term};
 use crate::fault::Result;
+use crate::presence::{self, Join, Nodes, Presence};
 
 /// An arbiter in memory. Clones are one node; [`node`](Self::node) makes others.
 ///
@@ -26,12 +27,16 @@ struct Shared {
     id: ArbiterId,
     lease: Duration,
     sides: Mutex<BTreeMap<Side, SideState>>,
+    /// Who is present, the oldest first.
+    present: watch::Sender<Nodes>,
     /// Wakes in the order of waiting, unlike a watch: a simulation must be repeatable.
     changed: Notify,
 }
 
 struct Node {
     name: String,
+    /// What this node has joined as.
+    joined: Mutex<Vec<presence::Node>>,
     /// Counts freezes and thaws: odd while frozen.
     freezes: AtomicU64,
 }
@@ -58,16 +63,21 @@ impl MemoryArbiter {
     #[must_use]
     pub fn new(lease: Duration) -> Self {
         let id = ArbiterId::new(format!("memory-{}", NEXT_ID.fetch_add(1, Ordering::Relaxed)));
-        let shared =
-            Shared { id, lease, sides: Mutex::new(BTreeMap::new()), changed: Notify::new() };
-        let node = Node { name: "the first node".to_owned(), freezes: AtomicU64::new(0) };
+        let shared = Shared {
+            id,
+            lease,
+            sides: Mutex::new(BTreeMap::new()),
+            present: watch::Sender::new(Nodes::default()),
+            changed: Notify::new(),
+        };
+        let node = Node::new("the first node");
         Self { shared: Arc::new(shared), node: Arc::new(node) }
     }
 
     /// Another node with the same history.
     #[must_use]
     pub fn node(&self, name: &str) -> Self {
-        let node = Node { name: name.to_owned(), freezes: AtomicU64::new(0) };
+        let node = Node::new(name);
         Self { shared: Arc::clone(&self.shared), node: Arc::new(node) }
     }
 
@@ -88,10 +98,10 @@ impl MemoryArbiter {
     /// Stops renewing this node's leases: they end by time unless it thaws before. Must be called
     /// within a runtime.
     pub fn freeze(&self) {
-        let freezes = self.node.freezes.load(Ordering::SeqCst);
-        if freezes % 2 == 1 {
+        if self.node.is_frozen() {
             return;
         }
+        let freezes = self.node.freezes.load(Ordering::SeqCst);
         self.node.freezes.store(freezes + 1, Ordering::SeqCst);
         let this = self.clone();
         tokio::spawn(async move {
@@ -106,6 +116,9 @@ impl MemoryArbiter {
     pub fn thaw(&self) {
         let freezes = self.node.freezes.load(Ordering::SeqCst);
         self.node.freezes.store(freezes + freezes % 2, Ordering::SeqCst);
+        for node in self.node.joined().iter() {
+            self.shared.appear(node);
+        }
     }
 
     /// The term and node of whoever holds the side.
@@ -135,6 +148,9 @@ impl MemoryArbiter {
         for side in sides {
             self.end_where(&side, |holder| Arc::ptr_eq(&holder.node, &self.node));
         }
+        for node in self.node.joined().iter() {
+            self.shared.vanish(&node.key);
+        }
     }
 
     fn grant(&self, side: &Side, state: &mut SideState) -> Lease {
@@ -143,6 +159,8 @@ impl MemoryArbiter {
         let (sender, lost) = watch::channel(false);
         let valid = lost.clone();
         state.holder = Some(HolderState { node: Arc::clone(&self.node), term, lost: sender });
+        // Whoever waits for a change sees it when the lock is free again.
+        self.shared.changed.notify_waiters();
         Lease::new(LeaseParts {
             arbiter: self.shared.id.clone(),
             side: side.clone(),
@@ -152,6 +170,41 @@ impl MemoryArbiter {
             still_valid: Box::new(move || !*valid.borrow()),
             guard: Box::new(Guard { arbiter: self.clone(), side: side.clone(), term }),
         })
+    }
+}
+
+impl Shared {
+    /// Adds a node as the youngest, where it is not present.
+    fn appear(&self, node: &presence::Node) {
+        self.present.send_if_modified(|nodes| {
+            if nodes.contains(node) {
+                return false;
+            }
+            *nodes = nodes.iter().chain([node]).cloned().collect();
+            true
+        });
+    }
+
+    fn vanish(&self, key: &str) {
+        self.present.send_if_modified(|nodes| {
+            let before = nodes.len();
+            *nodes = nodes.iter().filter(|node| *node.key != *key).cloned().collect();
+            nodes.len() != before
+        });
+    }
+}
+
+impl Node {
+    fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), joined: Mutex::default(), freezes: AtomicU64::new(0) }
+    }
+
+    fn joined(&self) -> MutexGuard<'_, Vec<presence::Node>> {
+        self.joined.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_frozen(&self) -> bool {
+        self.freezes.load(Ordering::SeqCst) % 2 == 1
     }
 }
 
@@ -199,6 +252,45 @@ impl Arbiter for MemoryArbiter {
             }
             changed.await;
         }
+    }
+}
+
+#[async_trait]
+impl Join for MemoryArbiter {
+    async fn join(&self) -> Result<Presence> {
+        let key: Arc<str> = format!("node-{}", NEXT_ID.fetch_add(1, Ordering::Relaxed)).into();
+        let node = presence::Node { key: Arc::clone(&key), name: self.node.name.as_str().into() };
+        self.node.joined().push(node.clone());
+        if !self.node.is_frozen() {
+            self.shared.appear(&node);
+        }
+        let left = Left { arbiter: self.clone(), key: Arc::clone(&key) };
+        Ok(Presence::new(key, self.shared.present.subscribe(), Box::new(left)))
+    }
+
+    async fn holder_other_than(&self, side: &Side, known: Option<Term>) -> Result<Option<Holder>> {
+        loop {
+            let mut changed = std::pin::pin!(self.shared.changed.notified());
+            changed.as_mut().enable();
+            let holder = self.holder(side);
+            if holder.as_ref().map(|holder| holder.term) != known {
+                return Ok(holder);
+            }
+            changed.await;
+        }
+    }
+}
+
+/// Ends a presence when it is dropped.
+struct Left {
+    arbiter: MemoryArbiter,
+    key: Arc<str>,
+}
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        self.arbiter.node.joined().retain(|node| node.key != self.key);
+        self.arbiter.shared.vanish(&self.key);
     }
 }
 

@@ -1,0 +1,211 @@
+//! A process among others: its node below `nodes`, and a watch on all of them.
+//!
+//! Everything is done by one task for each presence, which ends with it. Nothing is written but
+//! the node itself, once per session; changes are told by the watch.
+
+use std::sync::Arc;
+
+use otter_core::{Causes, Node, Nodes, Presence};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, warn};
+use zookeeper_client::{Client, Error as ClientError, OneshotWatcher};
+
+use super::desk::{Connected, Shared};
+use super::error::ZooKeeperArbiterError;
+use super::tree::Tree;
+use crate::holding::Alive;
+use crate::random::random_name;
+
+/// After a failure the next try follows after this part of a lease.
+const TRIES_PER_LEASE: u32 = 12;
+
+type Result<T> = std::result::Result<T, ZooKeeperArbiterError>;
+
+/// Ends the presence when it is dropped.
+struct Guard {
+    _left: watch::Sender<()>,
+    /// The keeper works as long as somebody is present.
+    _alive: Arc<Alive>,
+}
+
+/// What the task of a presence knows.
+struct Member {
+    shared: Arc<Shared>,
+    key: Arc<str>,
+    nodes: watch::Sender<Nodes>,
+}
+
+/// What stands in the node of a process.
+struct Found {
+    name: String,
+    /// The transaction that made it.
+    made: i64,
+    /// The session that made it.
+    session: i64,
+}
+
+/// Begins a presence.
+pub(super) fn join(shared: &Arc<Shared>, alive: &Arc<Alive>) -> Result<Presence> {
+    let key: Arc<str> = random_name().map_err(ZooKeeperArbiterError::NoRandomness)?.into();
+    let (nodes, seen) = watch::channel(Nodes::default());
+    let (left, mut is_left) = watch::channel(());
+    let mut is_closed = alive.0.subscribe();
+    let member = Member { shared: Arc::clone(shared), key: Arc::clone(&key), nodes };
+    tokio::spawn(async move {
+        tokio::select! {
+            biased;
+            // Closing ends the session, and the node with it.
+            _ = is_closed.wait_for(|is_closed| *is_closed) => {}
+            () = member.stay(&mut is_left) => {}
+        }
+    });
+    let guard = Guard { _left: left, _alive: Arc::clone(alive) };
+    Ok(Presence::new(key, seen, Box::new(guard)))
+}
+
+impl Member {
+    async fn stay(self, is_left: &mut watch::Receiver<()>) {
+        let mut is_failing = false;
+        loop {
+            let outcome = tokio::select! {
+                biased;
+                // Nothing is ever sent: it ends with the guard.
+                _ = is_left.changed() => break,
+                outcome = self.see() => outcome,
+            };
+            let Err(error) = outcome else {
+                is_failing = false;
+                continue;
+            };
+            if is_failing {
+                debug!(error = %Causes(&error), "the other processes cannot be seen");
+            } else {
+                warn!(error = %Causes(&error), "the other processes cannot be seen; they are \
+                     looked for again");
+            }
+            is_failing = true;
+            tokio::select! {
+                biased;
+                _ = is_left.changed() => break,
+                () = sleep(self.shared.holding.lease / TRIES_PER_LEASE) => {}
+            }
+        }
+        self.leave().await;
+    }
+
+    /// Looks at all nodes, and waits until one comes or goes.
+    async fn see(&self) -> Result<()> {
+        let limit = self.shared.holding.answer_limit();
+        let servers = self.shared.tree.servers();
+        let looked = timeout(limit, Box::pin(self.look())).await;
+        let late = |_| ZooKeeperArbiterError::Late { servers, limit };
+        let (connected, watcher) = looked.map_err(late)??;
+        let mut over = connected.over.subscribe();
+        tokio::select! {
+            biased;
+            _ = over.wait_for(|over| *over) => {}
+            _ = watcher.changed() => {}
+        }
+        Ok(())
+    }
+
+    async fn look(&self) -> Result<(Connected, OneshotWatcher)> {
+        let connected = self.shared.connect().await?;
+        let client = &connected.client;
+        let tree = &self.shared.tree;
+        loop {
+            let (keys, watcher) = tree.watch_nodes(client).await?;
+            // A session that is over has taken the node with it.
+            if !keys.iter().any(|key| **key == *self.key) {
+                tree.make_node(client, &self.key, &self.shared.holding.holder).await?;
+                continue;
+            }
+            let mut made = Vec::with_capacity(keys.len());
+            for key in keys {
+                // All again each time: a node that went and came back has another place.
+                if let Some(stat) = tree.look_at_node(client, &key).await? {
+                    let node = Node { key: key.into(), name: stat.name.into() };
+                    made.push((stat.made, node));
+                }
+            }
+            made.sort_by_key(|(made, _)| *made);
+            let nodes: Nodes = made.into_iter().map(|(_, node)| node).collect();
+            self.nodes.send_if_modified(|known| {
+                let differs = *known != nodes;
+                *known = nodes;
+                differs
+            });
+            return Ok((connected, watcher));
+        }
+    }
+
+    async fn leave(&self) {
+        let Some(connected) = self.shared.current().await else { return };
+        let goodbye = self.shared.tree.delete_node(&connected.client, &self.key);
+        let limit = self.shared.holding.answer_limit();
+        match timeout(limit, Box::pin(goodbye)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => debug!(error = %Causes(&error), "presence ends with the session"),
+            Err(_) => debug!("presence ends with the session"),
+        }
+    }
+}
+
+impl Tree {
+    fn node_path(&self, key: &str) -> String {
+        format!("{}/{key}", self.nodes_path())
+    }
+
+    /// The keys of all nodes, and a watch that tells when one comes or goes.
+    async fn watch_nodes(&self, client: &Client) -> Result<(Vec<String>, OneshotWatcher)> {
+        let path = self.nodes_path();
+        client.list_and_watch_children(&path).await.map_err(self.failed(&path))
+    }
+
+    async fn make_node(&self, client: &Client, key: &str, name: &str) -> Result<()> {
+        let path = self.node_path(key);
+        match client.create(&path, name.as_bytes(), &self.ephemeral()).await {
+            Ok(_) | Err(ClientError::NodeExists) => Ok(()),
+            Err(error) => Err(self.failed(&path)(error)),
+        }
+    }
+
+    /// What stands in a node; `None` where it is gone.
+    async fn look_at_node(&self, client: &Client, key: &str) -> Result<Option<Found>> {
+        let path = self.node_path(key);
+        match client.get_data(&path).await {
+            Ok((name, stat)) => Ok(Some(Found {
+                name: String::from_utf8_lossy(&name).into_owned(),
+                made: stat.czxid,
+                session: stat.ephemeral_owner,
+            })),
+            Err(ClientError::NoNode) => Ok(None),
+            Err(error) => Err(self.failed(&path)(error)),
+        }
+    }
+
+    async fn delete_node(&self, client: &Client, key: &str) -> Result<()> {
+        let path = self.node_path(key);
+        match client.delete(&path, None).await {
+            Ok(()) | Err(ClientError::NoNode) => Ok(()),
+            Err(error) => Err(self.failed(&path)(error)),
+        }
+    }
+
+    /// All nodes that are present, for people: name and session, the oldest first.
+    pub(super) async fn nodes(&self, client: &Client) -> Result<Vec<(String, i64)>> {
+        let folder = self.nodes_path();
+        let keys = match client.list_children(&folder).await {
+            Ok(keys) => keys,
+            Err(ClientError::NoNode) => return Ok(Vec::new()),
+            Err(error) => return Err(self.failed(&folder)(error)),
+        };
+        let mut nodes = Vec::with_capacity(keys.len());
+        for key in keys {
+            nodes.extend(self.look_at_node(client, &key).await?);
+        }
+        nodes.sort_by_key(|node| node.made);
+        Ok(nodes.into_iter().map(|node| (node.name, node.session)).collect())
+    }
+}
