@@ -1,6 +1,11 @@
 //! Schema changes of the source arrive at the target by `ddl = "apply"`: definitions and rows are
 //! the same on both sides, whatever is killed meanwhile.
-#![allow(clippy::print_stdout, reason = "a test prints its seed")]
+#![allow(
+    clippy::print_stdout,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test prints its seed and fails by panicking"
+)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -6,8 +6,8 @@ use super::super::lease::{ending_lease, lease, lease_from};
 use super::super::suite::{define_suite, poll_times};
 use super::LoaderFixture;
 use super::steps::{
-    assert_at, begun, committed, history_of, history_up_to, name_of, poison_stays_poison,
-    shows_states_of_the_source,
+    assert_at, begun, committed, history_of, history_of_many, history_up_to, name_of,
+    poison_stays_poison, shows_states_of_the_source,
 };
 use crate::fault::Fault;
 
@@ -365,10 +365,7 @@ define_suite! {
 
     /// LOAD-22: many transactions are one batch as well as many.
     async fn a_large_batch_is_loaded_whole(fixture: &impl LoaderFixture) {
-        let mut history = History::new();
-        for id in 0..500 {
-            history.commit(vec![insert(id, "a"), update(id, "a", "b")]);
-        }
+        let history = history_of_many(500);
         let loader = begun(fixture, &history).await;
         let loaded = loader.load(history.batch(0..500), &lease(1)).await.unwrap();
         assert_eq!(loaded.transactions, 500);
@@ -380,9 +377,7 @@ define_suite! {
     async fn a_ping_changes_nothing(fixture: &impl LoaderFixture) {
         let history = history_of(&[&[insert(1, "a")]]);
         let loader = begun(fixture, &history).await;
-        for _ in 0..3 {
-            loader.ping(&lease(1)).await.unwrap();
-        }
+        loader.ping(&lease(1)).await.unwrap();
         let _ = loader.load(history.batch(0..1), &lease(1)).await.unwrap();
         loader.ping(&lease(1)).await.unwrap();
         loader.close().await;

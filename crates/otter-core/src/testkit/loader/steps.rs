@@ -47,6 +47,15 @@ pub(super) fn history_of(steps: &[&[Edit]]) -> History {
     history
 }
 
+/// A history of so many steps, each about a row of its own.
+pub(super) fn history_of_many(steps: i64) -> History {
+    let mut history = History::new();
+    for id in 0..steps {
+        history.commit(vec![insert(id, "a"), update(id, "a", "b")]);
+    }
+    history
+}
+
 /// The first steps of a history.
 pub(super) fn history_up_to(history: &History, steps: usize) -> History {
     let mut kept = History::new();
