@@ -61,7 +61,7 @@ pub struct Column {
 /// A column's declared type, as far as it changes how values are read or written.
 ///
 /// Character sets carry the server's own name: `utf8mb4`, `latin1`, `gbk`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ColumnType {
     /// TINYINT to BIGINT.

@@ -10,6 +10,7 @@ pub mod config;
 pub mod demo;
 pub mod exit;
 pub mod logs;
+mod operator;
 mod position;
 mod preflight;
 mod quarantine;

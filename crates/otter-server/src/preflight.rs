@@ -106,6 +106,7 @@ impl Report {
             // Two ways are not built yet.
             marks: Marks::Unread,
             ddl: pipeline.ddl,
+            on_poison: pipeline.on_poison,
         };
         self.note(About::Target, target::check_target(&check).await);
         self.note(About::Target, health::check(&pipeline.to.url, &pipeline.brake).await);

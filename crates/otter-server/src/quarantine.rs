@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::assemble::{self, SCHEMA};
 use crate::config::{Config, PipelineConfig};
 use crate::exit::Exit;
+use crate::operator::operator;
 use crate::position::chosen;
 use crate::status::StatusFormat;
 use crate::tail::row_as_json;
@@ -138,7 +139,8 @@ async fn held_of(pipeline: &PipelineConfig, which: &Selection) -> Result<Vec<Hel
 
 async fn open(pipeline: &PipelineConfig) -> Result<Quarantine> {
     let id = PipelineId::new(pipeline.name.as_str());
-    Quarantine::open(&pipeline.to.url, SCHEMA, &id).await
+    let desk = Quarantine::open(&pipeline.to.url, SCHEMA, &id).await?;
+    Ok(desk.on_behalf_of(&operator()))
 }
 
 fn as_text(pipeline: &str, rows: &[Held]) -> String {

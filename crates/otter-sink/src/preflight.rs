@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use otter_core::{DatabaseUrl, Finding, Table};
 
+use crate::mysql::OnPoison;
 use crate::mysql::conn::{ApplyConn, ConnError, TextRow};
 use crate::mysql::connect::{self, ServerFacts, SessionTimes};
 use crate::mysql::{DdlPolicies, MySqlLoadError};
@@ -49,13 +50,15 @@ pub struct TargetCheck<'a> {
     pub marks: Marks,
     /// What is done about schema changes.
     pub ddl: DdlPolicies,
+    /// What is done about rows that the target does not take.
+    pub on_poison: OnPoison,
 }
 
 /// Checks a target. The findings are in the order of what they depend on; where the server cannot
 /// be reached there is one.
 ///
 /// ```no_run
-/// use otter_sink::DdlPolicies;
+/// use otter_sink::{DdlPolicies, OnPoison};
 /// use otter_sink::preflight::{Marks, TargetCheck, check_target};
 ///
 /// # async fn example(url: otter_core::DatabaseUrl) {
@@ -65,6 +68,7 @@ pub struct TargetCheck<'a> {
 ///     tables: &[],
 ///     marks: Marks::Unread,
 ///     ddl: DdlPolicies::default(),
+///     on_poison: OnPoison::Halt,
 /// };
 /// for finding in check_target(&check).await {
 ///     println!("{} {} {}", finding.verdict, finding.what, finding.detail);
@@ -107,7 +111,7 @@ async fn look(
     server::check(desk, check.marks, findings).await?;
     findings.push(server::check_kill(desk, check.url).await);
     findings.push(server::check_named_lock(desk).await?);
-    server::check_store(desk, check.schema, &grants, findings).await?;
+    server::check_store(desk, (check.schema, check.on_poison), &grants, findings).await?;
     tables::check(desk, check.tables, &grants, findings).await?;
     ddl::check(desk, check, &grants, findings).await
 }

@@ -17,7 +17,7 @@ use crate::mysql::MySqlLoadError;
 use crate::mysql::conn::ApplyConn;
 use crate::mysql::connect::{self, SessionTimes};
 use crate::mysql::quarantine::coding::{decode, encode_edited};
-use crate::mysql::store::{HeldFilter, HeldRow, Store, Wanted};
+use crate::mysql::store::{AuditEntry, HeldFilter, HeldRow, MAX_NAME, Store, Wanted};
 
 /// How long the server may keep an operator's idle connection.
 const IDLE: Duration = Duration::from_secs(30);
@@ -135,6 +135,8 @@ impl Classify for QuarantineError {
 pub struct Quarantine {
     conn: Box<dyn ApplyConn>,
     store: Store,
+    /// Who looks, for the audit.
+    operator: String,
 }
 
 impl Quarantine {
@@ -146,7 +148,15 @@ impl Quarantine {
     pub async fn open(url: &DatabaseUrl, schema: &str, pipeline: &PipelineId) -> Result<Self> {
         let times = SessionTimes { idle: IDLE, row_lock: PATIENCE, answer: PATIENCE * 3 };
         let (conn, _) = connect::open(url, times).await?;
-        Ok(Self { conn, store: Store::new(schema, pipeline.as_str()) })
+        let store = Store::new(schema, pipeline.as_str());
+        Ok(Self { conn, store, operator: String::new() })
+    }
+
+    /// Tells who looks, and from where, as it is to be written down beside the account. Nobody checks
+    /// it; what is longer than 190 letters is cut.
+    #[must_use]
+    pub fn on_behalf_of(self, operator: &str) -> Self {
+        Self { operator: operator.chars().take(MAX_NAME).collect(), ..self }
     }
 
     /// How many rows are held.
@@ -174,7 +184,7 @@ impl Quarantine {
     /// [`QuarantineError`], and as [`list`](Self::list).
     pub async fn show(&mut self, id: u64) -> Result<(Held, RowsEvent)> {
         let row = self.find(id).await?;
-        self.store.audit(&mut *self.conn, "show", &id.to_string()).await?;
+        self.audit("show", &id.to_string()).await?;
         let image = (id, row.is_edited);
         let rows = self.read(image).await?;
         Ok((row.into(), rows))
@@ -218,7 +228,7 @@ impl Quarantine {
         }
         self.store.edit(&mut *self.conn, id, &bytes).await?;
         let subject = format!("{id}: {}", names.join(", "));
-        self.store.audit(&mut *self.conn, "edit", &subject).await?;
+        self.audit("edit", &subject).await?;
         self.query("COMMIT").await
     }
 
@@ -235,7 +245,7 @@ impl Quarantine {
             Selection::Table(table) => format!("table {table}: {count}"),
             Selection::Ids(ids) => ids.iter().map(u64::to_string).collect::<Vec<_>>().join(", "),
         };
-        self.store.audit(&mut *self.conn, wanted.word(), &subject).await?;
+        self.audit(wanted.word(), &subject).await?;
         self.query("COMMIT").await?;
         Ok(count)
     }
@@ -249,6 +259,11 @@ impl Quarantine {
     async fn read(&mut self, (id, is_edited): (u64, bool)) -> Result<RowsEvent> {
         let bytes = self.store.held_bytes(&mut *self.conn, (id, is_edited)).await?;
         Ok(decode(&bytes).ok_or(QuarantineError::Unreadable { id })?)
+    }
+
+    async fn audit(&mut self, action: &str, subject: &str) -> Result<()> {
+        let entry = AuditEntry { operator: &self.operator, action, subject };
+        Ok(self.store.audit(&mut *self.conn, entry).await?)
     }
 
     async fn query(&mut self, text: &str) -> Result<()> {

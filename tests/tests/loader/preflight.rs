@@ -16,6 +16,7 @@ async fn check(
     tables: &[std::sync::Arc<otter_core::Table>],
 ) -> Vec<Finding> {
     let check = TargetCheck {
+        on_poison: otter_sink::OnPoison::Halt,
         url,
         schema: &place.schema,
         tables,

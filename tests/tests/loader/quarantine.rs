@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use otter_core::testkit::lease::{lease, pipeline};
-use otter_core::{Event, Fault, Load, RowFlags, Table, Value};
+use otter_core::{Ddl, Event, Fault, Load, RowFlags, Table, TableName, Value};
 use otter_sink::quarantine::{Held, NewValue, Quarantine, Selection};
 use otter_sink::{LoaderOptions, MySqlLoader, OnPoison};
 
@@ -52,6 +52,16 @@ fn without_checks(event: Event) -> Event {
     let Event::Rows(rows) = event else { panic!("rows were expected") };
     let flags = RowFlags { no_foreign_key_checks: true, no_unique_checks: false };
     Event::Rows(rows.with_flags(flags))
+}
+
+fn altered(place: &Place, name: &str) -> Event {
+    Event::Ddl(Ddl {
+        database: place.database.as_str().into(),
+        statement: "ALTER TABLE … ADD CONSTRAINT …".into(),
+        kind: "ALTER TABLE".into(),
+        tables: vec![TableName::new(place.database.as_str(), name)],
+        ..Ddl::default()
+    })
 }
 
 async fn family(place: &Place, rule: &str) -> [Arc<Table>; 2] {
@@ -464,6 +474,158 @@ on_both! {
         assert_eq!((shown(&place).await.as_str(), pairs_of(&place, "gone").await.as_str()), ("", "1=3"));
         load(&loader, &mut source, vec![vec![insert(&gone, &[pair(5, 5)])]]).await;
         assert_eq!(pairs_of(&place, "gone").await, "1=3 5=5");
+        loader.close().await;
+    }
+
+    async fn children_of_a_parent_table_that_does_not_fit_wait_for_it_even_over_a_restart(place: Place) {
+        let [_, child] = family(&place, "").await;
+        let wide = table(&place.database, "parent", &[("id", INT), ("n", INT), ("more", INT)]);
+        let parent = |id| vec![Some(Value::Int(id)), Some(Value::Int(0)), Some(Value::Int(0))];
+        place.execute("INSERT INTO parent VALUES (1, 0)").await;
+        let mut source = Source::new();
+        let loader = begun(&place, &source).await;
+        let first = vec![insert(&wide, &[parent(3)]), insert(&child, &[pair(30, 3)])];
+        load(&loader, &mut source, vec![first]).await;
+        assert_eq!(shown(&place).await, "parent insert unfit, child insert waits");
+        let _ = loader.resume(&lease(1)).await.unwrap();
+        load(&loader, &mut source, vec![vec![insert(&child, &[pair(31, 3)])]]).await;
+        assert_eq!(shown(&place).await, "parent insert unfit, child insert waits, child insert waits");
+        place.execute("ALTER TABLE parent ADD COLUMN more INT").await;
+        retry_all(&place, &loader).await;
+        assert_eq!((shown(&place).await.as_str(), pairs_of(&place, "child").await.as_str()), ("", "30=3 31=3"));
+        loader.close().await;
+    }
+
+    async fn foreign_keys_that_come_with_a_schema_change_are_heeded_at_once(place: Place) {
+        place
+            .execute("CREATE TABLE parent (id INT PRIMARY KEY, n INT); INSERT INTO parent VALUES (3, 0);
+                      CREATE TABLE child (id INT PRIMARY KEY, n INT)")
+            .await;
+        let [parent, child] =
+            ["parent", "child"].map(|name| table(&place.database, name, &[("id", INT), ("n", INT)]));
+        let mut source = Source::new();
+        let mut skipping = options(&place);
+        skipping.ddl = otter_sink::DdlPolicy::Skip.into();
+        let loader = place.begun_with(&source, skipping).await;
+        load(&loader, &mut source, vec![vec![update(&parent, pair(4, 4), pair(5, 5))]]).await;
+        place
+            .execute("ALTER TABLE child ADD CONSTRAINT to_parent FOREIGN KEY (n) REFERENCES parent (id)")
+            .await;
+        let transactions = vec![
+            vec![altered(&place, "child")],
+            vec![insert(&child, &[pair(30, 3), pair(50, 5)])],
+        ];
+        load(&loader, &mut source, transactions).await;
+        assert_eq!(shown(&place).await, "parent update missing, child insert waits");
+        assert_eq!(pairs_of(&place, "child").await, "30=3");
+        loader.close().await;
+    }
+
+    async fn nothing_is_held_and_nothing_settled_while_lanes_differ(place: Place) {
+        let pairs = place.pairs().await;
+        let mut source = Source::new();
+        // A row that is held, and put aside.
+        let loader = begun(&place, &source).await;
+        load(&loader, &mut source, vec![vec![delete(&pairs, &[pair(999, 1)])]]).await;
+        loader.close().await;
+        let (here, away) = ("UPDATE {0}.quarantine SET pipeline = '{1}', wanted = 'drop'", "away");
+        let set = |name: &str| here.replace("{0}", &place.schema).replace("{1}", name);
+        place.execute(&set(away)).await;
+
+        let mut fast = place.options();
+        (fast.mode, fast.connections, fast.group_rows) = (otter_sink::Mode::Fast, 4, 5);
+        place.execute("INSERT INTO pair VALUES (14, 0)").await;
+        let loader = place.loader_with(fast);
+        assert_eq!(loader.resume(&lease(2)).await.unwrap(), Some(source.position()));
+        let before = source.position();
+        let rows: Vec<_> = (1..=20).map(|id| pair(id, id)).collect();
+        let batch = source.batch(vec![vec![insert(&pairs, &rows)]]);
+        let again = || {
+            let mut again = Source::new();
+            let _ = again.batch(vec![vec![delete(&pairs, &[pair(999, 1)])]]);
+            again.batch(vec![vec![insert(&pairs, &rows)]])
+        };
+        assert_eq!(loader.load(batch, &lease(2)).await.unwrap_err().fault(), Fault::Poison);
+        loader.close().await;
+        let lanes = "SELECT applied_through FROM {otter}.checkpoint ORDER BY lane";
+        let differing = place.texts(lanes).await;
+        assert!(differing.iter().any(|lane| *lane != differing[0]), "{differing:?}");
+
+        place.execute(&set(pipeline().as_str())).await;
+        let loader = place.loader_with(options(&place));
+        assert_eq!(loader.resume(&lease(3)).await.unwrap(), Some(before));
+        loader.ping(&lease(3)).await.unwrap();
+        assert_eq!((place.texts(lanes).await, held(&place).await.len()), (differing.clone(), 1));
+        // The refused row halts: the lanes that have theirs are not to pass it.
+        let error = loader.load(again(), &lease(3)).await.unwrap_err();
+        assert_eq!((error.fault(), held(&place).await.len()), (Fault::Poison, 1), "{error}");
+        place.execute("DELETE FROM pair WHERE id = 14").await;
+        let _ = loader.resume(&lease(3)).await.unwrap();
+        let _ = loader.load(again(), &lease(3)).await.unwrap();
+        loader.ping(&lease(3)).await.unwrap();
+        assert_eq!(shown(&place).await, "");
+        assert_eq!(place.texts("SELECT COUNT(*), SUM(n) FROM {db}.pair").await, [["20", "210"]]);
+        loader.close().await;
+    }
+
+    async fn a_pipeline_begins_only_where_nothing_of_an_earlier_one_is_held(place: Place) {
+        let pairs = place.pairs().await;
+        let mut source = Source::new();
+        let loader = begun(&place, &source).await;
+        load(&loader, &mut source, vec![vec![delete(&pairs, &[pair(1, 1), pair(2, 2)])]]).await;
+        loader.close().await;
+        place.execute(&format!("DELETE FROM {}.checkpoint", place.schema)).await;
+        let source = Source::new();
+        for who in [place.options(), options(&place)] {
+            let loader = place.loader_with(who);
+            assert_eq!(loader.resume(&lease(1)).await.unwrap(), None);
+            let error = loader.begin(&source.position(), &lease(1)).await.unwrap_err();
+            let told = error.to_string();
+            assert!(told.contains("2 rows") && told.contains("drop") && told.contains("--all"), "{told}");
+            assert_eq!(held(&place).await.len(), 2);
+            loader.close().await;
+        }
+        assert_eq!(desk(&place).await.give_up(&Selection::All).await.unwrap(), 2);
+        let loader = begun(&place, &source).await;
+        assert_eq!(shown(&place).await, "");
+        assert_eq!(place.texts("SELECT COUNT(*) FROM {otter}.quarantine_piece").await, [["0"]]);
+        loader.close().await;
+    }
+
+    async fn locks_that_held_rows_meet_stop_no_pipeline(place: Place) {
+        let pairs = place.pairs().await;
+        place.execute("INSERT INTO pair VALUES (7, 0)").await;
+        let mut source = Source::new();
+        let mut hasty = options(&place);
+        (hasty.row_lock_wait, hasty.contention_tries) = (std::time::Duration::from_secs(1), 2);
+        let loader = place.begun_with(&source, hasty.clone()).await;
+        load(&loader, &mut source, vec![vec![insert(&pairs, &[pair(7, 7)])]]).await;
+        let _ = desk(&place).await.retry(&Selection::All).await.unwrap();
+        let mut other = place.server.connect().await.unwrap();
+        let lock = format!("START TRANSACTION; DELETE FROM {}.pair WHERE id = 7", place.database);
+        sqlx::raw_sql(sqlx::AssertSqlSafe(lock)).execute(&mut other).await.unwrap();
+        loader.ping(&lease(1)).await.unwrap();
+        load(&loader, &mut source, vec![vec![insert(&pairs, &[pair(8, 8)])]]).await;
+        assert_eq!(held(&place).await[0].wanted, Some("retry"));
+        // Nor do they stop one that starts.
+        assert_eq!(loader.resume(&lease(1)).await.unwrap(), Some(source.position()));
+        sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+        assert_eq!(loader.resume(&lease(1)).await.unwrap(), Some(source.position()));
+        assert_eq!((shown(&place).await.as_str(), place.shown_pairs().await.as_str()), ("", "7=7 8=8"));
+        loader.close().await;
+    }
+
+    async fn a_table_is_meant_by_its_exact_name(place: Place) {
+        let pairs = place.pairs().await;
+        let mut source = Source::new();
+        let loader = begun(&place, &source).await;
+        load(&loader, &mut source, vec![vec![delete(&pairs, &[pair(1, 1)])]]).await;
+        let named = |name: &str| {
+            Selection::Table(TableName::new(place.database.as_str(), name))
+        };
+        assert_eq!(place.texts("SELECT @@lower_case_table_names").await, [["0"]]);
+        assert_eq!(desk(&place).await.list(&named("PAIR")).await.unwrap(), []);
+        assert_eq!(desk(&place).await.list(&named("pair")).await.unwrap().len(), 1);
         loader.close().await;
     }
 }

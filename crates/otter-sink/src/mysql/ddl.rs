@@ -40,6 +40,7 @@ impl Session {
         at: Advance<'_>,
         lease: &Lease,
     ) -> Result<u64, MySqlLoadError> {
+        self.ensure_relations().await?;
         let rows = match self.options.ddl.of(&ddl.kind) {
             DdlPolicy::Halt => return Err(refuse((transaction, ddl), DdlRefusal::Policy)),
             DdlPolicy::Skip => {
@@ -92,6 +93,7 @@ impl Session {
             "passing by a schema change of the source"
         );
         self.tables.clear();
+        self.quarantine.forget_definitions();
     }
 
     async fn apply_ddl(

@@ -135,6 +135,18 @@ pub enum MySqlLoadError {
         /// How many may be.
         limit: usize,
     },
+    /// A pipeline is to begin, and an earlier one of its name has left held rows behind.
+    #[error(
+        "{rows} rows are held in quarantine that an earlier pipeline named {pipeline} left behind: give \
+         them up with `otter-server quarantine drop {pipeline} --all` and start again, or give the new \
+         pipeline another name"
+    )]
+    HeldBefore {
+        /// The pipeline.
+        pipeline: String,
+        /// How many are not given up.
+        rows: u64,
+    },
     /// Lanes differ in a way that no interruption leaves behind.
     #[error(
         "the lanes of the checkpoint differ, and cannot be brought to one place: {what}; the keys of \
@@ -302,6 +314,7 @@ impl Classify for MySqlLoadError {
             | Self::BadCheckpoint { .. }
             | Self::BadSchemaLog { .. }
             | Self::BadQuarantine { .. }
+            | Self::HeldBefore { .. }
             | Self::LanesDiverged { .. }
             | Self::Server { .. }
             | Self::MissingRight { .. }
@@ -337,6 +350,7 @@ impl Classify for MySqlLoadError {
             | Self::TargetChanged { .. }
             | Self::Refused { .. }
             | Self::BadQuarantine { .. }
+            | Self::HeldBefore { .. }
             | Self::QuarantineFull { .. }
             | Self::Unfit { .. }
             | Self::Ddl { .. } => "load into the target",

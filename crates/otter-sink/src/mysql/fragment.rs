@@ -41,6 +41,7 @@ impl Session {
         self.refuse_ddl(fragment.transaction)?;
         let before = self.follow(fragment)?;
         self.learn_tables(std::slice::from_ref(fragment.transaction)).await?;
+        self.ensure_relations().await?;
         self.apply(fragment, lease).await?;
         let rows = before + row_count(std::slice::from_ref(fragment.transaction));
         let Some(through) = fragment.through else {
@@ -84,7 +85,7 @@ impl Session {
         // Before anything can be refused: a savepoint that was not sent is that of the fragment
         // before, or none.
         self.run_script(lease).await?;
-        if self.quarantine.watches(fragment.transaction, &self.tables) {
+        if self.waits(fragment.transaction) {
             return self.apply_fragment_carefully(fragment, lease).await;
         }
         let refused = match self.execute_fragment(fragment, Detail::Compacted, lease).await {

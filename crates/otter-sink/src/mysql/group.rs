@@ -34,9 +34,10 @@ impl Session {
         let mut rows = 0;
         let mut rest = group.transactions;
         while let Some(first) = rest.first() {
-            let watches = |one: &Transaction| self.quarantine.watches(one, &self.tables);
-            let is_watched = watches(first);
-            let length = rest.iter().take_while(|one| watches(one) == is_watched).count();
+            // What is held changes what waits, so that one is looked at after the other.
+            let waits = self.waits(first);
+            let free = rest.iter().take_while(|one| !self.waits(one));
+            let length = if waits { 1 } else { free.count() };
             let (transactions, behind) = rest.split_at(length);
             rest = behind;
             let through = if behind.is_empty() {
@@ -45,7 +46,7 @@ impl Session {
                 self.position_behind(transactions, group.through)?
             };
             let piece = Group { transactions, through: &through };
-            rows += if is_watched {
+            rows += if waits {
                 self.load_carefully(piece, lease).await?
             } else {
                 self.load_joined(piece, lease).await?
@@ -54,7 +55,7 @@ impl Session {
         Ok(rows)
     }
 
-    /// Applies and commits a group that has nothing to do with held rows.
+    /// Applies and commits a group of which nothing waits behind held rows.
     async fn load_joined(
         &mut self,
         group: Group<'_>,
@@ -115,7 +116,7 @@ impl Session {
                 self.position_behind(alone, group.through)?
             };
             let single = Group { transactions: alone, through: &through };
-            if self.quarantine.watches(transaction, &self.tables) {
+            if self.waits(transaction) {
                 rows += self.load_carefully(single, lease).await?;
                 continue;
             }

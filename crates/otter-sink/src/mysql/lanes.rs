@@ -27,6 +27,7 @@ use super::group::Group;
 use super::session::Session;
 use cut::{Cutting, Piece};
 pub(crate) use standing::Standing;
+pub(super) use value::{Equality, push_value};
 
 impl Session {
     /// Applies and commits transactions of one origin without schema changes; no lanes differ
@@ -105,6 +106,6 @@ impl Session {
     }
 }
 
-fn diverged(what: &'static str) -> MySqlLoadError {
+pub(super) fn diverged(what: &'static str) -> MySqlLoadError {
     MySqlLoadError::LanesDiverged { what }
 }

@@ -15,7 +15,7 @@ use super::error::MySqlLoadError;
 use super::group::Group;
 use super::lanes::Standing;
 use super::line::{Line, require_held};
-use super::options::LoaderOptions;
+use super::options::{LoaderOptions, OnPoison};
 use super::parallel::FIRST_GUESS;
 use super::plan::TablePlans;
 use super::quarantine::Quarantine;
@@ -29,8 +29,8 @@ use super::takeover::TakeOver;
 /// Every target transaction begins with the pipeline's mark, holds whole source transactions of
 /// one origin, and ends with the checkpoint, moved by a compare-and-set that lets exactly one
 /// loader through. In fast mode ([`Mode::Fast`](super::Mode::Fast)) it may hold the rows of one
-/// lane alone, and moves that lane's checkpoint. The loader connects in [`resume`](Load::resume) only; after an error of any
-/// kind the next call must be `resume`.
+/// lane alone, and moves that lane's checkpoint. The loader connects in [`resume`](Load::resume)
+/// only; after an error of any kind the next call must be `resume`.
 ///
 /// ```no_run
 /// use otter_core::PipelineId;
@@ -99,6 +99,9 @@ impl MySqlLoader {
             patience: self.options.takeover_timeout,
         };
         let claimed = take_over.run(&mut *conn).await?;
+        if self.options.on_poison == OnPoison::Quarantine {
+            store.ensure_quarantine(&mut *conn, &facts).await?;
+        }
         tracing::info!(
             pipeline = %self.pipeline,
             term = %lease.term(),
@@ -134,6 +137,7 @@ impl MySqlLoader {
             held: claimed.held,
             position,
             standing: standing.filter(Standing::differ),
+            is_apart: false,
             rules: None,
             tables: TablePlans::default(),
             quarantine: Quarantine::default(),
@@ -224,6 +228,7 @@ impl Session {
         if let Some(position) = &self.position {
             return Err(MySqlLoadError::AlreadyBegun { position: position.to_string() });
         }
+        self.forget_given_up().await?;
         // Whatever was known of the source's schema belongs to an earlier pipeline of this name.
         self.store.forget_schema(&mut *self.line.conn).await?;
         self.move_position(Advance { through: at, source_time: None }, lease).await
@@ -248,10 +253,13 @@ impl Session {
         self.keep_alive(lease).await?;
         if !self.quarantine.is_empty() {
             Box::pin(self.settle_now_and_then(lease)).await?;
-            self.ensure_relations().await?;
         }
+        let is_behind = self.standing.is_some();
+        self.is_apart = is_behind;
         if batch.is_fragment() {
-            if let Some(loaded) = Box::pin(self.catch_up_fragment(batch, lease)).await? {
+            let caught_up = Box::pin(self.catch_up_fragment(batch, lease)).await?;
+            self.is_apart = false;
+            if let Some(loaded) = caught_up {
                 return Ok(loaded);
             }
             return Box::pin(self.load_fragment(batch, lease)).await;
@@ -263,8 +271,8 @@ impl Session {
             return Err(MySqlLoadError::Malformed { what: "it has no position" });
         };
         self.rows_per_group = self.rows_per_group_of(batch);
-        let is_behind = self.standing.is_some();
         let (done, rows) = Box::pin(self.catch_up(batch, through, lease)).await?;
+        self.is_apart = false;
         let mut loaded = Loaded {
             through: Some(through.clone()),
             rows,
@@ -323,6 +331,7 @@ impl Session {
             return Ok(0);
         }
         self.learn_tables(transactions).await?;
+        self.ensure_relations().await?;
         let group = Group { transactions, through };
         // What waits behind held rows is told by the source's order.
         if self.held.count() > 1 && self.quarantine.is_empty() {

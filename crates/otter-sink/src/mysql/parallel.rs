@@ -90,11 +90,8 @@ impl Session {
         self.open_helpers(works.len(), lease).await?;
         let mut works = works.as_slice();
         while !works.is_empty() {
-            // Groups that have to do with held rows go alone.
-            let is_free = |work: &&Work<'_>| {
-                let watches = |one| self.quarantine.watches(one, &self.tables);
-                self.quarantine.is_idle() || !work.transactions.iter().any(watches)
-            };
+            // Groups with rows that wait behind held ones go alone.
+            let is_free = |work: &&Work<'_>| !work.transactions.iter().any(|one| self.waits(one));
             let free = works.iter().take_while(is_free).count();
             let (at_once, _) = works.split_at(free);
             let outcome = Box::pin(self.run_groups(at_once, lease)).await?;

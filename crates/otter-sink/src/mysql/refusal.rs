@@ -196,7 +196,10 @@ impl Reason {
             }
             Self::NotNull { .. } => "allow NULL in the target's column",
             Self::DoesNotFit { .. } => "give the target's column the type of the source's",
-            Self::TooLarge { .. } => "raise max_allowed_packet in the target",
+            Self::TooLarge { .. } => {
+                "raise max_allowed_packet in the target, then restart the pipeline: it asks for the limit \
+                 when it connects"
+            }
             Self::NotIdentified => {
                 "give the table a primary key in source and target, or set \
                  binlog_row_image = FULL in the source"

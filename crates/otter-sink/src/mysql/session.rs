@@ -39,6 +39,8 @@ pub(super) struct Session {
     pub(super) position: Option<Position>,
     /// Where lanes stand, as long as they differ; `position` is then the least.
     pub(super) standing: Option<Standing>,
+    /// Whether rows are loaded for some of the lanes only: nothing is held then, and nothing settled.
+    pub(super) is_apart: bool,
     /// What this session has noted about lanes; `None` as long as it has noted nothing.
     pub(super) rules: Option<BTreeSet<NotedRule>>,
     pub(super) tables: TablePlans,
@@ -181,8 +183,12 @@ impl Session {
         for event in transactions.iter().flat_map(|transaction| &transaction.events) {
             let Event::Rows(rows) = event else { continue };
             let table = rows.table();
-            if let Err(error) = self.learn_table(table).await {
-                self.hold_table(table, error)?;
+            if self.quarantine.is_known_unfit(table) {
+                continue;
+            }
+            match self.learn_table(table).await {
+                Ok(()) => self.quarantine.fits(table),
+                Err(error) => self.hold_table(table, error)?,
             }
         }
         Ok(())

@@ -4,7 +4,9 @@
 //! pipeline, origin and slot (a slot is one writing connection). Nothing here decides who may
 //! write; `takeover` does.
 
+mod checkpoint;
 mod held;
+mod held_images;
 mod held_row;
 mod intent;
 mod quarantine;
@@ -16,9 +18,13 @@ use otter_core::{Position, SourceTime, Timestamp};
 use super::conn::{ApplyConn, ConnError, TextRow};
 use super::error::MySqlLoadError;
 use super::names::{qualified, string};
+pub(crate) use checkpoint::StoredCheckpoint;
+use checkpoint::parse_checkpoint;
 pub(crate) use held::Held;
+pub(crate) use held_images::HeldImage;
 pub(crate) use held_row::{HeldFilter, HeldRow, Verdict, Wanted};
 pub(crate) use intent::Intent;
+pub(crate) use quarantine::AuditEntry;
 pub(crate) use rules::{NotedRule, Others};
 
 /// The version of a checkpoint of one lane.
@@ -72,7 +78,8 @@ pub(crate) const QUARANTINE: [&str; 13] = [
 pub(crate) const QUARANTINE_PIECE: [&str; 4] = ["`id`", "`edited`", "`piece`", "`bytes`"];
 
 /// The columns of `audit` that have no default.
-pub(crate) const AUDIT: [&str; 5] = ["`time`", "`account`", "`pipeline`", "`action`", "`subject`"];
+pub(crate) const AUDIT: [&str; 6] =
+    ["`time`", "`account`", "`operator`", "`pipeline`", "`action`", "`subject`"];
 
 /// The schema and one pipeline's place in it.
 #[derive(Debug, Clone)]
@@ -88,24 +95,6 @@ pub(crate) struct Store {
     name: String,
     /// The pipeline's name as a literal.
     pipeline: String,
-}
-
-/// A row of `checkpoint`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct StoredCheckpoint {
-    pub(crate) lane: u16,
-    pub(crate) format: u16,
-    pub(crate) arbiter: String,
-    pub(crate) term: u64,
-    pub(crate) holder: String,
-    pub(crate) slots: u16,
-    pub(crate) sequence: u64,
-    pub(crate) source: Option<String>,
-    /// `None` until the first position is committed.
-    pub(crate) resume_from: Option<String>,
-    pub(crate) applied_through: Option<String>,
-    pub(crate) source_time: Option<String>,
-    pub(crate) applied_time: Option<String>,
 }
 
 /// Who holds the checkpoint: the condition of every write.
@@ -350,56 +339,4 @@ fn as_utc(time: SourceTime) -> String {
     let seconds = u32::try_from(time.0 / 1_000_000).unwrap_or(u32::MAX);
     let micros = u32::try_from(time.0 % 1_000_000).unwrap_or(0);
     Timestamp { seconds, micros, digits: 6 }.to_string()
-}
-
-fn parse_checkpoint(row: &[Option<String>]) -> Option<StoredCheckpoint> {
-    let [
-        _,
-        Some(lane),
-        Some(format),
-        Some(arbiter),
-        Some(term),
-        Some(holder),
-        Some(slots),
-        Some(sequence),
-        source,
-        resume_from,
-        applied_through,
-        source_time,
-        applied_time,
-    ] = row
-    else {
-        return None;
-    };
-    Some(StoredCheckpoint {
-        lane: lane.parse().ok()?,
-        format: format.parse().ok()?,
-        arbiter: arbiter.clone(),
-        term: term.parse().ok()?,
-        holder: holder.clone(),
-        slots: slots.parse().ok()?,
-        sequence: sequence.parse().ok()?,
-        source: source.clone(),
-        resume_from: resume_from.clone(),
-        applied_through: applied_through.clone(),
-        source_time: source_time.clone(),
-        applied_time: applied_time.clone(),
-    })
-}
-
-impl StoredCheckpoint {
-    /// The position, or `None` where none has been committed yet.
-    pub(crate) fn position(&self) -> Result<Option<Position>, String> {
-        let place = |text: &str| {
-            if text.is_empty() { Ok(Default::default()) } else { text.parse() }
-                .map_err(|error: otter_core::position::ParsePositionError| error.to_string())
-        };
-        let Some(resume_from) = &self.resume_from else { return Ok(None) };
-        let applied_through = self.applied_through.as_ref().unwrap_or(resume_from);
-        Ok(Some(Position {
-            source: self.source.as_deref().map(Into::into),
-            resume_from: place(resume_from)?,
-            applied_through: place(applied_through)?,
-        }))
-    }
 }

@@ -5,6 +5,7 @@ use otter_core::{DatabaseUrl, Finding};
 use super::grants::Grants;
 use super::{Desk, Marks, pass};
 use crate::mysql::MySqlLoadError;
+use crate::mysql::OnPoison;
 use crate::mysql::connect::Flavour;
 use crate::mysql::names::qualified;
 use crate::mysql::plan::NewRows;
@@ -170,7 +171,7 @@ pub(super) async fn check_named_lock(desk: &mut Desk) -> Result<Finding, MySqlLo
 /// The schema for checkpoints and marks is there and writable, or can be made.
 pub(super) async fn check_store(
     desk: &mut Desk,
-    schema: &str,
+    (schema, on_poison): (&str, OnPoison),
     grants: &Grants,
     findings: &mut Vec<Finding>,
 ) -> Result<(), MySqlLoadError> {
@@ -178,14 +179,16 @@ pub(super) async fn check_store(
     let store = Store::new(schema, "");
     let remedy = store.set_up_by_hand(&desk.facts.account);
     let mut missing = 0;
-    let tables = [
-        ("checkpoint", &CHECKPOINT[..]),
-        ("mark", &MARK[..]),
+    let tables = [("checkpoint", &CHECKPOINT[..]), ("mark", &MARK[..])];
+    // Who holds no rows needs no place for them.
+    let of_held_rows = [
         ("quarantine", &QUARANTINE[..]),
         ("quarantine_piece", &QUARANTINE_PIECE[..]),
         ("audit", &AUDIT[..]),
     ];
-    for (name, columns) in tables {
+    let holds_rows = on_poison == OnPoison::Quarantine;
+    let of_held_rows = of_held_rows.into_iter().filter(|_| holds_rows);
+    for (name, columns) in tables.into_iter().chain(of_held_rows) {
         let quoted = qualified(schema, name);
         match desk.try_writing(&quoted, columns).await? {
             None => {}

@@ -66,17 +66,24 @@ fn parse(text: &str, column: &ColumnType) -> Result<Option<Vec<u8>>, &'static st
             stored(Value::Bit(text.parse().map_err(|_| "its bits as a whole number")?))
         }
         ColumnType::Year => stored(Value::Year(text.parse().map_err(|_| "a year")?)),
-        ColumnType::Decimal { .. } if is_decimal(text) => stored(Value::Decimal(text)),
+        ColumnType::Decimal { scale, .. } if is_decimal(text) => {
+            let digits = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+            if digits > usize::from(*scale) {
+                return Err("it has more digits behind the point than the column");
+            }
+            stored(Value::Decimal(text))
+        }
         ColumnType::Decimal { .. } => Err("a decimal number: -12.50"),
         ColumnType::Float => stored(Value::Float(finite(text)?)),
         ColumnType::Double => stored(Value::Double(finite(text)?)),
         ColumnType::Date => stored(Value::Date(date(text).ok_or("YYYY-MM-DD")?)),
-        ColumnType::Time { digits } => {
-            stored(Value::Time(time(text, *digits).ok_or("HH:MM:SS.ffffff")?))
-        }
-        ColumnType::DateTime { digits } => {
-            stored(Value::DateTime(datetime(text, *digits).ok_or("YYYY-MM-DD HH:MM:SS.ffffff")?))
-        }
+        ColumnType::Time { digits } => stored(Value::Time(
+            time(text, *digits)
+                .ok_or("HH:MM:SS, with no more digits behind the point than the column has")?,
+        )),
+        ColumnType::DateTime { digits } => stored(Value::DateTime(datetime(text, *digits).ok_or(
+            "YYYY-MM-DD HH:MM:SS, with no more digits behind the point than the column has",
+        )?)),
         ColumnType::Text { charset, .. } => {
             let is_utf8 = matches!(&**charset, "utf8" | "utf8mb3" | "utf8mb4");
             let has_several_bytes = matches!(&**charset, "ucs2" | "utf16" | "utf16le" | "utf32");
@@ -141,7 +148,7 @@ fn time(text: &str, digits: u8) -> Option<Time> {
         None => (false, text),
     };
     let (hours, rest) = text.split_once(':')?;
-    let (minutes, seconds, micros) = minutes(rest)?;
+    let (minutes, seconds, micros) = minutes(rest, digits)?;
     let hours = hours.parse().ok().filter(|hours| *hours <= 838)?;
     Some(Time { negative, hours, minutes, seconds, micros, digits })
 }
@@ -149,16 +156,17 @@ fn time(text: &str, digits: u8) -> Option<Time> {
 fn datetime(text: &str, digits: u8) -> Option<DateTime> {
     let (day, clock) = text.split_once([' ', 'T']).unwrap_or((text, "00:00:00"));
     let (hour, rest) = clock.split_once(':')?;
-    let (minute, second, micros) = minutes(rest)?;
+    let (minute, second, micros) = minutes(rest, digits)?;
     let hour = hour.parse().ok().filter(|hour| *hour <= 23)?;
     Some(DateTime { date: date(day)?, hour, minute, second, micros, digits })
 }
 
 /// `MM:SS` or `MM:SS.ffffff`, as minutes, seconds and millionths.
-fn minutes(text: &str) -> Option<(u8, u8, u32)> {
+fn minutes(text: &str, digits: u8) -> Option<(u8, u8, u32)> {
     let (minutes, seconds) = text.split_once(':')?;
     let (seconds, fraction) = seconds.split_once('.').unwrap_or((seconds, ""));
-    let length = u8::try_from(fraction.len()).ok().filter(|length| *length <= MOST_DIGITS)?;
+    let length =
+        u8::try_from(fraction.len()).ok().filter(|length| *length <= digits.min(MOST_DIGITS))?;
     let micros = match fraction {
         "" => 0,
         _ if !fraction.bytes().all(|byte| byte.is_ascii_digit()) => return None,
@@ -232,6 +240,9 @@ mod tests {
             ("x", ColumnType::Integer { bytes: 4, unsigned: false }),
             ("-1", ColumnType::Integer { bytes: 4, unsigned: true }),
             ("1e3", ColumnType::Decimal { precision: 4, scale: 2, unsigned: false }),
+            ("1.125", ColumnType::Decimal { precision: 4, scale: 2, unsigned: false }),
+            ("12:05:00.25", ColumnType::Time { digits: 1 }),
+            ("2024-02-29 12:05:00.5", ColumnType::DateTime { digits: 0 }),
             ("inf", ColumnType::Double),
             ("2024-13-01", ColumnType::Date),
             ("12:60:00", ColumnType::Time { digits: 0 }),

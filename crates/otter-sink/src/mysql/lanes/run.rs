@@ -140,8 +140,11 @@ impl Session {
             .collect();
         let mut all = self.held.clone();
         self.held = all.only(|lane| lanes.contains(&lane));
+        let was_apart = std::mem::replace(&mut self.is_apart, true);
         let wanted = Group { transactions: &transactions, through: group.through };
         let outcome = self.load_in_order(wanted, lease).await;
+        self.is_apart = was_apart;
+        // Whatever became of these lanes, the others stand as they stood.
         all.take_in(&self.held);
         self.held = all;
         outcome.map_err(|error| renumber(error, group.transactions, is_wanted))

@@ -14,7 +14,7 @@ use crate::mysql::target::TargetColumn;
 
 /// When the target holds two values of a column equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Equality {
+pub(in crate::mysql) enum Equality {
     /// Where they are equal as they are.
     Exact,
     /// Where they are, but for trailing spaces.
@@ -58,7 +58,7 @@ impl Equality {
     }
 
     /// The equality of a column, by its definitions on both sides; `None` where it is not known.
-    pub(super) fn of(
+    pub(in crate::mysql) fn of(
         source: &ColumnType,
         plan: &ColumnPlan,
         target: &TargetColumn,
@@ -130,7 +130,11 @@ fn text_equality(target: &TargetColumn) -> Option<Equality> {
 }
 
 /// Appends a value; `None` where its equality cannot be told.
-pub(super) fn push_value(bytes: &mut Vec<u8>, value: Value<'_>, equality: Equality) -> Option<()> {
+pub(in crate::mysql) fn push_value(
+    bytes: &mut Vec<u8>,
+    value: Value<'_>,
+    equality: Equality,
+) -> Option<()> {
     match (value, equality) {
         (Value::Text(text), Equality::BinaryText) => push_long(bytes, text.trim_ascii_end_spaces()),
         (Value::Text(text), Equality::AsciiText) => push_folded(bytes, text)?,

@@ -1,47 +1,57 @@
 //! Values as bytes that are equal wherever the target may hold the values equal.
 //!
-//! Pure. The target's collation decides what equal text is, and is not asked: of text only plain
-//! ASCII is folded, in a way that is coarser than all collations, and other text only where the
-//! collation compares bytes. For everything else the answer is that nobody knows. Two values that
-//! differ may look equal here, which makes a change wait that need not; never the other way round.
+//! Pure. The target's collation is not asked: text counts only where the lanes of fast mode know a
+//! rule that is coarser than its collation ([`Equality`]). For everything else the answer is that nobody
+//! knows. Two values that differ may look equal here, which makes a change wait that need not; never
+//! the other way round. Unlike there, values of two tables are compared, and values that an operator
+//! typed, so that numbers and times are brought to one form.
 
-use otter_core::{Date, DateTime, Value};
+use otter_core::{ColumnType, Date, DateTime, Value};
 
-use crate::mysql::fit::{ColumnPlan, TargetForm, TextForm};
+use crate::mysql::fit::{ColumnPlan, TextForm};
+use crate::mysql::lanes::{Equality, push_value};
 use crate::mysql::target::TargetColumn;
 
 /// Appends a value of a column; `None` where what it equals is not known.
 pub(super) fn push_folded(
     bytes: &mut Vec<u8>,
     value: Value<'_>,
-    column: &ColumnPlan,
-    target: Option<&TargetColumn>,
+    source: &ColumnType,
+    (column, target): (&ColumnPlan, &TargetColumn),
 ) -> Option<()> {
+    // What the target makes of it by itself may be anything.
+    if !column.written || target.generated {
+        return None;
+    }
+    let equality = Equality::of(source, column, target)?;
     match value {
         Value::Null => bytes.push(0),
         Value::Int(value) => push(bytes, &value.to_le_bytes()),
         Value::UInt(value) | Value::Bit(value) | Value::Set(value) => {
             push(bytes, &value.to_le_bytes());
         }
-        Value::Year(value) | Value::Enum(value) => push(bytes, &value.to_le_bytes()),
+        Value::Year(value) | Value::Enum(value) => push(bytes, &u64::from(value).to_le_bytes()),
         Value::Decimal(digits) => push(bytes, plain_decimal(digits).as_bytes()),
         Value::Date(date) => push(bytes, &date_bytes(date)),
         Value::DateTime(value) => push(bytes, &datetime_bytes(value)),
         Value::Timestamp(value) => push(bytes, &datetime_bytes(value.to_utc())),
         Value::Time(time) => {
-            bytes.extend([1, u8::from(time.negative)]);
+            let is_zero =
+                time.hours == 0 && time.minutes == 0 && time.seconds == 0 && time.micros == 0;
+            bytes.extend([1, u8::from(time.negative && !is_zero)]);
             bytes.extend(time.hours.to_le_bytes());
             bytes.extend([time.minutes, time.seconds]);
             bytes.extend(time.micros.to_le_bytes());
         }
-        Value::Text(text) => push(bytes, &folded_text(text, column, target)?),
-        Value::Bytes(binary) if column.target == TargetForm::Other => {
-            // BINARY and VARBINARY differ in the zeros at the end.
+        // Of two character sets the same letter has other bytes.
+        Value::Text(text) if !text.is_ascii() && column.text != TextForm::Utf8 => return None,
+        Value::Text(_) => push_value(bytes, value, equality)?,
+        // BINARY and VARBINARY differ in the zeros at the end.
+        Value::Bytes(binary) => {
             let length = binary.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
             push(bytes, binary.get(..length).unwrap_or_default());
         }
-        Value::Bytes(_)
-        | Value::Float(_)
+        Value::Float(_)
         | Value::Double(_)
         | Value::Json(_)
         | Value::JsonChanges(_)
@@ -50,38 +60,6 @@ pub(super) fn push_folded(
         | _ => return None,
     }
     Some(())
-}
-
-/// The text as far as it matters for equality.
-fn folded_text(text: &[u8], column: &ColumnPlan, target: Option<&TargetColumn>) -> Option<Vec<u8>> {
-    // Most collations ignore spaces at the end.
-    let length = text.iter().rposition(|byte| *byte != b' ').map_or(0, |last| last + 1);
-    let text = text.get(..length).unwrap_or_default();
-    match &column.text {
-        // A letter is not a byte.
-        TextForm::Coded(_) => return None,
-        TextForm::Utf8 | TextForm::AsciiBased(_) => {}
-    }
-    if text.iter().all(|byte| (b' '..=b'~').contains(byte)) {
-        return Some(text.iter().map(|byte| folded_letter(*byte)).collect());
-    }
-    let compares_bytes = target.is_some_and(|target| {
-        target.collation.as_deref().is_some_and(|name| name.ends_with("_bin"))
-    });
-    // Some collations ignore control characters, and some of them only at the end.
-    let is_clear = compares_bytes && !text.iter().any(u8::is_ascii_control);
-    is_clear.then(|| text.iter().map(|byte| folded_letter(*byte)).collect())
-}
-
-/// Lower case as upper case; swe7 has letters behind Z too, and `utf8_roman_ci` holds I and J equal,
-/// and U and V.
-fn folded_letter(byte: u8) -> u8 {
-    let upper = if (b'`'..=b'~').contains(&byte) { byte - 0x20 } else { byte };
-    match upper {
-        b'J' => b'I',
-        b'V' => b'U',
-        other => other,
-    }
 }
 
 /// The digits without zeros that say nothing.
@@ -120,11 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_collation_may_hold_equal_is_folded_to_one() {
-        let fold = |text: &str| text.bytes().map(folded_letter).collect::<Vec<_>>();
-        assert_eq!(fold("jUliVs"), fold("IULIUS"));
-        assert_eq!(fold("{a}~"), fold("[A]^"));
-        assert_ne!(fold("a"), fold("b"));
+    fn zeros_that_say_nothing_are_left_out() {
         assert_eq!(plain_decimal("-001.50"), plain_decimal("-1.5"));
         assert_eq!(plain_decimal("-0.00"), plain_decimal("0"));
         assert_ne!(plain_decimal("10"), plain_decimal("1"));

@@ -1,13 +1,16 @@
 //! Loading with rows held back: row by row where one was refused, or where one may depend on a row
 //! that is held.
 
+use std::ops::Range;
+
 use otter_core::{Lease, RowKind, RowsEvent, Transaction};
 
 use super::coding::encode;
-use super::parts::{is_understood, part, row};
+use super::parts::{Rows, is_understood};
 use super::touch::Touch;
 use crate::mysql::error::MySqlLoadError;
 use crate::mysql::group::{Group, pause_for_contention, row_count};
+use crate::mysql::lanes::diverged;
 use crate::mysql::line::{Refusal, Setback, require_held};
 use crate::mysql::options::OnPoison;
 use crate::mysql::plan::{Detail, Expect};
@@ -31,9 +34,12 @@ struct Refused {
 }
 
 impl Session {
-    /// Whether a refused row is held, and the rows behind it are loaded.
+    /// Whether a refused row is held, and the rows behind it are loaded: never while lanes make up for
+    /// what they lack.
     pub(in super::super) fn holds(&self, reason: &Reason) -> bool {
-        self.options.on_poison == OnPoison::Quarantine && reason.is_about_the_row()
+        self.options.on_poison == OnPoison::Quarantine
+            && !self.is_apart
+            && reason.is_about_the_row()
     }
 
     /// Applies and commits transactions one by one; rows that are refused, and those that depend on
@@ -129,20 +135,20 @@ impl Session {
                 MySqlLoadError::Malformed { what: "it holds an event of an unknown kind" }.into()
             );
         }
-        let count = transaction.row_count();
+        let rows = Rows::of(transaction);
         let mut from = 0;
-        while from < count {
-            let most = count.min(from + ROWS_AT_ONCE);
-            let (end, waits) = self.first_to_hold(transaction, from, most).await?;
-            let refused = self.apply_part(transaction, (from, end), lease).await?;
+        while from < rows.count() {
+            let most = rows.count().min(from + ROWS_AT_ONCE);
+            let (end, waits) = self.first_to_hold(&rows, from..most)?;
+            let refused = self.apply_part(&rows, (from, end), lease).await?;
             match (refused, waits) {
                 (Some(Refused { number, reason }), _) => {
                     let verdict = Verdict::from(&reason);
-                    self.hold_row(transaction, number, (verdict, None)).await?;
+                    self.hold_row(&rows, number, (verdict, None)).await?;
                     from = number + 1;
                 }
                 (None, Some(why)) => {
-                    self.hold_row(transaction, end, why).await?;
+                    self.hold_row(&rows, end, why).await?;
                     from = end + 1;
                 }
                 (None, None) => from = end,
@@ -152,24 +158,21 @@ impl Session {
     }
 
     /// The first of some rows that must be held untried, and why; or their end.
-    async fn first_to_hold(
-        &mut self,
-        transaction: &Transaction,
-        from: usize,
-        most: usize,
-    ) -> Result<(usize, Option<Why>), Setback> {
+    fn first_to_hold(
+        &self,
+        rows: &Rows<'_>,
+        numbers: Range<usize>,
+    ) -> Result<(usize, Option<Why>), MySqlLoadError> {
+        let most = numbers.end;
         if self.quarantine.is_idle() {
             return Ok((most, None));
         }
-        self.ensure_relations().await?;
-        for number in from..most {
-            let touch = self.touch_of_row(transaction, number)?;
+        for number in numbers {
+            let (event, touch) = self.touch_of_row(rows, number)?;
             if let Some(cause) = self.quarantine.index.blocker(&touch) {
                 return Ok((number, Some((waiting(cause), Some(cause)))));
             }
-            let table = row(transaction, number).map(|rows| rows.table().name.clone());
-            let verdict = table.and_then(|table| self.quarantine.unfit.get(&table));
-            if let Some(verdict) = verdict {
+            if let Some(verdict) = self.quarantine.unfit.verdict(event.table()) {
                 return Ok((number, Some((verdict.clone(), None))));
             }
         }
@@ -178,17 +181,22 @@ impl Session {
 
     fn touch_of_row(
         &self,
-        transaction: &Transaction,
+        rows: &Rows<'_>,
         number: usize,
-    ) -> Result<Touch, MySqlLoadError> {
-        let touch = row(transaction, number).and_then(|rows| self.touch_of(&rows));
-        touch.ok_or(MySqlLoadError::Malformed { what: "a row of it has no table" })
+    ) -> Result<(RowsEvent, Touch), MySqlLoadError> {
+        let malformed = MySqlLoadError::Malformed { what: "a row of it has no table" };
+        let Some(row) = rows.row(number) else { return Err(malformed) };
+        let touch = row.changes().next().and_then(|change| self.touch_of(&row, &change));
+        match touch {
+            Some(touch) => Ok((row, touch)),
+            None => Err(malformed),
+        }
     }
 
     /// Executes rows up to the first one that is refused, which is returned.
     async fn apply_part(
         &mut self,
-        transaction: &Transaction,
+        rows: &Rows<'_>,
         (from, mut end): (usize, usize),
         lease: &Lease,
     ) -> Result<Option<Refused>, Setback> {
@@ -198,8 +206,8 @@ impl Session {
             self.line.script.push(Expect::Nothing).push_str(&format!("SAVEPOINT {SAVEPOINT}"));
             // A savepoint that was not sent would be an older one.
             self.run_plainly(lease).await?;
-            let rows = [part(transaction, from..end)];
-            let refusal = match self.execute(&rows, Detail::SingleRows, None, lease).await {
+            let part = [rows.part(from..end)];
+            let refusal = match self.execute(&part, Detail::SingleRows, None, lease).await {
                 Ok(()) => return Ok(refused),
                 Err(Setback::Refused(refusal)) => refusal,
                 Err(setback) => return Err(setback),
@@ -208,12 +216,12 @@ impl Session {
             self.line.script.clear();
             self.require_claim().await?;
             if !self.holds(&refusal.reason) {
-                return Err(self.name_row(refusal, &rows).into());
+                return Err(self.name_row(refusal, &part).into());
             }
             // Those before it were taken, and are executed again.
-            let number = number_of(&refusal, transaction);
+            let number = number_of(&refusal, rows.transaction());
             let number = number.filter(|number| (from..end).contains(number));
-            let Some(number) = number else { return Err(self.name_row(refusal, &rows).into()) };
+            let Some(number) = number else { return Err(self.name_row(refusal, &part).into()) };
             end = number;
             refused = Some(Refused { number, reason: refusal.reason });
         }
@@ -224,7 +232,7 @@ impl Session {
     // INVARIANT ISO-1: one broken row stops no other, and is committed with them or not at all.
     async fn hold_row(
         &mut self,
-        transaction: &Transaction,
+        rows: &Rows<'_>,
         number: usize,
         (verdict, cause): Why,
     ) -> Result<(), Setback> {
@@ -232,16 +240,18 @@ impl Session {
         if self.quarantine.len() >= limit {
             return Err(MySqlLoadError::QuarantineFull { limit }.into());
         }
+        if self.is_apart {
+            // INVARIANT ORD-1: what a lane lacks is applied, or nothing more is.
+            return Err(diverged("rows are held that only some of them have").into());
+        }
         // The first one makes the foreign keys matter.
-        self.ensure_relations().await?;
-        let touch = self.touch_of_row(transaction, number)?;
-        let rows = row(transaction, number);
-        let rows = rows.ok_or(MySqlLoadError::Malformed { what: "a row of it is not there" })?;
-        let mut held = self.describe(transaction, &rows, number);
+        self.read_relations().await?;
+        let (row, touch) = self.touch_of_row(rows, number)?;
+        let mut held = self.describe(rows.transaction(), &row, number);
         (held.verdict, held.cause) = (verdict, cause);
-        let change = rows.changes().next();
+        let change = row.changes().next();
         let change = change.ok_or(MySqlLoadError::Malformed { what: "an event has no row" })?;
-        let bytes = encode(&rows, &change).map_err(|_| MySqlLoadError::BadQuarantine {
+        let bytes = encode(&row, &change).map_err(|_| MySqlLoadError::BadQuarantine {
             what: "a row of a kind that this version does not know cannot be held".to_owned(),
         })?;
         held.id = match self.store.hold(&mut *self.line.conn, &held, &bytes).await {
@@ -249,8 +259,11 @@ impl Session {
             Err(MySqlLoadError::Contention { .. }) => return Err(Setback::Contention),
             Err(error) => return Err(error.into()),
         };
+        let is_watched = self.quarantine.watched.contains(&touch.table);
         self.quarantine.index.add(held.id, touch, cause);
-        self.quarantine.watch();
+        if !is_watched {
+            self.quarantine.watch();
+        }
         self.quarantine.open.push(held);
         Ok(())
     }

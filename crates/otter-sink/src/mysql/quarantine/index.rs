@@ -9,12 +9,13 @@ use std::hash::Hash;
 
 use super::relations::TableKey;
 use super::touch::{Link, Touch};
+use super::undo::Undo;
 
 /// A number of a held row.
 pub(crate) type HeldId = u64;
 
 /// All held rows of a pipeline.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct HeldIndex {
     held: BTreeMap<HeldId, Held>,
     tables: HashMap<TableKey, InTable>,
@@ -28,16 +29,19 @@ pub(crate) struct HeldIndex {
     reached: Ids<TableKey>,
     /// Who waits for whom.
     waiting: Ids<HeldId>,
+    /// What undoes the changes of the open target transaction; `None` where that is not noted.
+    pub(super) journal: Option<Vec<Undo>>,
 }
 
-#[derive(Debug, Clone)]
-struct Held {
-    touch: Touch,
-    cause: Option<HeldId>,
+/// One held row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) touch: Touch,
+    pub(super) cause: Option<HeldId>,
 }
 
 /// The held rows of a table.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct InTable {
     all: BTreeSet<HeldId>,
     whole: BTreeSet<HeldId>,
@@ -45,10 +49,10 @@ struct InTable {
 }
 
 /// Numbers by something.
-#[derive(Debug, Clone)]
-struct Ids<K>(HashMap<K, BTreeSet<HeldId>>);
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Ids<K: Eq + Hash>(HashMap<K, BTreeSet<HeldId>>);
 
-impl<K> Default for Ids<K> {
+impl<K: Eq + Hash> Default for Ids<K> {
     fn default() -> Self {
         Self(HashMap::new())
     }
@@ -115,8 +119,13 @@ impl HeldIndex {
     }
 
     /// Forgets a row; those that wait for it are told by [`waiting_for`](Self::waiting_for).
-    pub(crate) fn remove(&mut self, id: HeldId) -> Option<Touch> {
-        let Held { touch, cause } = self.held.remove(&id)?;
+    pub(crate) fn remove(&mut self, id: HeldId) {
+        let Some(held) = self.held.remove(&id) else { return };
+        self.take_out(id, &held);
+        self.note(Undo::Put(id, held));
+    }
+
+    fn take_out(&mut self, id: HeldId, Held { touch, cause }: &Held) {
         if let Some(here) = self.tables.get_mut(&touch.table) {
             here.all.remove(&id);
             here.whole.remove(&id);
@@ -145,17 +154,18 @@ impl HeldIndex {
             self.reached.remove(table, id);
         }
         if let Some(cause) = cause {
-            self.waiting.remove(&cause, id);
+            self.waiting.remove(cause, id);
         }
-        Some(touch)
     }
 
     /// Lets a row wait for another one, or for the operator.
     pub(crate) fn set_cause(&mut self, id: HeldId, cause: Option<HeldId>) {
         let Some(held) = self.held.get_mut(&id) else { return };
-        if let Some(old) = std::mem::replace(&mut held.cause, cause) {
+        let old = std::mem::replace(&mut held.cause, cause);
+        if let Some(old) = old {
             self.waiting.remove(&old, id);
         }
+        self.note(Undo::Cause(id, old));
         if let Some(cause) = cause {
             self.waiting.add(cause, id);
         }
@@ -163,8 +173,9 @@ impl HeldIndex {
 
     /// Adds what an edited image of a held row touches.
     pub(crate) fn widen(&mut self, id: HeldId, edited: Touch) {
-        let Some(cause) = self.held.get(&id).map(|held| held.cause) else { return };
-        let Some(mut touch) = self.remove(id) else { return };
+        let Some(held) = self.held.get(&id) else { return };
+        let Held { mut touch, cause } = held.clone();
+        self.remove(id);
         touch.join(edited);
         self.add(id, touch, cause);
     }

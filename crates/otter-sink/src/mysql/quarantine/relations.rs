@@ -64,7 +64,7 @@ impl Relations {
         Ok(Self::of(&rows))
     }
 
-    fn of(rows: &[TextRow]) -> Self {
+    pub(super) fn of(rows: &[TextRow]) -> Self {
         let mut relations = Self::default();
         for row in rows {
             let [

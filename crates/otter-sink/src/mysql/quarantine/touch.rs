@@ -41,16 +41,17 @@ pub(crate) struct Link {
 }
 
 impl Touch {
-    /// Any row of a table.
-    pub(crate) fn any_of(table: TableKey) -> Self {
+    /// Any row of a table, with whatever foreign keys connect it with.
+    pub(crate) fn any_of(table: TableKey, relations: &Relations) -> Self {
+        let any = |key: &ForeignKey| Link { relation: hash_of(&key.identity()), value: None };
         Self {
-            table,
             shape: 0,
             values: Vec::new(),
             whole: true,
-            provides: Vec::new(),
-            refers: Vec::new(),
-            reaches: Vec::new(),
+            provides: relations.to(&table).map(any).collect(),
+            refers: relations.from(&table).map(any).collect(),
+            reaches: relations.grandchildren(&table).into_iter().collect(),
+            table,
         }
     }
 
@@ -61,7 +62,15 @@ impl Touch {
         plan: &TablePlan,
         relations: &Relations,
     ) -> Self {
-        let mut touch = Self::any_of(TableKey::from(&plan.target.name));
+        let mut touch = Self {
+            table: TableKey::from(&plan.target.name),
+            shape: 0,
+            values: Vec::new(),
+            whole: false,
+            provides: Vec::new(),
+            refers: Vec::new(),
+            reaches: Vec::new(),
+        };
         touch.add_unique_values(change, plan);
         let sides = [change.before(), change.after()].into_iter().flatten();
         let images: Vec<Image<'_>> =
@@ -107,7 +116,7 @@ impl Touch {
             };
             for index in &indexes {
                 if let Some(column) = plan.source.columns.get(*index) {
-                    (&*column.name, format!("{:?}", column.column_type)).hash(&mut shape);
+                    (&*column.name, &column.column_type).hash(&mut shape);
                 }
             }
             for row in sides.into_iter().flatten() {
@@ -150,14 +159,17 @@ impl<'a> Image<'a> {
         let mut bytes = Vec::new();
         let mut outcome = true;
         for index in indexes {
-            let (Some(value), Some(column)) = (self.value(*index), plan.columns.get(*index)) else {
+            let (Some(value), Some(column), Some(source)) =
+                (self.value(*index), plan.columns.get(*index), plan.source.columns.get(*index))
+            else {
                 return Folded::Unknown;
             };
-            if value.is_null() {
+            let Some(target) = plan.target.column(&column.name) else { return Folded::Unknown };
+            if value.is_null() && column.written {
                 return Folded::Null;
             }
-            let target = plan.target.column(&column.name);
-            outcome &= push_folded(&mut bytes, value, column, target).is_some();
+            let both = (column, target);
+            outcome &= push_folded(&mut bytes, value, &source.column_type, both).is_some();
         }
         if outcome { Folded::Value(bytes) } else { Folded::Unknown }
     }

@@ -3,8 +3,8 @@
 //! `quarantine` has one row for each held row; what the row holds is in `quarantine_piece`, in pieces
 //! that pass through any packet. Numbers grow with the order of holding and are never used again.
 
-use super::Store;
 use super::held_row::{COLUMNS, HeldFilter, HeldRow, Verdict, Wanted};
+use super::{Claim, Held, Store};
 use crate::mysql::conn::{ApplyConn, ConnError, TextRow};
 use crate::mysql::error::MySqlLoadError;
 use crate::mysql::names::string;
@@ -14,6 +14,15 @@ const PIECE: usize = 128 << 10;
 
 /// So many pieces are read at once.
 const PIECES_AT_ONCE: usize = 64;
+
+/// What an operator did, without values (SECRET-1).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AuditEntry<'a> {
+    /// Who ran the command, as the operator's machine tells.
+    pub(crate) operator: &'a str,
+    pub(crate) action: &'a str,
+    pub(crate) subject: &'a str,
+}
 
 impl Store {
     /// Holds a row, and returns its number. A transaction must be open.
@@ -250,17 +259,43 @@ impl Store {
         conn.query(&text).await.map(drop).map_err(MySqlLoadError::plain)
     }
 
+    /// Forgets the rows that an operator has given up, unless another loader holds the checkpoint
+    /// (FENCE-1) or there are others, whose number is returned.
+    pub(crate) async fn release_given_up(
+        &self,
+        conn: &mut dyn ApplyConn,
+        held: (&Claim, &Held),
+    ) -> Result<u64, MySqlLoadError> {
+        let _ = self.lock(conn).await?;
+        if !self.is_held(conn, held).await? {
+            return Err(MySqlLoadError::CheckpointMoved);
+        }
+        let (rows, pieces) = (&self.quarantine, &self.quarantine_piece);
+        let pipeline = &self.pipeline;
+        let text = format!(
+            "DELETE FROM {pieces} WHERE `id` IN (SELECT `id` FROM {rows} \
+             WHERE `pipeline` = {pipeline} AND `wanted` = 'drop'); \
+             DELETE FROM {rows} WHERE `pipeline` = {pipeline} AND `wanted` = 'drop'"
+        );
+        conn.query(&text).await.map_err(MySqlLoadError::plain)?;
+        let kept = self.count_held(conn).await?;
+        let end = if kept == 0 { "COMMIT" } else { "ROLLBACK" };
+        conn.query(end).await.map_err(MySqlLoadError::plain)?;
+        Ok(kept)
+    }
+
     /// Writes down who looked at or asked for what; never a value (SECRET-1).
     pub(crate) async fn audit(
         &self,
         conn: &mut dyn ApplyConn,
-        action: &str,
-        subject: &str,
+        entry: AuditEntry<'_>,
     ) -> Result<(), MySqlLoadError> {
+        let AuditEntry { operator, action, subject } = entry;
         let text = format!(
-            "INSERT INTO {} (`time`, `account`, `pipeline`, `action`, `subject`) \
-             VALUES (UTC_TIMESTAMP(6), USER(), {}, {}, {})",
+            "INSERT INTO {} (`time`, `account`, `operator`, `pipeline`, `action`, `subject`) \
+             VALUES (UTC_TIMESTAMP(6), USER(), {}, {}, {}, {})",
             self.audit,
+            string(operator),
             self.pipeline,
             string(action),
             string(subject)
@@ -278,9 +313,12 @@ impl Store {
                 text.push_str(&format!(" AND `id` IN ({})", ids.join(", ")));
             }
             HeldFilter::Table(name) => text.push_str(&format!(
-                " AND LOWER(`database`) = LOWER({}) AND LOWER(`table`) = LOWER({})",
-                string(&name.database),
-                string(&name.table)
+                // A server that folds the case of names may have written them otherwise.
+                " AND (`database` = {database} AND `table` = {table} \
+                 OR @@lower_case_table_names <> 0 AND LOWER(`database`) = LOWER({database}) \
+                 AND LOWER(`table`) = LOWER({table}))",
+                database = string(&name.database),
+                table = string(&name.table)
             )),
         }
         text
@@ -289,7 +327,7 @@ impl Store {
 
 /// The error of a statement that holds a row's bytes, or answers them: the server is not quoted
 /// (SECRET-1).
-fn untold(error: ConnError) -> MySqlLoadError {
+pub(super) fn untold(error: ConnError) -> MySqlLoadError {
     let error = MySqlLoadError::plain(error);
     if let MySqlLoadError::Server { number, .. } = error {
         let message = "a held row cannot be written or read".to_owned();
@@ -302,7 +340,7 @@ fn untold(error: ConnError) -> MySqlLoadError {
     error
 }
 
-fn bad(what: &str) -> MySqlLoadError {
+pub(super) fn bad(what: &str) -> MySqlLoadError {
     MySqlLoadError::BadQuarantine { what: what.to_owned() }
 }
 
@@ -310,7 +348,7 @@ fn parse(row: &TextRow) -> Result<HeldRow, MySqlLoadError> {
     HeldRow::parse(row).ok_or_else(|| bad("one of its rows cannot be read"))
 }
 
-fn push_hex(bytes: &mut Vec<u8>, digits: &str) -> Option<()> {
+pub(super) fn push_hex(bytes: &mut Vec<u8>, digits: &str) -> Option<()> {
     for [high, low] in digits.as_bytes().as_chunks::<2>().0 {
         let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|it| u8::try_from(it).ok());
         bytes.push(digit(*high)? << 4 | digit(*low)?);

@@ -6,12 +6,14 @@ use crate::mysql::connect::ServerFacts;
 use crate::mysql::error::MySqlLoadError;
 use crate::mysql::names::identifier;
 
+/// The end of a statement that makes a table.
+const TAIL: &str = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin";
+
 impl Store {
     /// The statements that make the schema and its tables.
-    pub(crate) fn create_statements(&self) -> [String; 8] {
+    fn create_statements(&self) -> [String; 5] {
         let name = |column| format!("{column} VARCHAR({MAX_NAME}) NOT NULL");
         let pipeline = name("`pipeline`");
-        let tail = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin";
         [
             format!("CREATE SCHEMA IF NOT EXISTS {}", identifier(&self.schema)),
             format!(
@@ -28,7 +30,7 @@ impl Store {
                  `applied_through` LONGTEXT NULL, \
                  `source_time` DATETIME(6) NULL, \
                  `applied_time` DATETIME(6) NOT NULL, \
-                 PRIMARY KEY (`pipeline`, `lane`)) {tail}",
+                 PRIMARY KEY (`pipeline`, `lane`)) {TAIL}",
                 self.checkpoint,
                 name("`arbiter`"),
             ),
@@ -36,7 +38,7 @@ impl Store {
                 "CREATE TABLE IF NOT EXISTS {} ({pipeline}, {}, \
                  `slot` SMALLINT UNSIGNED NOT NULL, \
                  `counter` BIGINT UNSIGNED NOT NULL, \
-                 PRIMARY KEY (`pipeline`, `origin`, `slot`)) {tail}",
+                 PRIMARY KEY (`pipeline`, `origin`, `slot`)) {TAIL}",
                 self.mark,
                 name("`origin`"),
             ),
@@ -46,7 +48,7 @@ impl Store {
                  `piece` INT UNSIGNED NOT NULL, \
                  `place` LONGTEXT NOT NULL, \
                  `text` LONGTEXT NOT NULL, \
-                 PRIMARY KEY (`pipeline`, `number`, `piece`)) {tail}",
+                 PRIMARY KEY (`pipeline`, `number`, `piece`)) {TAIL}",
                 self.schema_log,
             ),
             format!(
@@ -55,9 +57,16 @@ impl Store {
                  `statement` LONGTEXT NOT NULL, \
                  `server` LONGTEXT NOT NULL, \
                  `footprint` LONGTEXT NOT NULL, \
-                 PRIMARY KEY (`pipeline`)) {tail}",
+                 PRIMARY KEY (`pipeline`)) {TAIL}",
                 self.ddl,
             ),
+        ]
+    }
+
+    /// The statements that make the tables of held rows.
+    fn quarantine_statements(&self) -> [String; 3] {
+        let pipeline = format!("`pipeline` VARCHAR({MAX_NAME}) NOT NULL");
+        [
             format!(
                 "CREATE TABLE IF NOT EXISTS {} (\
                  `id` BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, {pipeline}, \
@@ -78,7 +87,7 @@ impl Store {
                  `tried_time` DATETIME(6) NULL, \
                  `wanted` VARCHAR(8) NULL, \
                  `edited` TINYINT UNSIGNED NOT NULL, \
-                 KEY `wanted` (`pipeline`, `wanted`)) {tail}",
+                 KEY `wanted` (`pipeline`, `wanted`)) {TAIL}",
                 self.quarantine,
             ),
             format!(
@@ -87,16 +96,17 @@ impl Store {
                  `edited` TINYINT UNSIGNED NOT NULL, \
                  `piece` INT UNSIGNED NOT NULL, \
                  `bytes` LONGBLOB NOT NULL, \
-                 PRIMARY KEY (`id`, `edited`, `piece`)) {tail}",
+                 PRIMARY KEY (`id`, `edited`, `piece`)) {TAIL}",
                 self.quarantine_piece,
             ),
             format!(
                 "CREATE TABLE IF NOT EXISTS {} (\
                  `id` BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, \
                  `time` DATETIME(6) NOT NULL, \
-                 `account` VARCHAR({MAX_NAME}) NOT NULL, {pipeline}, \
+                 `account` VARCHAR({MAX_NAME}) NOT NULL, \
+                 `operator` VARCHAR({MAX_NAME}) NOT NULL, {pipeline}, \
                  `action` VARCHAR(32) NOT NULL, \
-                 `subject` LONGTEXT NOT NULL) {tail}",
+                 `subject` LONGTEXT NOT NULL) {TAIL}",
                 self.audit,
             ),
         ]
@@ -104,7 +114,9 @@ impl Store {
 
     /// What an administrator runs where the account may not make the schema itself.
     pub(crate) fn set_up_by_hand(&self, account: &str) -> String {
-        let mut text = self.create_statements().join("; ");
+        let statements =
+            [&self.create_statements()[..], &self.quarantine_statements()[..]].concat();
+        let mut text = statements.join("; ");
         text.push_str(&format!(
             "; GRANT SELECT, INSERT, UPDATE, DELETE ON {}.* TO {account}",
             identifier(&self.schema)
@@ -112,30 +124,42 @@ impl Store {
         text
     }
 
-    /// Makes the schema and its tables where they are missing.
+    /// Makes the schema and its tables where they are missing, but those of held rows.
     pub(crate) async fn ensure(
         &self,
         conn: &mut dyn ApplyConn,
         facts: &ServerFacts,
     ) -> Result<(), MySqlLoadError> {
-        let tables = [
-            &self.checkpoint,
-            &self.mark,
-            &self.schema_log,
-            &self.ddl,
-            &self.quarantine,
-            &self.quarantine_piece,
-            &self.audit,
-        ];
-        let probe = tables.map(|table| format!("SELECT 1 FROM {table} WHERE FALSE"));
+        let tables = [&*self.checkpoint, &*self.mark, &*self.schema_log, &*self.ddl];
+        self.make((&tables, &self.create_statements()), conn, facts).await
+    }
+
+    /// Makes the tables of held rows where they are missing. Only who holds rows needs them.
+    pub(crate) async fn ensure_quarantine(
+        &self,
+        conn: &mut dyn ApplyConn,
+        facts: &ServerFacts,
+    ) -> Result<(), MySqlLoadError> {
+        let tables = [&*self.quarantine, &*self.quarantine_piece, &*self.audit];
+        self.make((&tables, &self.quarantine_statements()), conn, facts).await
+    }
+
+    async fn make(
+        &self,
+        (tables, statements): (&[&str], &[String]),
+        conn: &mut dyn ApplyConn,
+        facts: &ServerFacts,
+    ) -> Result<(), MySqlLoadError> {
+        let probe: Vec<_> =
+            tables.iter().map(|table| format!("SELECT 1 FROM {table} WHERE FALSE")).collect();
         match conn.query(&probe.join("; ")).await {
             Ok(_) => return Ok(()),
             // No such table or schema; or no right to see whether there is one.
             Err(error) if matches!(error.number(), Some(1049 | 1146 | 1142 | 1044)) => {}
             Err(error) => return Err(MySqlLoadError::plain(error)),
         }
-        for statement in self.create_statements() {
-            match conn.query(&statement).await {
+        for statement in statements {
+            match conn.query(statement).await {
                 Ok(_) => {}
                 Err(ConnError::Server(server))
                     if matches!(server.number, 1044 | 1142 | 1227 | 1370) =>
