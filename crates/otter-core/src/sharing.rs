@@ -16,6 +16,10 @@ use crate::presence::Node;
 
 pub use shares::{Share, Shares, Won};
 
+/// Nobody waits longer than for so many sides beyond the quota: a pipeline that stands still is worse
+/// than an uneven share.
+const MOST_STEPS: usize = 4;
+
 /// How patiently pipelines are shared out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SharingOptions {
@@ -202,8 +206,9 @@ impl Sharing {
     /// When [`next`](Self::next) may have something to do though nothing happens until then.
     #[must_use]
     pub fn wake_at(&self) -> Option<Duration> {
-        let taken = self.longest_free().map(|(_, since)| since + self.patience());
-        let is_moving = self.moving.is_none() && self.excess.min(self.too_many()) > 0;
+        let taken = self.longest_free().map(|(side, since)| since + self.patience(side));
+        let may_move = self.moving.is_none() && self.places.contains(&Place::Held);
+        let is_moving = may_move && self.excess.min(self.too_many()) > 0;
         let moved = is_moving.then_some(self.next_move);
         taken.into_iter().chain(moved).min()
     }
@@ -212,7 +217,7 @@ impl Sharing {
         let (pipeline, since) = self.longest_free()?;
         let has_room = self.quota.is_some_and(|quota| self.occupied() < quota);
         // What was given back is for others, unless they let it lie.
-        let may_ask = has_room || now >= since + self.patience();
+        let may_ask = has_room || now >= since + self.patience(pipeline);
         may_ask.then_some(pipeline)
     }
 
@@ -225,11 +230,16 @@ impl Sharing {
         free.min_by_key(|(pipeline, since)| (*since, *pipeline))
     }
 
-    /// How long a side must be free to be taken beyond the quota. Longer with each that is held
-    /// beyond it, so that several processes take about as many each.
-    fn patience(&self) -> Duration {
-        let beyond = self.occupied().saturating_sub(self.quota.unwrap_or(0));
-        let steps = u32::try_from(beyond).unwrap_or(u32::MAX);
+    /// How long a side must be free to be taken beyond the quota. Somewhat longer with each that is
+    /// held beyond it, so that several processes take about as many each; what is to be given back
+    /// does not count, and what nobody took is taken back soon.
+    fn patience(&self, pipeline: usize) -> Duration {
+        if self.moving == Some(pipeline) {
+            return self.options.grace;
+        }
+        let wanted = self.quota.unwrap_or(0) + self.excess;
+        let beyond = self.occupied().saturating_sub(wanted).min(MOST_STEPS);
+        let steps = u32::try_from(beyond).unwrap_or(0);
         self.options.grace + (self.options.grace / 4).saturating_mul(steps)
     }
 

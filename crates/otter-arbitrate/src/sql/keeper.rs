@@ -147,11 +147,12 @@ impl Keeper {
                 self.looked_at = None;
             }
         }
-        self.make_present(&mut conn, session).await?;
+        // First of all who holds what: those that wait must not depend on being counted.
         if self.looks() && self.look_at() <= Instant::now() {
             self.look(&mut conn).await?;
             self.looked_at = Some(Instant::now());
         }
+        self.make_present(&mut conn, session).await?;
         self.conn = Some(conn);
         Ok(())
     }

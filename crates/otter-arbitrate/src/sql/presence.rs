@@ -93,8 +93,13 @@ impl Members {
         self.state().left.retain(|key| !keys.contains(key));
     }
 
-    /// These nodes are present.
+    /// These nodes are present. One of ours whose row is gone, whoever deleted it, is written again.
     pub(super) fn see(&self, nodes: Vec<Node>) {
+        for one in &mut self.state().present {
+            if !nodes.iter().any(|node| *node.key == *one.key) {
+                one.under = None;
+            }
+        }
         self.nodes.send_if_modified(|known| {
             let differs = **known != *nodes;
             *known = nodes.into();

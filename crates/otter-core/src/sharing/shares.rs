@@ -60,6 +60,8 @@ pub struct Share {
     side: Side,
     /// The term that the side was known to be held under last, by whomever.
     known: Option<Term>,
+    /// Whether another process was ever seen to hold it.
+    was_held: bool,
 }
 
 /// A side that was won.
@@ -67,7 +69,7 @@ pub struct Share {
 pub struct Won {
     /// The right to run it.
     pub lease: Lease,
-    /// Whether another process was seen to hold it meanwhile.
+    /// Whether another process was ever seen to hold it.
     pub was_held: bool,
 }
 
@@ -125,7 +127,7 @@ impl Shares {
         });
         let share = |(index, side)| {
             let (inner, arbiter) = (Arc::clone(&inner), Arc::clone(&arbiter));
-            Share { inner, arbiter, index, side, known: None }
+            Share { inner, arbiter, index, side, known: None, was_held: false }
         };
         let shares = sides.into_iter().enumerate().map(share).collect();
         (Self { inner, arbiter }, shares)
@@ -196,7 +198,6 @@ impl Share {
     /// Cancel safe: a side won but not returned is given up, and the next campaign waits for its
     /// turn again.
     pub async fn campaign(&mut self) -> Result<Won> {
-        let mut was_held = false;
         let mut told: Option<Holder> = None;
         let index = self.index;
         if self.known.is_some() {
@@ -214,12 +215,12 @@ impl Share {
                     Campaign::Won(lease) => {
                         self.known = Some(lease.term());
                         self.inner.note(|sharing, _| sharing.held(index));
-                        return Ok(Won { lease, was_held });
+                        return Ok(Won { lease, was_held: self.was_held });
                     }
                     Campaign::Held(holder) => holder,
                 },
             };
-            was_held = true;
+            self.was_held = true;
             self.known = Some(holder.term);
             self.inner.note(|sharing, _| sharing.elsewhere(index));
             if told.as_ref() != Some(&holder) {

@@ -302,3 +302,56 @@ fn nothing_is_asked_before_the_arbiter_knows_of_us_but_what_nobody_serves() {
     assert_eq!(sharing.order(0), Some(Order::Ask));
     assert_eq!(sharing.next(OPTIONS.grace), None, "it is said once");
 }
+
+/// One process that has asked for all of so many pipelines, and holds the first `held` of them.
+fn alone(pipelines: usize, held: usize) -> Sharing {
+    let mut sharing = Sharing::new(pipelines, OPTIONS);
+    for pipeline in 0..pipelines {
+        sharing.free(pipeline, Duration::ZERO);
+    }
+    sharing.see(&[node(0)], "n0");
+    for _ in 0..pipelines {
+        let (pipeline, order) = sharing.next(Duration::ZERO).unwrap();
+        assert_eq!(order, Order::Ask);
+        if pipeline < held {
+            sharing.held(pipeline);
+        }
+    }
+    sharing
+}
+
+#[test]
+fn nothing_is_to_be_done_before_the_time_that_is_told() {
+    // Too much is asked for, and nothing is held that could be given back.
+    let mut sharing = alone(7, 0);
+    sharing.see(&[node(0), node(1)], "n0");
+    let now = Duration::from_secs(5);
+    assert_eq!(sharing.next(now), None);
+    assert_eq!(sharing.wake_at(), None);
+    sharing.held(3);
+    assert_eq!(sharing.next(now), Some((3, Order::GiveBack)));
+}
+
+#[test]
+fn what_nobody_takes_does_not_stand_still_for_long_however_much_is_held() {
+    let mut sharing = alone(2_000, 2_000);
+    sharing.see(&[node(0), node(1)], "n0");
+    let now = Duration::from_secs(5);
+    let (given, order) = sharing.next(now).unwrap();
+    assert_eq!(order, Order::GiveBack);
+    sharing.given_back(given);
+    sharing.free(given, now);
+    let taken = sharing.wake_at().unwrap();
+    assert!(taken <= now + OPTIONS.grace, "{taken:?}");
+    assert_eq!(sharing.next(taken), Some((given, Order::Ask)));
+    sharing.held(given);
+    // Another process dies, and its share with it: bounded as well.
+    let mut sharing = alone(2_000, 1_900);
+    for pipeline in 1_900..2_000 {
+        sharing.elsewhere(pipeline);
+    }
+    sharing.see(&[node(0), node(1)], "n0");
+    sharing.free(1_950, now);
+    let taken = sharing.wake_at().unwrap();
+    assert!(taken <= now + 2 * OPTIONS.grace, "{taken:?}");
+}

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use otter_binlog::connection::Connection;
 use otter_core::{
     Arbiter, AtStart, Campaign, Fault, Lease, PipelineId, Share, Side, Stop, StopHandle,
 };
@@ -176,6 +177,26 @@ impl Standby {
         }
     }
 
+    /// Whether the source answers, for a process that is given pipelines which run elsewhere: it must
+    /// not take what it cannot run.
+    async fn reaches_the_source(&self) -> bool {
+        if self.share.is_none() {
+            return true;
+        }
+        match Connection::connect(&self.config.from.url).await {
+            Ok(connection) => {
+                connection.close().await;
+                true
+            }
+            Err(error) => {
+                let error = otter_core::Error::from(error);
+                let pipeline = &self.config.name;
+                error!(%pipeline, fault = %error.fault(), %error, "pipeline halted");
+                false
+            }
+        }
+    }
+
     /// Whether nothing is known that would keep the pipeline from beginning. One that has begun
     /// already is not looked at: its stages find out for themselves, and thousands of tables
     /// would take their time at every start (REST-1).
@@ -187,7 +208,7 @@ impl Standby {
         let pipeline = &self.config.name;
         let id = PipelineId::new(pipeline.as_str());
         match checkpoint::read(&self.config.to.url, SCHEMA, &id).await {
-            Ok(Some(_)) => return true,
+            Ok(Some(_)) => return self.reaches_the_source().await,
             Ok(None) => {}
             Err(error) => {
                 error!(%pipeline, fault = %error.fault(), %error, "pipeline halted");
