@@ -150,6 +150,12 @@ impl Installation {
             let pipelines = told["pipelines"].as_array().unwrap();
             let holders: Option<Vec<String>> =
                 pipelines.iter().map(|one| Some(one["holder"].as_str()?.to_owned())).collect();
+            if holders.is_none() {
+                for machine in machines {
+                    let log = machine.otter.log();
+                    assert!(!log.contains("halted"), "{log}");
+                }
+            }
             let holders = holders?;
             let holds = |machine: &&Machine| {
                 holders.iter().filter(|holder| holder.ends_with(&machine.holder())).count()

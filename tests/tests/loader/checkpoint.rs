@@ -1,13 +1,32 @@
 //! Checkpoints in an operator's hands.
 
 use otter_core::testkit::lease::{lease, lease_from, pipeline};
-use otter_core::{ArbiterId, Fault, Load, Term};
-use otter_sink::checkpoint;
+use otter_core::{ArbiterId, Fault, Lease, Load, PipelineId, Side, Term};
+use otter_sink::{MySqlLoader, checkpoint};
 
 use crate::place::Place;
 use crate::source::{Source, insert, pair};
 
 on_both! {
+    async fn pipelines_that_begin_at_once_do_not_stop_each_other(place: Place) {
+        for round in 0..10 {
+            let begin = (0..12).map(|number| {
+                let id = PipelineId::new(format!("round {round} number {number}"));
+                let lease =
+                    Lease::for_ever(ArbiterId::new("ours"), Side::target(id.clone()), Term(1));
+                let loader = MySqlLoader::new(id, place.url(), place.options());
+                async move {
+                    let found = loader.resume(&lease).await;
+                    loader.close().await;
+                    found
+                }
+            });
+            for found in futures::future::join_all(begin).await {
+                assert_eq!(found.unwrap(), None);
+            }
+        }
+    }
+
     async fn a_checkpoint_tells_who_wrote_it_and_how_far(place: Place) {
         let url = place.url();
         assert_eq!(checkpoint::read(&url, &place.schema, &pipeline()).await.unwrap(), None);

@@ -16,15 +16,19 @@ use std::cmp::Ordering;
 use std::time::Duration;
 
 use otter_core::{ArbiterId, Lease, Term};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::conn::{ApplyConn, ConnError};
 use super::connect::{Flavour, ServerFacts};
 use super::error::MySqlLoadError;
+use super::group::pause_before;
 use super::lanes::Standing;
 use super::names::string;
 use super::plan::Step;
 use super::store::{Claim, Held, Store, StoredCheckpoint};
+
+/// How often a claim is tried that meets locks.
+const CLAIM_TRIES: u32 = 8;
 
 /// What a claim found.
 #[derive(Debug)]
@@ -62,7 +66,21 @@ impl TakeOver<'_> {
         for slot in 0..slots {
             self.lock_slot(conn, slot).await?;
         }
-        self.claim(conn).await
+        let mut is_new = stored.is_empty();
+        for attempt in 1..CLAIM_TRIES {
+            match self.claim(conn, is_new).await {
+                // Nothing is committed, or the term would be noted.
+                Err(MySqlLoadError::Contention { .. })
+                    if *self.claimed != Some(self.lease.term()) =>
+                {
+                    conn.query("ROLLBACK").await.map_err(MySqlLoadError::plain)?;
+                    sleep(pause_before(attempt)).await;
+                    is_new = self.store.read(conn).await?.is_empty();
+                }
+                outcome => return outcome,
+            }
+        }
+        self.claim(conn, is_new).await
     }
 
     fn pipeline(&self) -> &str {
@@ -174,8 +192,18 @@ impl TakeOver<'_> {
     }
 
     /// Writes our claim under a locking read.
-    async fn claim(&mut self, conn: &mut dyn ApplyConn) -> Result<Claimed, MySqlLoadError> {
-        let stored = self.store.lock(conn).await?;
+    async fn claim(
+        &mut self,
+        conn: &mut dyn ApplyConn,
+        is_new: bool,
+    ) -> Result<Claimed, MySqlLoadError> {
+        let stored = if is_new {
+            // A lock of rows that are not there is one of the gap, where other pipelines insert theirs.
+            conn.query("START TRANSACTION").await.map_err(MySqlLoadError::plain)?;
+            Vec::new()
+        } else {
+            self.store.lock(conn).await?
+        };
         self.judge(&stored)?;
         let claim = Claim {
             arbiter: self.lease.arbiter().as_str().to_owned(),
