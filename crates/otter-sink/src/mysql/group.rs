@@ -228,7 +228,7 @@ pub(super) async fn pause_for_contention(attempt: u32) {
 
 /// How long to wait after so many failed tries and one: the second goes at once, later ones let the
 /// other side finish.
-pub(super) fn pause_before(attempt: u32) -> Duration {
+pub(crate) fn pause_before(attempt: u32) -> Duration {
     Duration::from_millis(u64::from(attempt.saturating_mul(attempt))).min(LONGEST_PAUSE)
 }
 

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use super::tables::patiently;
 use super::{Claim, Held, MAX_NAME, Store};
 use crate::mysql::conn::{ApplyConn, ConnError};
 use crate::mysql::connect::ServerFacts;
@@ -38,13 +39,13 @@ impl Store {
         conn: &mut dyn ApplyConn,
         facts: &ServerFacts,
     ) -> Result<(), MySqlLoadError> {
-        match conn.query(&format!("SELECT 1 FROM {} WHERE FALSE", self.lanes())).await {
+        match patiently(conn, &format!("SELECT 1 FROM {} WHERE FALSE", self.lanes())).await {
             Ok(_) => return Ok(()),
             Err(error) if matches!(error.number(), Some(1146 | 1142)) => {}
             Err(error) => return Err(MySqlLoadError::plain(error)),
         }
         let statement = self.lanes_statement();
-        match conn.query(&statement).await {
+        match patiently(conn, &statement).await {
             Ok(_) => Ok(()),
             Err(ConnError::Server(server)) if matches!(server.number, 1044 | 1142 | 1227) => {
                 let remedy = format!("{statement}; {}", self.set_up_by_hand(&facts.account));

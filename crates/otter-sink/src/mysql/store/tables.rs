@@ -1,10 +1,16 @@
 //! How the tables of a target come to be there.
 
+use tokio::time::sleep;
+
 use super::{MAX_NAME, Store};
-use crate::mysql::conn::{ApplyConn, ConnError};
+use crate::mysql::conn::{ApplyConn, ConnError, TextRow};
 use crate::mysql::connect::ServerFacts;
 use crate::mysql::error::MySqlLoadError;
+use crate::mysql::group::pause_before;
 use crate::mysql::names::identifier;
+
+/// How often a statement is tried that meets locks.
+const TRIES: u32 = 8;
 
 /// The end of a statement that makes a table.
 const TAIL: &str = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin";
@@ -152,14 +158,14 @@ impl Store {
     ) -> Result<(), MySqlLoadError> {
         let probe: Vec<_> =
             tables.iter().map(|table| format!("SELECT 1 FROM {table} WHERE FALSE")).collect();
-        match conn.query(&probe.join("; ")).await {
+        match patiently(conn, &probe.join("; ")).await {
             Ok(_) => return Ok(()),
             // No such table or schema; or no right to see whether there is one.
             Err(error) if matches!(error.number(), Some(1049 | 1146 | 1142 | 1044)) => {}
             Err(error) => return Err(MySqlLoadError::plain(error)),
         }
         for statement in statements {
-            match conn.query(statement).await {
+            match patiently(conn, statement).await {
                 Ok(_) => {}
                 Err(ConnError::Server(server))
                     if matches!(server.number, 1044 | 1142 | 1227 | 1370) =>
@@ -175,8 +181,8 @@ impl Store {
         Ok(())
     }
 
-    /// Empties the pipeline's schema log and what is known of its last schema change: its position was not reached by reading, so that schema
-    /// changes before it may be missing there.
+    /// Empties the pipeline's schema log and what is known of its last schema change: its position
+    /// was not reached by reading, so that schema changes before it may be missing there.
     pub(crate) async fn forget_schema(
         &self,
         conn: &mut dyn ApplyConn,
@@ -191,4 +197,20 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// Looks for tables or makes them, again where it met locks: MySQL ends one of several that make
+/// the same at once, or look for what is being made, as a deadlock, and nothing is done then.
+pub(super) async fn patiently(
+    conn: &mut dyn ApplyConn,
+    text: &str,
+) -> Result<Vec<TextRow>, ConnError> {
+    for attempt in 1..TRIES {
+        match conn.query(text).await {
+            // ER_LOCK_DEADLOCK.
+            Err(error) if error.number() == Some(1213) => sleep(pause_before(attempt)).await,
+            outcome => return outcome,
+        }
+    }
+    conn.query(text).await
 }
