@@ -149,7 +149,57 @@ async fn a_running_pipeline_is_not_adopted() {
     let mut otter = scene.run().await;
     let refused = scene.command(&["position", "adopt"]).await;
     assert_told(&refused, 5, &["`shop` is held by", "stop that process"]);
+    let refused = scene.command(&["position", "set", "shop", "--to", "earliest", "--yes"]).await;
+    assert_told(&refused, 5, &["`shop` is held by", "stop that process"]);
     otter.terminate_and_expect_success(DEADLINE).await;
+}
+
+fn assert_previewed(ended: &otter_tests::otter::Ended) {
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.contains("note: nothing was changed"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("--yes"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn a_position_is_set_after_it_is_told_what_that_means() {
+    for flavor in FLAVORS {
+        let scene = Scene::start(flavor).await;
+        let none = scene.command(&["position", "set", "shop", "--to", "now"]).await;
+        assert_told(&none, 1, &["no checkpoint", "`start`"]);
+        run_once(&scene, 1).await;
+        execute(&scene.source, "INSERT INTO shop.item VALUES (2, 'later', 1)").await;
+        execute(&scene.source, "INSERT INTO shop.item VALUES (3, 'later', 1)").await;
+
+        let shown = scene.command(&["position", "show"]).await.stdout;
+        let told = scene.command(&["position", "set", "shop", "--to", "now"]).await;
+        assert_previewed(&told);
+        assert!(told.stdout.contains("skips        2 transactions: "), "{}", told.stdout);
+        assert_eq!(scene.command(&["position", "show"]).await.stdout, shown);
+
+        let mut otter = scene.run().await;
+        scene.wait_for_items(3).await;
+        execute(&scene.target, "DELETE FROM shop.item WHERE id = 3").await;
+        otter.terminate_and_expect_success(DEADLINE).await;
+        execute(&scene.source, "INSERT INTO shop.item VALUES (4, 'later', 1)").await;
+        let set = scene.command(&["position", "set", "shop", "--to", "now", "--yes"]).await;
+        assert_eq!(set.code, Some(0), "{}", set.stderr);
+        assert!(set.stdout.contains("skips        1 transaction: "), "{}", set.stdout);
+        assert!(set.stdout.contains("pipeline shop: set to "), "{}", set.stdout);
+        let again = scene.command(&["position", "set", "shop", "--to", "now"]).await;
+        assert!(again.stdout.contains("means        nothing"), "{}", again.stdout);
+        execute(&scene.source, "INSERT INTO shop.item VALUES (5, 'item', 1)").await;
+        let mut otter = scene.run().await;
+        scene.wait_for_items(3).await;
+        otter.terminate_and_expect_success(DEADLINE).await;
+        let ids: Vec<_> = scene.items().await.into_iter().map(|row| row[0].clone()).collect();
+        assert_eq!(ids, ["1", "2", "5"]);
+
+        let back = scene.command(&["position", "set", "shop", "--to", "earliest"]).await;
+        assert_previewed(&back);
+        assert!(back.stdout.contains("repeats "), "{}", back.stdout);
+        let gone = scene.command(&["position", "set", "shop", "--to", "binlog.000999:4"]).await;
+        assert_eq!(gone.code, Some(1), "{}", gone.stdout);
+    }
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ mod lessons;
 mod locate;
 mod opening;
 mod options;
+mod retention;
 mod room;
 mod session;
 mod since;
@@ -40,6 +41,8 @@ use lessons::Lessons;
 pub use options::{
     DatabaseFilter, OWN_SCHEMA, ReadOptions, RowsNeeded, SelectorOptions, TableFilter,
 };
+pub use retention::Retention;
+pub(crate) use retention::kept;
 use session::Session;
 pub(crate) use status::binlog_end_for_trial;
 
@@ -81,6 +84,19 @@ impl BinlogSelector {
     #[must_use]
     pub fn new(options: SelectorOptions) -> Self {
         Self { options, session: None, lessons: Lessons::default(), reached: None }
+    }
+
+    /// Looks how long the source keeps what a position still needs; `None` where that cannot be
+    /// known, because the position names no file or one that the source has not.
+    ///
+    /// # Errors
+    /// [`Fault::Transient`](otter_core::Fault::Transient) where the source cannot be reached,
+    /// [`Fault::Fatal`](otter_core::Fault::Fatal) where it refuses to tell.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: connections of its own are closed.
+    pub async fn retention(&self, position: &Position) -> Result<Option<Retention>> {
+        Ok(Box::pin(retention::look(&self.options, position)).await?)
     }
 }
 

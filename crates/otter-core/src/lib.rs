@@ -48,7 +48,7 @@ pub use fault::{Causes, Classify, Error, Fault, Result};
 pub use finding::{Finding, Verdict};
 pub use mapping::{ColumnRules, Mapping, Mappings, Route};
 pub use pipeline::{AtStart, Pipeline, PipelineError, PipelineOptions, Progress, State};
-pub use position::{FilePlace, Fingerprint, Gtid, GtidSet, Place, Position};
+pub use position::{Distance, FilePlace, Fingerprint, Gtid, GtidSet, Place, Position};
 pub use presence::{Join, Node, Nodes, Presence};
 pub use rows::{Cell, RowArena, RowArenaBuilder};
 pub use schema_log::{MemorySchemaLog, SchemaLog, SchemaLogConflict, SchemaRecord};

@@ -4,12 +4,14 @@
 //! transaction before it, so that a source that was reset or replaced is noticed. Places are
 //! partially ordered: two histories may have diverged, so there is `covers` and no `Ord`.
 
+mod distance;
 mod gtid;
 mod text;
 
 use std::fmt;
 use std::sync::Arc;
 
+pub use distance::Distance;
 pub use gtid::{Gtid, GtidSet, MariaDbGtids, MySqlGtids};
 pub use text::ParsePositionError;
 

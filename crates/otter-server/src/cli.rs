@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::demo::DemoOptions;
 use crate::exit::{self, Exit};
 use crate::logs::{self, LogFormat, LogLevel};
+use crate::position::Wish;
 use crate::run::{RunOptions, WhenHeld};
 use crate::sandbox::Flavor;
 use crate::status::StatusFormat;
@@ -54,7 +55,7 @@ enum Command {
     /// change has the type `ddl` and the statement as `sql`. It ends on Ctrl-C. Files are read
     /// without a server, from their beginning to their end.
     Tail(Box<TailArgs>),
-    /// Show or adopt the positions that are stored in the targets
+    /// Show, set or adopt the positions that are stored in the targets
     Position(PositionArgs),
     /// List, show, retry, edit or drop the rows that a target holds in quarantine
     Quarantine(Box<QuarantineArgs>),
@@ -180,6 +181,11 @@ enum PositionCommand {
     /// terms of two arbiters are never compared. Adopting is the operator's word that no process
     /// of the former arbiter runs this pipeline any more. The position stays as it is.
     Adopt(PositionOf),
+    /// Move a pipeline to another position, for an operator who knows what is in the target
+    ///
+    /// Tells which transactions are skipped and repeated, and changes nothing without `--yes`. The
+    /// pipeline must be stopped; it goes on from there at its next start.
+    Set(PositionSet),
 }
 
 #[derive(Debug, Args)]
@@ -189,6 +195,21 @@ struct PositionOf {
     /// One pipeline; all of them without it
     #[arg(value_name = "PIPELINE")]
     pipeline: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct PositionSet {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// The pipeline
+    #[arg(value_name = "PIPELINE")]
+    pipeline: String,
+    /// Where to: `now`, `earliest`, a GTID set, `FILE:OFFSET`, or a time as `2026-11-21T07:00:00Z`
+    #[arg(long, value_name = "POSITION")]
+    to: Start,
+    /// Do it
+    #[arg(long)]
+    yes: bool,
 }
 
 /// Reads the command line, does what it asks and returns the exit code.
@@ -254,6 +275,11 @@ async fn answer(command: Command) -> Exit {
         Command::Position(PositionArgs { command: PositionCommand::Adopt(of) }) => {
             let Some(config) = load(&of.config) else { return Exit::Usage };
             crate::position::adopt(&config, of.pipeline.as_deref()).await
+        }
+        Command::Position(PositionArgs { command: PositionCommand::Set(set) }) => {
+            let Some(config) = load(&set.config) else { return Exit::Usage };
+            let wish = if set.yes { Wish::Set } else { Wish::Preview };
+            crate::position::set(&config, &set.pipeline, &set.to, wish).await
         }
         Command::Quarantine(args) => args.answer().await,
     }

@@ -1,17 +1,21 @@
 //! `otter-server position`: the checkpoints in the targets, shown and handed over.
 //!
-//! Positions live in the targets and nowhere else; this only reads them, and on the operator's
-//! word makes one the checkpoint of this installation's arbiter.
+//! Positions live in the targets and nowhere else; this reads them, and on the operator's word moves
+//! one or makes it the checkpoint of this installation's arbiter.
+
+mod set;
 
 use std::sync::Arc;
 
-use otter_core::{Arbiter, Campaign, PipelineId, Side};
+use otter_core::{Arbiter, Campaign, Lease, PipelineId, Position, Side};
 use otter_sink::checkpoint::{self, Checkpoint};
 
 use crate::assemble::{self, SCHEMA};
 use crate::config::{Config, PipelineConfig};
 use crate::exit::Exit;
+use crate::retention;
 use crate::terminal::{complain, write};
+pub(crate) use set::{Wish, set};
 
 /// Prints the checkpoints of one pipeline or all.
 pub(crate) async fn show(config: &Config, name: Option<&str>) -> Exit {
@@ -27,7 +31,12 @@ pub(crate) async fn show(config: &Config, name: Option<&str>) -> Exit {
     for pipeline in pipelines {
         let id = PipelineId::new(pipeline.name.as_str());
         match checkpoint::read(&pipeline.to.url, SCHEMA, &id).await {
-            Ok(found) => write(&described(pipeline, found.as_ref(), ours.as_ref())),
+            Ok(found) => {
+                write(&described(pipeline, found.as_ref(), ours.as_ref()));
+                if let Some(position) = found.and_then(|found| found.position) {
+                    write(&kept(pipeline, &position).await);
+                }
+            }
             Err(error) => {
                 complain(format_args!("pipeline `{id}`: {error}"));
                 exit = Exit::Failed;
@@ -57,19 +66,9 @@ pub(crate) async fn adopt(config: &Config, name: Option<&str>) -> Exit {
 
 async fn adopt_one(pipeline: &PipelineConfig, arbiter: &Arc<dyn Arbiter>) -> Exit {
     let id = PipelineId::new(pipeline.name.as_str());
-    // Held while the checkpoint changes hands, so that no process of this machine writes.
-    let lease = match arbiter.try_campaign(&Side::target(id.clone())).await {
-        Ok(Campaign::Won(lease)) => lease,
-        Ok(Campaign::Held(holder)) => {
-            complain(format_args!(
-                "pipeline `{id}` is held by {holder}: stop that process, then adopt again"
-            ));
-            return Exit::Held;
-        }
-        Err(error) => {
-            complain(format_args!("pipeline `{id}`: {error}"));
-            return Exit::Failed;
-        }
+    let lease = match hold(&id, arbiter, "adopt again").await {
+        Ok(lease) => lease,
+        Err(exit) => return exit,
     };
     let adopted = match checkpoint::read(&pipeline.to.url, SCHEMA, &id).await {
         Ok(None) => {
@@ -94,6 +93,33 @@ async fn adopt_one(pipeline: &PipelineConfig, arbiter: &Arc<dyn Arbiter>) -> Exi
             Exit::Failed
         }
     }
+}
+
+/// Holds a pipeline, so that no process of this installation writes while its checkpoint is changed;
+/// the exit code after a complaint where that cannot be.
+async fn hold(
+    id: &PipelineId,
+    arbiter: &Arc<dyn Arbiter>,
+    again: &str,
+) -> std::result::Result<Lease, Exit> {
+    match arbiter.try_campaign(&Side::target(id.clone())).await {
+        Ok(Campaign::Won(lease)) => Ok(lease),
+        Ok(Campaign::Held(holder)) => {
+            complain(format_args!(
+                "pipeline `{id}` is held by {holder}: stop that process, then {again}"
+            ));
+            Err(Exit::Held)
+        }
+        Err(error) => {
+            complain(format_args!("pipeline `{id}`: {error}"));
+            Err(Exit::Failed)
+        }
+    }
+}
+
+/// One pipeline; `None` after a complaint where there is no such one.
+fn pipeline_named<'c>(config: &'c Config, name: &str) -> Option<&'c PipelineConfig> {
+    chosen(config, Some(name))?.into_iter().next()
 }
 
 /// The pipelines that are meant; `None` after a complaint where there is no such one.
@@ -147,6 +173,16 @@ fn described(
         text.push_str(&format!("  {:<20} {}\n", "lanes", lanes_text(found)));
     }
     text
+}
+
+/// How long the source keeps what follows a position.
+async fn kept(pipeline: &PipelineConfig, position: &Position) -> String {
+    let text = match assemble::selector(pipeline).retention(position).await {
+        Ok(Some(found)) => retention::text(&found),
+        Ok(None) => "unknown: the source has no file of that name".to_owned(),
+        Err(error) => format!("unknown: {error}"),
+    };
+    format!("  {:<20} {text}\n", "at the source")
 }
 
 /// Fast mode's lanes, and whether the target is at one place.

@@ -1,11 +1,14 @@
 //! The settings of a source that shape its binlog.
 
+use std::time::Duration;
+
 use otter_core::Finding;
 
 use crate::connection::{Connection, Flavor, ServerInfo};
+use crate::selector::kept;
 
 /// Binlogs that live shorter are gone after a weekend's outage.
-const SHORT_RETENTION_SECONDS: u64 = 3 * 24 * 3600;
+const SHORT_RETENTION: Duration = Duration::from_secs(3 * 24 * 3600);
 
 pub(super) async fn check(connection: &mut Connection, info: &ServerInfo) -> Vec<Finding> {
     let mut findings = vec![log_bin(info), server_id(info)];
@@ -153,26 +156,16 @@ fn checksum(info: &ServerInfo) -> Option<Finding> {
 }
 
 fn retention(info: &ServerInfo) -> Option<Finding> {
-    const DAY: f64 = 24.0 * 3600.0;
     let what = "binlogs are kept for three days or longer";
-    let seconds = |name: &str, unit: f64| {
-        let value: f64 = info.variable(name)?.parse().ok()?;
-        (value > 0.0).then_some(value * unit)
-    };
-    // Either of the two may be set; 0 means for ever.
-    let kept = seconds("binlog_expire_logs_seconds", 1.0).or(seconds("expire_logs_days", DAY));
-    let Some(kept) = kept else { return Some(Finding::pass(what)) };
-    #[allow(clippy::cast_precision_loss, reason = "days are few")]
-    let short = SHORT_RETENTION_SECONDS as f64;
-    if kept >= short {
+    let Some(kept) = kept(info).filter(|kept| *kept < SHORT_RETENTION) else {
         return Some(Finding::pass(what));
-    }
+    };
     Some(Finding::warn(
         what,
         format!(
             "they are purged after {:.1} hours; a pipeline that stops for longer must copy all \
                  tables again",
-            kept / 3600.0
+            kept.as_secs_f64() / 3600.0
         ),
         "SET GLOBAL binlog_expire_logs_seconds = 604800",
     ))

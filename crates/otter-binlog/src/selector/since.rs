@@ -61,7 +61,8 @@ async fn dump(
     Ok(DumpStream::start(connection, info, &request).await?)
 }
 
-async fn head(
+/// The first events of a file.
+pub(super) async fn head(
     options: &SelectorOptions,
     info: &ServerInfo,
     name: &str,

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use super::MEND;
 use crate::assemble::{self, SCHEMA};
 use crate::config::{Config, PipelineConfig};
+use crate::retention;
 
 /// A source answers in milliseconds; recognising it takes one transaction.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,6 +26,9 @@ pub(super) async fn look(config: &Config, pipeline: &PipelineConfig) -> Vec<Find
                 Some(position) => resume(pipeline, position).await,
                 None => begin(pipeline).await,
             });
+            if let Some(position) = &checkpoint.position {
+                findings.extend(keeps(pipeline, position).await);
+            }
             findings
         }
         Ok(None) => vec![begin(pipeline).await],
@@ -57,6 +61,11 @@ async fn resume(pipeline: &PipelineConfig, position: &Position) -> Finding {
     finding(WHAT, timeout(PATIENCE, selector.open(position, &budget)).await, || {
         format!("goes on at {position}")
     })
+}
+
+/// How long the source keeps what follows; where it does not answer, that has been said.
+async fn keeps(pipeline: &PipelineConfig, position: &Position) -> Option<Finding> {
+    timeout(PATIENCE, retention::look(pipeline, position)).await.ok()?.ok()?
 }
 
 async fn begin(pipeline: &PipelineConfig) -> Finding {

@@ -20,7 +20,7 @@ use super::waits::Waits;
 use crate::assemble::{self, SCHEMA};
 use crate::config::{Config, PipelineConfig};
 use crate::exit::Exit;
-use crate::preflight;
+use crate::{preflight, retention};
 
 /// One pipeline of this process.
 pub(super) struct Standby {
@@ -111,6 +111,7 @@ impl Standby {
             }
             never = self.pass_stops_on(&end) => match never {},
             never = moves::tell(&self.config.name, progress) => match never {},
+            never = retention::guard(&self.config) => match never {},
             never = pace::keep(&self.config, self.pace.clone(), handle, &stop) => match never {},
         }
     }

@@ -1,0 +1,90 @@
+//! How long a source keeps what is still needed of its binlog.
+//!
+//! Both servers purge whole files, the oldest first and never the one that is written, when they
+//! begin a new one. What counts is when a file was written last: MySQL looks at the file's time,
+//! which is that of the first event of the file behind it to a second or so.
+//! <https://dev.mysql.com/doc/refman/9.7/en/replication-options-binary-log.html#sysvar_binlog_expire_logs_seconds>,
+//! <https://mariadb.com/kb/en/replication-and-binary-log-system-variables/#expire_logs_days>.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use otter_core::{Place, Position};
+
+use super::error::SelectError;
+use super::options::SelectorOptions;
+use super::since::head;
+use super::status::binlog_files;
+use crate::connection::{Connection, ServerInfo};
+
+/// How long a source keeps what a position still needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retention {
+    /// The oldest file that is needed.
+    pub file: Arc<str>,
+    /// How old a file becomes before the server purges it; `None` where it keeps all.
+    pub kept: Option<Duration>,
+    /// The time from now until the server may purge the file; zero where the next new file may bring
+    /// that. `None` where it does not: it keeps all, or the file is the one that is written now.
+    pub left: Option<Duration>,
+}
+
+/// How old a server lets a binlog file become; `None` where it keeps all.
+pub(crate) fn kept(info: &ServerInfo) -> Option<Duration> {
+    const DAY: f64 = 24.0 * 3600.0;
+    if info.variable("binlog_expire_logs_auto_purge") == Some("OFF") {
+        return None;
+    }
+    let seconds = |name: &str, unit: f64| {
+        let value: f64 = info.variable(name)?.parse().ok()?;
+        let seconds = Duration::try_from_secs_f64(value * unit).ok()?;
+        (!seconds.is_zero()).then_some(seconds)
+    };
+    // Either of the two may be set; 0 means for ever.
+    seconds("binlog_expire_logs_seconds", 1.0).or_else(|| seconds("expire_logs_days", DAY))
+}
+
+/// Looks how long the source keeps what a position needs; `None` where the position or the source
+/// does not know the file.
+pub(super) async fn look(
+    options: &SelectorOptions,
+    position: &Position,
+) -> Result<Option<Retention>, SelectError> {
+    let Place { file: Some(needed), .. } = &position.resume_from else { return Ok(None) };
+    let mut connection = Connection::connect(&options.url).await?;
+    let info = connection.server_info().await?;
+    let files = binlog_files(&mut connection).await?;
+    let clock = connection.query("SELECT UNIX_TIMESTAMP() AS now").await?;
+    let now = clock.first("now").and_then(|now| now.parse().ok()).unwrap_or(0);
+    connection.close().await;
+    let Some(index) = files.iter().position(|file| *file.name == *needed.file) else {
+        return Ok(None);
+    };
+    let mut retention = Retention { file: Arc::clone(&needed.file), kept: kept(&info), left: None };
+    if let (Some(kept), Some(next)) = (retention.kept, files.get(index + 1)) {
+        let written = u64::from(head(options, &info, &next.name).await?.begun_at.unwrap_or(0));
+        retention.left = Some(left(written, kept, now));
+    }
+    Ok(Some(retention))
+}
+
+/// How long a file is kept that was written last at a time; both times are seconds since 1970.
+fn left(written: u64, kept: Duration, now: u64) -> Duration {
+    let until = Duration::from_secs(written).saturating_add(kept);
+    until.saturating_sub(Duration::from_secs(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_kept_from_when_it_was_written_last() {
+        let hour = Duration::from_secs(3_600);
+        assert_eq!(left(10_000, hour, 10_000), hour);
+        assert_eq!(left(10_000, hour, 13_000), Duration::from_secs(600));
+        assert_eq!(left(10_000, hour, 99_000), Duration::ZERO);
+        // The source's clock was set back.
+        assert_eq!(left(10_000, hour, 9_000), Duration::from_secs(4_600));
+    }
+}
