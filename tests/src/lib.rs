@@ -26,6 +26,7 @@
 )]
 
 pub mod arguments;
+pub mod binlog_text;
 pub mod charsets;
 pub mod comparison;
 pub mod corpora;
@@ -44,6 +45,7 @@ pub mod storm;
 pub mod sysbench;
 pub mod testbed;
 pub mod types;
+pub mod usage;
 pub mod wait;
 pub mod workload;
 pub mod zookeeper;

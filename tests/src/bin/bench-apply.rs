@@ -23,7 +23,7 @@ use otter_server::sandbox::{Flavor, Server, ServerOptions};
 use otter_tests::arguments::Arguments;
 use otter_tests::exactly_once::config;
 use otter_tests::otter::OtterProcess;
-use otter_tests::{query, replication};
+use otter_tests::{query, replication, usage};
 use sqlx::{AssertSqlSafe, Executor, raw_sql};
 use tokio::process::Command;
 
@@ -193,13 +193,14 @@ impl Bench {
 
     /// Lets Otter catch up, from the start of its process.
     async fn catch_up(&self, mark: &str) -> Caught {
-        let (before, _) = usage(self.target.pid().expect("it runs"));
+        let target = self.target.pid().expect("it runs");
+        let before = usage::processor_seconds(target);
         let begun = Instant::now();
         let mut otter = OtterProcess::start(self.folder.path(), &["run"]);
         wait_for(&self.target, mark, || otter.assert_runs()).await;
         let time = begun.elapsed();
-        let (cpu, memory) = usage(otter.id());
-        let (after, _) = usage(self.target.pid().expect("it runs"));
+        let (cpu, memory) = (usage::processor_seconds(otter.id()), otter.peak_memory_kib() / 1_024);
+        let after = usage::processor_seconds(target);
         otter.terminate_and_expect_success(Duration::from_secs(30)).await;
         Caught { time, cpu, memory, target: after - before }
     }
@@ -309,13 +310,14 @@ impl Native {
 
     /// The time, and the seconds of the server's processor.
     async fn catch_up(&self, flavor: Flavor, mark: &str) -> (Duration, f64) {
-        let (before, _) = usage(self.server.pid().expect("it runs"));
+        let server = self.server.pid().expect("it runs");
+        let before = usage::processor_seconds(server);
         let begun = Instant::now();
         let start = if flavor == Flavor::MySql { "START REPLICA" } else { "START SLAVE" };
         self.server.execute(start).await.expect("the replica starts");
         wait_for(&self.server, mark, || ()).await;
         let time = begun.elapsed();
-        let (after, _) = usage(self.server.pid().expect("it runs"));
+        let after = usage::processor_seconds(server);
         self.pause(flavor).await;
         (time, after - before)
     }
@@ -363,21 +365,6 @@ fn tables() -> String {
         ));
     }
     text
-}
-
-/// Seconds of CPU and the most MiB of memory of a process.
-fn usage(process: u32) -> (f64, u64) {
-    let read = |name: &str| {
-        std::fs::read_to_string(format!("/proc/{process}/{name}")).expect("the process is there")
-    };
-    let stat = read("stat");
-    let (_, behind) = stat.rsplit_once(')').expect("the name stands in parentheses");
-    let ticks: f64 =
-        behind.split_whitespace().skip(11).take(2).map(|it| it.parse::<f64>().unwrap()).sum();
-    let status = read("status");
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("it tells memory");
-    let kibibytes: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-    (ticks / 100.0, kibibytes / 1024)
 }
 
 fn per_second(count: u64, time: Duration) -> u64 {
