@@ -18,6 +18,7 @@
 
 mod bisection;
 pub mod charset;
+pub mod copy;
 mod cursor;
 mod event;
 pub mod file;

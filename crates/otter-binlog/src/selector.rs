@@ -31,7 +31,7 @@ pub(crate) mod tape;
 mod tracker;
 
 use async_trait::async_trait;
-use otter_core::{Batch, Budget, Position, Result, Select, Start};
+use otter_core::{Batch, Budget, FilePlace, Position, Result, Select, Start};
 
 pub use crate::event::{EventError, EventKind};
 pub use crate::row::{ImageError, ValueError};
@@ -44,7 +44,9 @@ pub use options::{
 pub use retention::Retention;
 pub(crate) use retention::kept;
 use session::Session;
-pub(crate) use status::binlog_end_for_trial;
+pub(crate) use status::{
+    BinlogEnd as SourceEnd, binlog_end as source_end, binlog_end_for_trial, has_mysql_gtids,
+};
 
 /// What [`crate::fuzzing`] drives itself.
 #[cfg(any(test, fuzzing))]
@@ -97,6 +99,16 @@ impl BinlogSelector {
     /// Cancel safe: connections of its own are closed.
     pub async fn retention(&self, position: &Position) -> Result<Option<Retention>> {
         Ok(Box::pin(retention::look(&self.options, position)).await?)
+    }
+
+    /// What it reads.
+    pub(crate) fn options(&self) -> &SelectorOptions {
+        &self.options
+    }
+
+    /// How far the source has sent, where all of it has been handed out or is not wanted.
+    pub(crate) fn idle_place(&self) -> Option<FilePlace> {
+        self.session.as_ref()?.idle_place()
     }
 }
 

@@ -106,7 +106,7 @@ impl Transaction {
             .iter()
             .map(|event| match event {
                 Event::Rows(rows) => rows.row_count(),
-                Event::Ddl(_) => 0,
+                Event::Ddl(_) | Event::Copy(_) => 0,
             })
             .sum()
     }
@@ -165,24 +165,37 @@ impl Batch {
     /// The bytes are counted by numbers of rows; their room goes with the rest.
     #[must_use = "what is cut off is no longer in the batch"]
     pub fn split_front(&mut self, rows: usize) -> Option<Self> {
-        let through = self.through.as_ref()?;
-        if !self.after.is_settled() || !through.is_settled() || self.is_fragment() {
-            return None;
-        }
         let mut taken = 0;
-        let mut place = self.after.clone();
         let mut count = 0;
         for transaction in &self.transactions {
             let more = transaction.row_count();
             if count > 0 && taken + more > rows {
                 break;
             }
-            place.advance(transaction.end.as_ref()?);
             taken += more;
             count += 1;
         }
-        if count >= self.transactions.len() {
+        self.split_at(count)
+    }
+
+    /// Cuts off so many transactions. `None` where there are none, nothing would be left, or reading
+    /// could not begin again at the cut.
+    ///
+    /// The bytes are counted by numbers of rows; their room goes with the rest.
+    #[must_use = "what is cut off is no longer in the batch"]
+    pub fn split_at(&mut self, count: usize) -> Option<Self> {
+        let through = self.through.as_ref()?;
+        if !self.after.is_settled() || !through.is_settled() || self.is_fragment() {
             return None;
+        }
+        if count == 0 || count >= self.transactions.len() {
+            return None;
+        }
+        let mut taken = 0;
+        let mut place = self.after.clone();
+        for transaction in self.transactions.get(..count)? {
+            place.advance(transaction.end.as_ref()?);
+            taken += transaction.row_count();
         }
         let bytes = self.permit.bytes().saturating_mul(taken) / self.row_count().max(1);
         let rest = self.transactions.split_off(count);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 pub use view::ColumnView;
 
+use crate::copy::{CopyStep, InCopy};
 use crate::ddl::Ddl;
 use crate::rows::RowArena;
 use crate::table::Table;
@@ -20,6 +21,8 @@ pub enum Event {
     Rows(RowsEvent),
     /// A schema change.
     Ddl(Ddl),
+    /// How far the initial copy is behind the rows before it.
+    Copy(CopyStep),
 }
 
 /// What kind of change a [`RowsEvent`] holds.
@@ -41,6 +44,8 @@ pub struct RowFlags {
     pub no_foreign_key_checks: bool,
     /// The session did not check unique keys.
     pub no_unique_checks: bool,
+    /// What the rows have to do with the initial copy of their table.
+    pub copy: InCopy,
 }
 
 /// Changes of one kind to rows of one table; the values are in a shared arena.

@@ -13,6 +13,7 @@
 pub mod arbiter;
 pub mod batch;
 pub mod budget;
+pub mod copy;
 pub mod database_url;
 pub mod ddl;
 pub mod event;
@@ -41,6 +42,7 @@ pub mod value;
 pub use arbiter::{Arbiter, ArbiterId, Campaign, Holder, Lease, PipelineId, Role, Side, Term};
 pub use batch::{Batch, Origin, Part, SourceTime, Transaction, TransactionEnd};
 pub use budget::{Budget, Permit};
+pub use copy::{CopyLog, CopyRecord, CopyStage, CopyStep, CopyTable, InCopy, Prepared};
 pub use database_url::DatabaseUrl;
 pub use ddl::{Ddl, DdlName, DdlReach, DdlSession};
 pub use event::{Change, ColumnView, Event, Row, RowFlags, RowKind, RowsEvent};

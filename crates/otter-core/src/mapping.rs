@@ -278,6 +278,13 @@ impl Mappings {
         Some(found.target(&found.database, &found.table))
     }
 
+    /// The target's names for a source table: several where its rows are spread over tables, none
+    /// where it is not mapped.
+    #[must_use]
+    pub fn targets(&self, name: &TableName) -> Vec<TableName> {
+        self.matching(name).map_or_else(Vec::new, |found| found.targets())
+    }
+
     /// What becomes of a source table and its rows; `None` where the table is not mapped.
     ///
     /// # Errors

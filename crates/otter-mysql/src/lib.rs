@@ -42,6 +42,7 @@ mod packet;
 mod prepared;
 mod query;
 mod result;
+mod row_stream;
 mod server_info;
 mod session;
 mod statements;
@@ -186,6 +187,27 @@ impl Connection {
         let deprecate_eof = self.capabilities.contains(CapabilityFlags::CLIENT_DEPRECATE_EOF);
         let (packets, address) = (&mut self.packets, &self.address);
         let result = statements::run(packets, text, data, deprecate_eof, address, take).await;
+        self.end(result)
+    }
+
+    /// Runs one statement that returns rows and sends them one by one, as fast as they are taken:
+    /// the answer may be of any size. Ends early, with a connection that is of no further use, where
+    /// nobody takes them any more.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: the connection refuses further use.
+    pub async fn send_rows(
+        &mut self,
+        sql: &str,
+        rows: &tokio::sync::mpsc::Sender<Row>,
+    ) -> Result<(), ConnectionError> {
+        self.begin()?;
+        let deprecate_eof = self.capabilities.contains(CapabilityFlags::CLIENT_DEPRECATE_EOF);
+        let (packets, address) = (&mut self.packets, &self.address);
+        let result = row_stream::send(packets, sql, deprecate_eof, address, rows).await;
         self.end(result)
     }
 

@@ -5,12 +5,13 @@
 use std::sync::Arc;
 
 use otter_arbitrate::{ArbiterStatus, LocalArbiter, SqlArbiter, ZooKeeperArbiter};
+use otter_binlog::copy::CopySelector;
 use otter_binlog::selector::{BinlogSelector, SelectorOptions};
 use otter_core::{
     Arbiter, ArbiterId, AtStart, Join, Pipeline, PipelineId, PipelineOptions, Result, Route, Side,
     Throttle, ThrottleHandle,
 };
-use otter_sink::{LoaderOptions, MySqlLoader, TargetSchemaLog};
+use otter_sink::{LoaderOptions, MySqlLoader, TargetCopyLog, TargetSchemaLog};
 
 use crate::config::{ArbiterKind, Config, PipelineConfig};
 
@@ -101,10 +102,17 @@ pub(crate) fn pipeline(
     };
     let loader = Arc::new(loader(id.clone(), config));
     let (loader, handle) = Throttle::new(loader, config.limits.throttle);
-    let pipeline = Pipeline::new(id.clone(), arbiter, selector_with_log(&id, config), loader)
-        .transform(Route::new(config.mappings.clone()))
-        .options(options);
-    (pipeline, handle)
+    let selector = selector_with_log(&id, config);
+    let pipeline = match config.initial_copy {
+        None => Pipeline::new(id, arbiter, selector, loader),
+        Some(existing) => {
+            let rules = (config.mappings.clone(), existing);
+            let log = TargetCopyLog::new(config.to.url.clone(), SCHEMA, &id, rules);
+            let selector = CopySelector::new(selector, config.mappings.clone(), Arc::new(log));
+            Pipeline::new(id, arbiter, selector, loader)
+        }
+    };
+    (pipeline.transform(Route::new(config.mappings.clone())).options(options), handle)
 }
 
 fn loader(id: PipelineId, config: &PipelineConfig) -> MySqlLoader {
@@ -116,6 +124,7 @@ fn loader(id: PipelineId, config: &PipelineConfig) -> MySqlLoader {
     options.mode = config.mode;
     options.source_site = Some(Arc::from(config.from.site.as_str()));
     options.ddl = config.ddl;
+    options.initial_copy = config.initial_copy;
     options.on_poison = config.on_poison;
     options.quarantine_rows = config.quarantine_rows.unwrap_or(options.quarantine_rows);
     MySqlLoader::new(id, config.to.url.clone(), options)

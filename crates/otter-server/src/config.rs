@@ -10,6 +10,7 @@ mod databases;
 mod ddl;
 mod digest;
 mod error;
+mod initial_copy;
 mod limits;
 mod mappings;
 mod names;

@@ -13,8 +13,8 @@ use otter_arbitrate::{SqlArbiter, ZooKeeperArbiter};
 use otter_binlog::preflight as source;
 use otter_core::mapping::TableRoute;
 use otter_core::{Finding, PipelineId, Side, Table, Verdict};
-use otter_sink::health;
-use otter_sink::preflight::{self as target, Marks, TargetCheck};
+use otter_sink::preflight::{self as target, CopyCheck, Marks, TargetCheck};
+use otter_sink::{copy, health};
 
 use crate::assemble::SCHEMA;
 use crate::config::{ArbiterKind, Config, PipelineConfig};
@@ -77,6 +77,17 @@ pub(crate) async fn look(config: &Config, pipeline: &PipelineConfig) -> Report {
     report
 }
 
+/// Whether tables are to be copied, or are being copied already.
+async fn copy_check(pipeline: &PipelineConfig) -> CopyCheck {
+    let Some(existing) = pipeline.initial_copy else { return CopyCheck::No };
+    let id = PipelineId::new(pipeline.name.as_str());
+    match copy::progress(&pipeline.to.url, SCHEMA, &id).await {
+        Ok(Some(_)) => CopyCheck::Begun,
+        // A target that does not answer is told by the other findings.
+        Ok(None) | Err(_) => CopyCheck::Begins(existing),
+    }
+}
+
 impl Report {
     /// The findings that keep the pipeline from running.
     pub(crate) fn failures(&self) -> impl Iterator<Item = &Noted> {
@@ -87,6 +98,10 @@ impl Report {
         let filter = pipeline.mappings.filter();
         let findings = source::check_source(&pipeline.from.url, &filter).await;
         self.note(About::Source, findings);
+        if pipeline.initial_copy.is_some() && !self.fails_in(About::Source) {
+            let findings = otter_binlog::copy::check(&pipeline.from.url, &filter).await;
+            self.note(About::Source, findings);
+        }
         let tables = match source::source_tables(&pipeline.from.url, &filter).await {
             Ok(tables) => tables,
             Err(error) => {
@@ -107,6 +122,7 @@ impl Report {
             marks: Marks::Unread,
             ddl: pipeline.ddl,
             on_poison: pipeline.on_poison,
+            copy: copy_check(pipeline).await,
         };
         self.note(About::Target, target::check_target(&check).await);
         self.note(About::Target, health::check(&pipeline.to.url, &pipeline.brake).await);

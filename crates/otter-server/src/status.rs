@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use otter_arbitrate::{ArbiterStatus, HeldSide, PresentNode};
 use otter_core::{ArbiterId, PipelineId, Side, SourceTime};
+use otter_sink::copy::{self, CopyProgress};
 use otter_sink::quarantine::Quarantine;
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -42,7 +43,9 @@ pub(crate) async fn status(config: &Config, format: StatusFormat) -> Exit {
         }
     };
     let held = held_rows(config).await;
-    let told = Told { kind: &config.arbiter.kind, sides: &sides, found: &found, held: &held };
+    let copies = copies(config).await;
+    let kind = &config.arbiter.kind;
+    let told = Told { kind, sides: &sides, found: &found, held: &held, copies: &copies };
     write(&match format {
         StatusFormat::Text => told.as_text(is_terminal()),
         StatusFormat::Json => format!("{:#}\n", told.as_json()),
@@ -57,6 +60,9 @@ struct Told<'a> {
     found: &'a ArbiterStatus,
     /// The rows in quarantine, of each pipeline; `None` where its target does not tell.
     held: &'a [Option<u64>],
+    /// How far the initial copy of each pipeline is; `None` where it has none, or its target does
+    /// not tell.
+    copies: &'a [Option<CopyProgress>],
 }
 
 /// How long a target may take to tell how many rows it holds.
@@ -76,6 +82,19 @@ async fn held_rows(config: &Config) -> Vec<Option<u64>> {
         held.push(timeout(PATIENCE, count(pipeline)).await.ok().flatten());
     }
     held
+}
+
+/// How far the initial copy of each pipeline is.
+async fn copies(config: &Config) -> Vec<Option<CopyProgress>> {
+    let mut copies = Vec::with_capacity(config.pipelines.len());
+    for pipeline in &config.pipelines {
+        let id = PipelineId::new(pipeline.name.as_str());
+        let asking = copy::progress(&pipeline.to.url, assemble::SCHEMA, &id);
+        let asked = pipeline.initial_copy.is_some();
+        let told = if asked { timeout(PATIENCE, asking).await.ok() } else { None };
+        copies.push(told.and_then(Result::ok).flatten());
+    }
+    copies
 }
 
 /// One line of the table of pipelines.
@@ -109,6 +128,14 @@ impl Told<'_> {
                 side.pipeline
             );
         }
+        for (side, copy) in self.sides.iter().zip(self.copies) {
+            let Some(copy) = copy else { continue };
+            let _ = writeln!(
+                text,
+                "pipeline {}: initial copy: {} of {} tables, {} of about {} rows",
+                side.pipeline, copy.done, copy.tables, copy.rows, copy.estimated_rows
+            );
+        }
         if !self.kind.is_shared() {
             text.push_str(
                 "kind = \"local\": only the processes of this machine are known, and neither \
@@ -132,8 +159,8 @@ impl Told<'_> {
     fn as_json(&self) -> Value {
         let pipelines: Vec<Value> = self
             .held()
-            .zip(self.held)
-            .map(|((side, held), rows)| {
+            .zip(self.held.iter().zip(self.copies))
+            .map(|((side, held), (rows, copy))| {
                 json!({
                     "pipeline": side.pipeline.as_str(),
                     "side": side.role.to_string(),
@@ -145,6 +172,12 @@ impl Told<'_> {
                         u64::try_from(lease.as_millis()).unwrap_or(u64::MAX)
                     }),
                     "quarantine_rows": rows,
+                    "initial_copy": copy.map(|copy| json!({
+                        "tables_done": copy.done,
+                        "tables": copy.tables,
+                        "rows": copy.rows,
+                        "estimated_rows": copy.estimated_rows,
+                    })),
                 })
             })
             .collect();
@@ -246,7 +279,8 @@ mod tests {
     fn the_table_tells_who_since_when_and_until_when() {
         let (kind, sides, found) = (kind(), sides(), found());
         let held = [None, Some(0), Some(3)];
-        let told = Told { kind: &kind, sides: &sides, found: &found, held: &held };
+        let told =
+            Told { kind: &kind, sides: &sides, found: &found, held: &held, copies: &[None; 3] };
         let text = "\
 arbiter mysql-1, in 10.0.0.9:3306/leases
 pipeline           holder                  term  since                 until
@@ -266,12 +300,14 @@ pipeline c: 3 rows are held in quarantine; `otter-server quarantine list` shows 
     fn json_says_the_same_and_null_for_nobody() {
         let (kind, sides, found) = (kind(), sides(), found());
         let held = [None, Some(0), Some(3)];
-        let json = Told { kind: &kind, sides: &sides, found: &found, held: &held }.as_json();
+        let json =
+            Told { kind: &kind, sides: &sides, found: &found, held: &held, copies: &[None; 3] }
+                .as_json();
         assert_eq!((&json["arbiter"], &json["kind"]), (&json!("mysql-1"), &json!("mysql")));
         let expected = json!({
             "pipeline": "a", "side": "target", "holder": "host db7, process 4711", "term": 12,
             "since": "2025-11-21T08:00:00Z", "until": "2025-11-21T08:00:10Z", "lease_ms": null,
-            "quarantine_rows": null,
+            "quarantine_rows": null, "initial_copy": null,
         });
         assert_eq!(json["pipelines"][0], expected);
         assert_eq!(json["pipelines"][1]["holder"], Value::Null);
@@ -285,7 +321,8 @@ pipeline c: 3 rows are held in quarantine; `otter-server quarantine list` shows 
         let kind = ArbiterKind::Local { path: "/var/lib/otter".into() };
         let found = ArbiterStatus { id: None, sides: vec![None], nodes: Vec::new() };
         let sides = &sides()[..1];
-        let text = Told { kind: &kind, sides, found: &found, held: &[None] }.as_text(false);
+        let text = Told { kind: &kind, sides, found: &found, held: &[None], copies: &[None] }
+            .as_text(false);
         assert!(text.starts_with("arbiter not used yet, in /var/lib/otter\n"), "{text}");
         assert!(text.contains("only the processes of this machine"), "{text}");
     }

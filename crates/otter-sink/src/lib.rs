@@ -7,13 +7,15 @@
 //! This crate never knows where changes came from, and nothing it prints holds a row value.
 
 pub mod checkpoint;
+pub mod copy;
 pub mod health;
 pub mod mysql;
 pub mod preflight;
 pub mod quarantine;
 pub mod schema_log;
 
+pub use copy::TargetCopyLog;
 pub use mysql::{
-    DdlPolicies, DdlPolicy, LoaderOptions, Mode, MySqlLoadError, MySqlLoader, OnPoison,
+    DdlPolicies, DdlPolicy, Existing, LoaderOptions, Mode, MySqlLoadError, MySqlLoader, OnPoison,
 };
 pub use schema_log::TargetSchemaLog;

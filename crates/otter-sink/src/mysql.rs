@@ -32,5 +32,5 @@ mod writeset;
 pub use ddl::{DdlPolicies, DdlRefusal};
 pub use error::{MySqlLoadError, RowPlace};
 pub use loader::MySqlLoader;
-pub use options::{DdlPolicy, LoaderOptions, Mode, OnPoison};
+pub use options::{DdlPolicy, Existing, LoaderOptions, Mode, OnPoison};
 pub use refusal::Reason;

@@ -15,10 +15,10 @@ use std::time::Duration;
 
 use otter_core::{DatabaseUrl, Finding, Table};
 
-use crate::mysql::OnPoison;
 use crate::mysql::conn::{ApplyConn, ConnError, TextRow};
 use crate::mysql::connect::{self, ServerFacts, SessionTimes};
 use crate::mysql::{DdlPolicies, MySqlLoadError};
+use crate::mysql::{Existing, OnPoison};
 use grants::Grants;
 pub use mark::prove_marks;
 
@@ -52,6 +52,20 @@ pub struct TargetCheck<'a> {
     pub ddl: DdlPolicies,
     /// What is done about rows that the target does not take.
     pub on_poison: OnPoison,
+    /// Whether tables are copied first.
+    pub copy: CopyCheck,
+}
+
+/// What an initial copy is to find at the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CopyCheck {
+    /// There is none.
+    No,
+    /// It is to begin: missing tables are made, and rows that are there are dealt with like this.
+    Begins(Existing),
+    /// It has begun already.
+    Begun,
 }
 
 /// Checks a target. The findings are in the order of what they depend on; where the server cannot
@@ -59,7 +73,7 @@ pub struct TargetCheck<'a> {
 ///
 /// ```no_run
 /// use otter_sink::{DdlPolicies, OnPoison};
-/// use otter_sink::preflight::{Marks, TargetCheck, check_target};
+/// use otter_sink::preflight::{CopyCheck, Marks, TargetCheck, check_target};
 ///
 /// # async fn example(url: otter_core::DatabaseUrl) {
 /// let check = TargetCheck {
@@ -69,6 +83,7 @@ pub struct TargetCheck<'a> {
 ///     marks: Marks::Unread,
 ///     ddl: DdlPolicies::default(),
 ///     on_poison: OnPoison::Halt,
+///     copy: CopyCheck::No,
 /// };
 /// for finding in check_target(&check).await {
 ///     println!("{} {} {}", finding.verdict, finding.what, finding.detail);
@@ -112,7 +127,7 @@ async fn look(
     findings.push(server::check_kill(desk, check.url).await);
     findings.push(server::check_named_lock(desk).await?);
     server::check_store(desk, (check.schema, check.on_poison), &grants, findings).await?;
-    tables::check(desk, check.tables, &grants, findings).await?;
+    tables::check(desk, (check.tables, check.copy), &grants, findings).await?;
     ddl::check(desk, check, &grants, findings).await
 }
 

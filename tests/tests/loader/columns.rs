@@ -11,7 +11,11 @@ use crate::source::{INT, Source, delete, insert, pair, rows, table, update};
 /// The same event as a server logs it where a session did not check foreign keys.
 fn unchecked(event: Event) -> Event {
     let Event::Rows(rows) = event else { panic!("no rows") };
-    Event::Rows(rows.with_flags(RowFlags { no_foreign_key_checks: true, no_unique_checks: false }))
+    Event::Rows(rows.with_flags(RowFlags {
+        no_foreign_key_checks: true,
+        no_unique_checks: false,
+        ..RowFlags::default()
+    }))
 }
 
 on_both! {

@@ -4,7 +4,7 @@ use otter_core::testkit::lease::{lease, pipeline};
 use otter_core::{ColumnType, DatabaseUrl, Fault, Finding, Load, Verdict};
 use otter_server::sandbox::Flavor;
 use otter_sink::DdlPolicies;
-use otter_sink::preflight::{Marks, TargetCheck, check_target};
+use otter_sink::preflight::{CopyCheck, Marks, TargetCheck, check_target};
 use otter_sink::{MySqlLoadError, MySqlLoader};
 
 use crate::place::Place;
@@ -22,6 +22,7 @@ async fn check(
         tables,
         marks: Marks::Read,
         ddl: DdlPolicies::default(),
+        copy: CopyCheck::No,
     };
     check_target(&check).await
 }

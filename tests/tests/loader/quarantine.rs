@@ -50,7 +50,8 @@ async fn retry_all(place: &Place, loader: &MySqlLoader) {
 
 fn without_checks(event: Event) -> Event {
     let Event::Rows(rows) = event else { panic!("rows were expected") };
-    let flags = RowFlags { no_foreign_key_checks: true, no_unique_checks: false };
+    let flags =
+        RowFlags { no_foreign_key_checks: true, no_unique_checks: false, ..RowFlags::default() };
     Event::Rows(rows.with_flags(flags))
 }
 

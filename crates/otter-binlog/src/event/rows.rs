@@ -106,6 +106,7 @@ impl<'a> RowsHead<'a> {
             flags: RowFlags {
                 no_foreign_key_checks: flags & (NO_FOREIGN_KEY_CHECKS | USE_SQL_FOREIGN_KEY) != 0,
                 no_unique_checks: flags & RELAXED_UNIQUE_CHECKS != 0,
+                ..RowFlags::default()
             },
             width,
             present,

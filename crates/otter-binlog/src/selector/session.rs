@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use otter_core::{Batch, Budget, Position};
+use otter_core::{Batch, Budget, FilePlace, Position};
 use tokio::time::{Instant, timeout_at};
 
 use super::assembler::Assembler;
@@ -139,6 +139,14 @@ impl Session {
                 self.failed = Some(error);
             }
         }
+    }
+
+    /// How far the source has sent, where nothing of it waits here.
+    pub(super) fn idle_place(&self) -> Option<FilePlace> {
+        if !self.ready.is_empty() || self.failed.is_some() {
+            return None;
+        }
+        self.assembler.idle_place()
     }
 
     /// Does one step, waiting for one thing at most.

@@ -8,10 +8,10 @@ use crate::schema::reader::quote;
 
 /// The end of the binlog, read at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct BinlogEnd {
-    pub(super) place: FilePlace,
+pub(crate) struct BinlogEnd {
+    pub(crate) place: FilePlace,
     /// MySQL's executed set; empty where there are no GTIDs.
-    pub(super) executed: String,
+    pub(crate) executed: String,
 }
 
 /// A binlog file that the source still has.
@@ -22,7 +22,7 @@ pub(super) struct BinlogFile {
 }
 
 /// Whether positions are GTID sets of MySQL.
-pub(super) fn has_mysql_gtids(info: &ServerInfo) -> bool {
+pub(crate) fn has_mysql_gtids(info: &ServerInfo) -> bool {
     info.flavor() == Flavor::MySql
         && info.gtid_mode.as_deref().is_some_and(|mode| mode.eq_ignore_ascii_case("ON"))
 }
@@ -32,7 +32,7 @@ fn text(result: &ResultSet, column: &str) -> String {
 }
 
 /// Where the binlog ends now.
-pub(super) async fn binlog_end(
+pub(crate) async fn binlog_end(
     connection: &mut Connection,
     info: &ServerInfo,
 ) -> Result<BinlogEnd, SelectError> {

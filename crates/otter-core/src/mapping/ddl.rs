@@ -18,7 +18,8 @@ impl Mappings {
 
     /// The change as the target is to execute it; its reach tells where that is not possible, and
     /// then the words stay those of the source.
-    pub(super) fn route_ddl(&self, ddl: Ddl) -> Ddl {
+    #[must_use]
+    pub fn route_ddl(&self, ddl: Ddl) -> Ddl {
         if ddl.tables.is_empty() {
             // What is excepted may be there too.
             let would_end = ddl.kind.starts_with("DROP");

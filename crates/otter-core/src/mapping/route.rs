@@ -149,6 +149,7 @@ impl Transform for Route {
                             transaction.events.push(Event::Ddl(ddl));
                         }
                     }
+                    Event::Copy(step) => transaction.events.push(Event::Copy(step)),
                 }
             }
         }

@@ -4,12 +4,13 @@ use otter_core::Start;
 use otter_core::mapping::Mappings;
 use otter_core::nearest::nearest;
 use otter_sink::health::HealthLimits;
-use otter_sink::{DdlPolicies, Mode, OnPoison};
+use otter_sink::{DdlPolicies, Existing, Mode, OnPoison};
 
 use super::brake;
 use super::databases::Database;
 use super::ddl;
 use super::error::{ConfigError, Problem};
+use super::initial_copy;
 use super::limits::{self, Limits};
 use super::mappings;
 use super::names::{Names, check_name};
@@ -58,6 +59,8 @@ pub struct PipelineConfig {
     pub to: Database,
     /// Where it begins where the target has no checkpoint.
     pub start: Option<Start>,
+    /// Whether it copies its tables first, and what becomes of rows that the target holds already.
+    pub initial_copy: Option<Existing>,
     /// What it does about rows that the target does not take.
     pub on_poison: OnPoison,
     /// The most rows that it may hold in quarantine; `None` for the loader's own number.
@@ -97,7 +100,7 @@ fn pipeline(
     names.add(section, &name)?;
     let name = name.value;
     let mode = mode(section)?;
-    refuse_what_is_not_built(section)?;
+    let initial_copy = initial_copy::read(section)?;
     let from = database(section, "from", "from = \"hangzhou\"", databases)?;
     let to = database(section, "to", "to = \"virginia\"", databases)?;
     if from.name == to.name {
@@ -110,7 +113,8 @@ fn pipeline(
         channel: channel.to_owned(),
         from: from.clone(),
         to: to.clone(),
-        start: start(section)?,
+        start: initial_copy::start(section, initial_copy, start(section)?)?,
+        initial_copy,
         on_poison: on_poison(section)?,
         quarantine_rows: quarantine_rows(section)?,
         mode,
@@ -140,19 +144,6 @@ fn mode(section: &Section<'_>) -> Result<Mode, ConfigError> {
         return Err(section.error("mode", problem));
     }
     Ok(mode)
-}
-
-/// Values that the contract has and this version has not.
-fn refuse_what_is_not_built(section: &Section<'_>) -> Result<(), ConfigError> {
-    let refuse = |key, value, instead| {
-        let problem = Problem::NotBuiltValue { key, value, section: section.title(), instead };
-        Err(section.error(key, problem))
-    };
-    if section.flag("initial_copy")? == Some(true) {
-        let instead = "copy the tables by hand, then set `start`, and leave it out";
-        return refuse("initial_copy", "true", instead);
-    }
-    Ok(())
 }
 
 fn on_poison(section: &Section<'_>) -> Result<OnPoison, ConfigError> {

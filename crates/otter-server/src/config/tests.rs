@@ -1,6 +1,7 @@
 //! Every message of a configuration that cannot be used, and what a good one means.
 
 mod exceptions;
+mod initial_copy;
 mod live;
 
 use std::num::NonZeroU64;
@@ -195,15 +196,6 @@ fn an_unknown_key_names_the_nearest_one() {
 
 #[test]
 fn what_is_not_built_yet_is_refused_by_name() {
-    let of_pipeline = |line: &str, message: &str| {
-        let expected = format!("line 18: `{message}");
-        assert_eq!(complaint_of_pipeline(line), expected);
-    };
-    of_pipeline(
-        "initial_copy = true",
-        "initial_copy = true` in pipeline `hangzhou-virginia` is not built yet: copy the tables \
-         by hand, then set `start`, and leave it out",
-    );
     assert_eq!(
         complaint("{ from = \"shop.*\" }", "{ from = \"shop.*\", conflicts = {} }"),
         "line 18: `conflicts` in `tables` of pipeline `hangzhou-virginia` is not built yet: two ways \

@@ -19,7 +19,7 @@ pub(super) fn parts(transaction: &Transaction) -> impl Iterator<Item = Part<'_>>
             Event::Rows(rows) => (Some(rows), None),
             Event::Ddl(ddl) => (None, Some(ddl)),
             // An event of a later version has no lines.
-            _ => (None, None),
+            Event::Copy(_) | _ => (None, None),
         };
         let rows = rows.into_iter().flat_map(|rows| rows.changes().map(Part::Row));
         rows.chain(ddl.map(Part::Ddl))

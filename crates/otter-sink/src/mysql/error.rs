@@ -120,6 +120,12 @@ pub enum MySqlLoadError {
         /// What is wrong with it.
         what: String,
     },
+    /// An initial copy cannot begin or go on.
+    #[error("the initial copy {what}")]
+    Copy {
+        /// What is wrong, with the remedy.
+        what: String,
+    },
     /// A held row cannot be written or read.
     #[error("the quarantine cannot be used: {what}")]
     BadQuarantine {
@@ -314,6 +320,7 @@ impl Classify for MySqlLoadError {
             | Self::BadCheckpoint { .. }
             | Self::BadSchemaLog { .. }
             | Self::BadQuarantine { .. }
+            | Self::Copy { .. }
             | Self::HeldBefore { .. }
             | Self::LanesDiverged { .. }
             | Self::Server { .. }
@@ -350,6 +357,7 @@ impl Classify for MySqlLoadError {
             | Self::TargetChanged { .. }
             | Self::Refused { .. }
             | Self::BadQuarantine { .. }
+            | Self::Copy { .. }
             | Self::HeldBefore { .. }
             | Self::QuarantineFull { .. }
             | Self::Unfit { .. }

@@ -1,6 +1,6 @@
 //! A transaction larger than the budget: fragment by fragment in one open target transaction.
 
-use otter_core::{Batch, FilePlace, Lease, Loaded, Part, Position, Transaction};
+use otter_core::{Batch, Event, FilePlace, InCopy, Lease, Loaded, Part, Position, Transaction};
 
 use super::error::MySqlLoadError;
 use super::group::row_count;
@@ -96,6 +96,9 @@ impl Session {
             // A net change may be refused for what another row needs: the rows tell it one by one.
             Err(Setback::Refused(refusal)) => refusal.by_load.then_some(refusal.of.table),
         };
+        if is_copied(fragment.transaction) {
+            return self.apply_copied(fragment, lease).await;
+        }
         let alone = std::slice::from_ref(fragment.transaction);
         self.line.roll_back_to(SAVEPOINT).await?;
         // Only now: the checkpoint's move, which the text may have held, is taken back.
@@ -114,6 +117,33 @@ impl Session {
                 self.apply_fragment_carefully(fragment, lease).await
             }
             Err(Setback::Refused(refusal)) => Err(self.name_row(refusal, alone)),
+        }
+    }
+
+    /// Applies rows of the initial copy of which the stream has brought some already: first many at
+    /// once, and then one by one, so that a refusal names its row.
+    async fn apply_copied(
+        &mut self,
+        fragment: Fragment<'_>,
+        lease: &Lease,
+    ) -> Result<(), MySqlLoadError> {
+        let mut refused = None;
+        for detail in [Detail::Joined, Detail::SingleRows] {
+            self.line.roll_back_to(SAVEPOINT).await?;
+            self.require_claim().await?;
+            self.line.script.clear();
+            match self.execute_fragment(fragment, detail, lease).await {
+                Ok(()) => return Ok(()),
+                Err(Setback::Contention) => return Err(MySqlLoadError::Contention { tries: 1 }),
+                Err(Setback::Stop(error)) => return Err(error),
+                Err(Setback::Refused(refusal)) => refused = Some(refusal),
+            }
+        }
+        match refused {
+            Some(refusal) => {
+                Err(self.name_row(refusal, std::slice::from_ref(fragment.transaction)))
+            }
+            None => Ok(()),
         }
     }
 
@@ -170,6 +200,14 @@ impl Session {
         });
         self.execute(std::slice::from_ref(fragment.transaction), detail, advance, lease).await
     }
+}
+
+/// Whether its rows are those of the initial copy.
+fn is_copied(transaction: &Transaction) -> bool {
+    transaction
+        .events
+        .iter()
+        .any(|event| matches!(event, Event::Rows(rows) if rows.flags().copy == InCopy::Copied))
 }
 
 fn take_apart(batch: &Batch) -> Result<Fragment<'_>, MySqlLoadError> {

@@ -255,6 +255,8 @@ fn check_answer(expect: Expect, done: Done) -> Result<u64, Setback> {
             let reason = Reason::DoesNotFit { column: None, what: "was changed by the target" };
             Err(Setback::Refused(Refusal::of(of, reason)))
         }
+        // Of a table that is being copied.
+        Expect::Some(of) => Ok(of.rows),
         Expect::Absent(_)
         | Expect::Unchanged(_)
         | Expect::Nothing

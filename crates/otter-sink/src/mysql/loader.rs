@@ -102,6 +102,7 @@ impl MySqlLoader {
         if self.options.on_poison == OnPoison::Quarantine {
             store.ensure_quarantine(&mut *conn, &facts).await?;
         }
+        store.settle_copy(&mut *conn, &facts, (&self.options, claimed.standing.is_some())).await?;
         tracing::info!(
             pipeline = %self.pipeline,
             term = %lease.term(),
@@ -109,8 +110,7 @@ impl MySqlLoader {
             server = facts.version,
             "took the target over"
         );
-        let source_site =
-            self.options.source_site.clone().unwrap_or_else(|| Arc::from(self.pipeline.as_str()));
+        let site = self.options.source_site.clone();
         let standing = claimed.standing;
         let position = standing.as_ref().and_then(Standing::least).cloned();
         if let Some(furthest) =
@@ -132,7 +132,7 @@ impl MySqlLoader {
             target: (self.url.clone(), times),
             store,
             options: self.options.clone(),
-            source_site,
+            source_site: site.unwrap_or_else(|| Arc::from(self.pipeline.as_str())),
             claim: claimed.claim,
             held: claimed.held,
             position,
@@ -231,6 +231,7 @@ impl Session {
         self.forget_given_up().await?;
         // Whatever was known of the source's schema belongs to an earlier pipeline of this name.
         self.store.forget_schema(&mut *self.line.conn).await?;
+        self.store.begin_copy(&mut *self.line.conn, self.options.initial_copy).await?;
         self.move_position(Advance { through: at, source_time: None }, lease).await
     }
 

@@ -16,7 +16,7 @@ mod table;
 
 use std::collections::{HashMap, HashSet};
 
-use otter_core::{Event, Row, RowKind, Transaction};
+use otter_core::{Event, InCopy, Row, RowKind, Transaction};
 
 pub(crate) use image::Image;
 pub(crate) use key::push_columns;
@@ -103,7 +103,9 @@ pub(crate) fn compact<'a>(transactions: &'a [Transaction], plans: &'a TablePlans
             });
             let Some(open) = net else { continue };
             // Rows of several tables, or of several definitions, that meet in one table.
-            let mut is_taken = open.table() == index;
+            // Of a table that is being copied rows may be missing, so that nothing is known of what
+            // a change meets.
+            let mut is_taken = open.table() == index && rows.flags().copy == InCopy::No;
             for (row, change) in rows.changes().enumerate() {
                 let ordinal = begin.saturating_add(u64::try_from(row).unwrap_or(u64::MAX)) + 1;
                 let of = RowsOf {

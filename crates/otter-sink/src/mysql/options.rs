@@ -31,6 +31,19 @@ pub enum OnPoison {
     Quarantine,
 }
 
+/// What an initial copy does about rows that a table of the target holds already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Existing {
+    /// Stops and names the table.
+    #[default]
+    Halt,
+    /// Leaves them, and writes the source's rows over those with the same key.
+    Keep,
+    /// Deletes them first, in the target transaction with which the table's copy begins.
+    Replace,
+}
+
 /// How the order of the source shows in the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -63,6 +76,10 @@ pub struct LoaderOptions {
     pub source_site: Option<Arc<str>>,
     /// What happens to schema changes of each kind.
     pub ddl: DdlPolicies,
+    /// Whether the pipeline copies tables first, and what it does about rows that are there. A
+    /// pipeline that began without cannot take it up, and one that has begun cannot leave it off
+    /// before all is copied.
+    pub initial_copy: Option<Existing>,
     /// What happens to rows that the target does not take.
     pub on_poison: OnPoison,
     /// The most rows that may be held; with one more the loader stops.
@@ -107,6 +124,7 @@ impl Default for LoaderOptions {
             schema: Arc::from("otter"),
             source_site: None,
             ddl: DdlPolicies::default(),
+            initial_copy: None,
             on_poison: OnPoison::default(),
             // Each takes some hundred bytes of memory.
             quarantine_rows: 100_000,

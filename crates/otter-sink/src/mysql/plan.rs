@@ -5,6 +5,7 @@
 //! bounded whatever the size of a transaction (MEM-1).
 
 mod cascade;
+mod in_copy;
 mod lenience;
 mod load;
 mod lookup;
@@ -15,7 +16,7 @@ mod script;
 
 use std::collections::HashSet;
 
-use otter_core::{Event, RowKind, RowsEvent, Transaction};
+use otter_core::{CopyStep, Event, InCopy, RowKind, RowsEvent, Transaction};
 
 pub(crate) use lookup::TablePlans;
 use run::Run;
@@ -94,6 +95,8 @@ pub(crate) struct Planning<'a> {
     pub(crate) store: &'a Store,
     pub(crate) limits: Limits,
     pub(crate) detail: Detail,
+    /// Whether tables that are copied may hold rows that the source does not have.
+    pub(crate) keeps_rows: bool,
     /// The origin and the slot of the mark that the transaction holds.
     pub(crate) mark: (&'a str, u16),
 }
@@ -110,6 +113,8 @@ pub(crate) struct Planner<'a> {
     ordinal: u64,
     /// Whether the session checks foreign keys at the end of what was planned.
     checks_foreign_keys: bool,
+    /// What the present rows have to do with the initial copy of their table.
+    copy: InCopy,
     run: Option<Run>,
     /// Room for the text of a value.
     scratch: String,
@@ -141,6 +146,7 @@ impl<'a> Planner<'a> {
             row: 0,
             ordinal: transactions.first().map_or(0, |first| first.rows_before),
             checks_foreign_keys,
+            copy: InCopy::No,
             run: None,
             scratch: String::new(),
         }
@@ -172,6 +178,14 @@ impl<'a> Planner<'a> {
                 }
                 // The loader decides about schema changes before rows are planned.
                 Event::Ddl(_) => {}
+                Event::Copy(step) => {
+                    self.close_run(script);
+                    if matches!(step, CopyStep::Table { emptied, .. } if !emptied.is_empty()) {
+                        // The copy brings rows that refer to these again.
+                        self.switch_checks(false, script);
+                    }
+                    self.planning.store.push_copy_step(script, step);
+                }
                 _ => {
                     return Err(PlanError { of: self.here(0, None), reason: Reason::UnknownEvent });
                 }
@@ -194,11 +208,20 @@ impl<'a> Planner<'a> {
             self.ordinal += u64::try_from(rows).unwrap_or(u64::MAX);
             return Ok(Filled::All);
         }
-        self.switch_checks(!rows.flags().no_foreign_key_checks, script);
+        let flags = rows.flags();
+        self.copy = flags.copy;
+        let checks = !flags.no_foreign_key_checks;
+        // Rows of one table may come before those of another that they refer to.
+        let comes_early = self.copy != InCopy::No && rows.kind() == RowKind::Insert;
+        self.switch_checks(checks && !comes_early, script);
         for change in rows.changes().skip(self.row) {
             let of = self.here(table, Some(rows.kind()));
-            let fits = self
-                .append(of, script, |planner, script| planner.write_change(of, change, script))?;
+            let fits = self.append(of, script, |planner, script| match planner.copy {
+                InCopy::No => planner.write_change(of, change, script),
+                InCopy::Streamed | InCopy::Copied => {
+                    planner.write_in_copy(of, change, checks, script)
+                }
+            })?;
             if !fits {
                 return Ok(Filled::More);
             }

@@ -18,7 +18,7 @@ use super::fit::fit;
 use super::fragment::OpenFragment;
 use super::lanes::Standing;
 use super::line::{BEGIN, COMMIT, Known, Line, Refusal, Setback, require_held};
-use super::options::LoaderOptions;
+use super::options::{Existing, LoaderOptions};
 use super::plan::{Detail, Expect, Filled, Limits, Planner, Planning, TablePlans};
 use super::quarantine::Quarantine;
 use super::store::{Claim, Held, NotedRule, Store};
@@ -123,7 +123,8 @@ impl<'a> Desk<'a> {
         let limits = self.limits(line);
         let Self { tables, store, .. } = *self;
         let mark = (self.origin(transactions.first()), line.slot);
-        let planning = Planning { tables, store, limits, detail, mark };
+        let keeps_rows = self.options.initial_copy == Some(Existing::Keep);
+        let planning = Planning { tables, store, limits, detail, keeps_rows, mark };
         let mut planner = Planner::new(planning, transactions, line.checks_foreign_keys);
         while planner.fill(&mut line.script)? == Filled::More {
             line.run(lease, self.known()).await?;

@@ -5,6 +5,7 @@
 //! write; `takeover` does.
 
 mod checkpoint;
+mod copy;
 mod held;
 mod held_images;
 mod held_row;
@@ -20,6 +21,7 @@ use super::error::MySqlLoadError;
 use super::names::{qualified, string};
 pub(crate) use checkpoint::StoredCheckpoint;
 use checkpoint::parse_checkpoint;
+pub(crate) use copy::Header;
 pub(crate) use held::Held;
 pub(crate) use held_images::HeldImage;
 pub(crate) use held_row::{HeldFilter, HeldRow, Verdict, Wanted};

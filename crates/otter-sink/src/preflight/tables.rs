@@ -7,11 +7,11 @@ use otter_core::{ColumnType, Finding, Table, TableName};
 
 use super::grants::Grants;
 use super::width::check_width;
-use super::{Desk, pass};
-use crate::mysql::MySqlLoadError;
+use super::{CopyCheck, Desk, pass};
 use crate::mysql::fit::{TablePlan, fit};
 use crate::mysql::names::identifier;
 use crate::mysql::target::read_table;
+use crate::mysql::{Existing, MySqlLoadError};
 
 /// Names in one message.
 const MOST_NAMES: usize = 10;
@@ -19,16 +19,24 @@ const MOST_NAMES: usize = 10;
 /// Checks every table: definition, key, rights.
 pub(super) async fn check(
     desk: &mut Desk,
-    tables: &[Arc<Table>],
+    (tables, copy): (&[Arc<Table>], CopyCheck),
     grants: &Grants,
     findings: &mut Vec<Finding>,
 ) -> Result<(), MySqlLoadError> {
+    let mut made: Vec<String> = Vec::new();
     let mut right = 0_usize;
     let mut unseen: Vec<String> = Vec::new();
     let mut cascading: Vec<String> = Vec::new();
     let mut merges: BTreeMap<TableName, Merge> = BTreeMap::new();
     for table in tables {
         let target = read_table(&mut *desk.conn, &table.name).await?;
+        if target.is_none() && copy != CopyCheck::No {
+            made.push(table.name.to_string());
+            if !grants.allow("CREATE", &table.name.database) {
+                findings.push(cannot_make(desk, &table.name));
+            }
+            continue;
+        }
         let plan = match fit(table, target) {
             Ok(plan) => plan,
             Err(MySqlLoadError::Unfit { table, what, remedy }) => {
@@ -42,6 +50,7 @@ pub(super) async fn check(
             continue;
         }
         right += 1;
+        findings.extend(check_rows(desk, &plan, copy).await?);
         merges.entry(plan.target.name.clone()).or_default().add(&plan);
         findings.extend(check_key(&plan));
         findings.extend(check_width(&plan));
@@ -62,10 +71,50 @@ pub(super) async fn check(
             format!("GRANT TRIGGER ON {}.* TO {}", identifier(&schema), desk.facts.account),
         ));
     }
+    if !made.is_empty() {
+        let shown = made.get(..MOST_NAMES).unwrap_or(&made).join(", ");
+        let detail = format!("the initial copy makes {} tables: {shown}", made.len());
+        findings.push(pass("missing tables can be made", detail));
+    }
     if right > 0 {
         findings.push(pass("the tables take the rows", format!("{right} of {}", tables.len())));
     }
     Ok(())
+}
+
+fn cannot_make(desk: &Desk, table: &TableName) -> Finding {
+    let schema = identifier(&table.database);
+    Finding::fail(
+        format!("{table} can be made"),
+        "it does not exist, or the account may not see it, and the account may not make it",
+        format!("GRANT CREATE, REFERENCES ON {schema}.* TO {}", desk.facts.account),
+    )
+}
+
+/// What an initial copy would find in the table.
+async fn check_rows(
+    desk: &mut Desk,
+    plan: &TablePlan,
+    copy: CopyCheck,
+) -> Result<Option<Finding>, MySqlLoadError> {
+    let CopyCheck::Begins(existing) = copy else { return Ok(None) };
+    if desk.rows(&format!("SELECT 1 FROM {} LIMIT 1", plan.quoted)).await?.is_empty() {
+        return Ok(None);
+    }
+    let what = format!("{} is empty before the initial copy", plan.target.name);
+    Ok(Some(match existing {
+        Existing::Halt => Finding::fail(
+            what,
+            "it holds rows already",
+            format!(
+                "TRUNCATE TABLE {}; or write initial_copy = {{ existing = \"replace\" }} to have it \
+                 emptied, or {{ existing = \"keep\" }} to write over rows of the same key",
+                plan.quoted
+            ),
+        ),
+        Existing::Keep => pass(&what, "it holds rows, over which rows of the same key are written"),
+        Existing::Replace => pass(&what, "it holds rows, which are deleted first"),
+    }))
 }
 
 /// Seen on MySQL 9.7.4: a DELETE that cascades over three tables left rows of the last ones behind.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use otter_core::{Batch, GtidSet, Permit, Transaction, TransactionEnd};
+use otter_core::{Batch, FilePlace, GtidSet, Permit, Transaction, TransactionEnd};
 
 use super::Assembler;
 use super::replay::Passed;
@@ -96,6 +96,20 @@ impl Assembler {
     /// Whether at least one transaction is complete.
     pub(crate) fn has_finished(&self) -> bool {
         !self.finished.is_empty()
+    }
+
+    /// Where the next event begins, where everything before it is whole and handed out, or not
+    /// wanted.
+    pub(crate) fn idle_place(&self) -> Option<FilePlace> {
+        let is_idle = self.draft.is_none()
+            && self.finished.is_empty()
+            && self.expected.is_none()
+            && self.replay.is_none()
+            && self.ahead.is_none()
+            && self.payload.is_none()
+            && self.wanted.is_none()
+            && self.carry.is_none();
+        is_idle.then(|| self.tape.here())
     }
 
     /// Whether the position has moved since the last batch and may be reported alone.

@@ -41,11 +41,7 @@ impl Planner<'_> {
         match change {
             Change::Insert { after } => self.write_insert(of, plan, after, script),
             Change::Update { before, after } => {
-                let changed = |index: usize| match (before.value(index), after.value(index)) {
-                    (_, None) => None,
-                    (Some(old), Some(new)) if is_same(old, new) => None,
-                    (_, Some(new)) => Some(new),
-                };
+                let changed = changed_between(before, after);
                 self.write_update(of, plan, before, changed, script)
             }
             Change::Delete { before } => self.write_delete(of, plan, before, script),
@@ -59,15 +55,7 @@ impl Planner<'_> {
         after: impl Cells<'v>,
         script: &mut Script,
     ) -> Result<(), Reason> {
-        // INVARIANT LOSS-1: the target's default need not be the source's.
-        let mut columns = plan.columns.iter().enumerate();
-        if let Some((index, _)) =
-            columns.find(|(index, column)| column.written && after.value(*index).is_none())
-        {
-            let column = plan.source.columns.get(index);
-            let column = column.map_or_else(String::new, |column| column.name.to_string());
-            return Err(Reason::NotWhole { column });
-        }
+        require_whole(plan, after)?;
         if self.try_many(of, plan, after, script) {
             return Ok(());
         }
@@ -115,21 +103,22 @@ impl Planner<'_> {
         Ok(())
     }
 
-    fn write_delete(
+    pub(super) fn write_delete(
         &mut self,
         of: RowsOf,
         plan: &TablePlan,
         before: Row<'_>,
         script: &mut Script,
     ) -> Result<(), Reason> {
+        let expect = self.expect(of);
         let Some(identity) = choose_identity(plan, before) else {
             self.close_run(script);
-            let text = script.push(Expect::Rows(of));
+            let text = script.push(expect);
             text.push_str("DELETE FROM ");
             text.push_str(&plan.quoted);
             return push_whole_row(text, plan, before);
         };
-        self.write_key(Expect::Rows(of), Shape::Delete { identity }, plan, before, script)?;
+        self.write_key(expect, Shape::Delete { identity }, plan, before, script)?;
         self.watch_delete(identity, plan, before, script)
     }
 
@@ -145,10 +134,7 @@ impl Planner<'_> {
         let (Shape::Delete { identity } | Shape::Absent { identity }) = shape else {
             return Err(Reason::UnknownEvent);
         };
-        let (Expect::Rows(RowsOf { table, .. }) | Expect::Absent(RowsOf { table, .. })) = expect
-        else {
-            return Err(Reason::UnknownEvent);
-        };
+        let Some(RowsOf { table, .. }) = expect.rows() else { return Err(Reason::UnknownEvent) };
         let key = plan.identities.get(identity).map_or(&[][..], Vec::as_slice);
         let goes_on = self.continues(table, self.planning.limits.delete_keys, shape);
         if !goes_on {
@@ -193,7 +179,7 @@ impl Planner<'_> {
         self.close_run(script);
         let lenient = lenient_count(plan, &changed);
         begin_lenience(lenient, script);
-        let text = script.push(Expect::Rows(of));
+        let text = script.push(self.expect(of));
         let start = text.len();
         text.push_str("UPDATE ");
         text.push_str(&plan.quoted);
@@ -237,8 +223,37 @@ impl Planner<'_> {
     }
 }
 
+/// The new values of what an update changes.
+pub(super) fn changed_between<'v>(
+    before: Row<'v>,
+    after: Row<'v>,
+) -> impl Fn(usize) -> Option<Value<'v>> + Copy {
+    move |index| match (before.value(index), after.value(index)) {
+        (_, None) => None,
+        (Some(old), Some(new)) if is_same(old, new) => None,
+        (_, Some(new)) => Some(new),
+    }
+}
+
+/// INVARIANT LOSS-1: the target's default need not be the source's.
+pub(super) fn require_whole<'v>(plan: &TablePlan, row: impl Cells<'v>) -> Result<(), Reason> {
+    let mut columns = plan.columns.iter().enumerate();
+    let Some((index, _)) =
+        columns.find(|(index, column)| column.written && row.value(*index).is_none())
+    else {
+        return Ok(());
+    };
+    let column = plan.source.columns.get(index);
+    let column = column.map_or_else(String::new, |column| column.name.to_string());
+    Err(Reason::NotWhole { column })
+}
+
 /// Appends the written values of a row and the closing parenthesis.
-fn push_tuple<'v>(text: &mut String, plan: &TablePlan, row: impl Cells<'v>) -> Result<(), Reason> {
+pub(super) fn push_tuple<'v>(
+    text: &mut String,
+    plan: &TablePlan,
+    row: impl Cells<'v>,
+) -> Result<(), Reason> {
     let mut separator = "";
     for (index, column) in plan.columns.iter().enumerate() {
         if !column.written {

@@ -21,6 +21,8 @@ pub(super) enum Shape {
     Load,
     /// Rows that are there, as an INSERT that updates them.
     Upsert,
+    /// Rows that may be there, as an INSERT that makes them as they shall be.
+    Same,
     /// By which identity the rows are found.
     Delete {
         identity: usize,
@@ -40,6 +42,8 @@ pub(super) enum OpenEnd {
     /// What happens to rows that are there.
     Upsert {
         table: usize,
+        /// Whether the columns of the key are written as well.
+        whole: bool,
     },
 }
 
@@ -57,7 +61,8 @@ impl Planner<'_> {
         let Some(plan) = self.planning.tables.plan(*table) else { return OpenEnd::Nothing };
         match shape {
             Shape::Insert | Shape::Load => OpenEnd::Nothing,
-            Shape::Upsert => OpenEnd::Upsert { table: *table },
+            Shape::Upsert => OpenEnd::Upsert { table: *table, whole: false },
+            Shape::Same => OpenEnd::Upsert { table: *table, whole: true },
             Shape::Delete { identity } | Shape::Absent { identity } => {
                 let is_list = plan.identities.get(*identity).is_some_and(|key| key.len() == 1);
                 if is_list { OpenEnd::List } else { OpenEnd::Nothing }
@@ -67,7 +72,7 @@ impl Planner<'_> {
 
     /// How long that is at most, apart from a parenthesis.
     pub(super) fn bytes_to_end(&self) -> usize {
-        let OpenEnd::Upsert { table } = self.open_end() else { return 0 };
+        let OpenEnd::Upsert { table, .. } = self.open_end() else { return 0 };
         let columns = self.planning.tables.plan(table).map_or(&[][..], |plan| &plan.columns);
         columns.iter().map(|column| 2 * column.quoted.len() + UPSERT_WORDS).sum()
     }
@@ -77,9 +82,10 @@ impl Planner<'_> {
         match end {
             OpenEnd::Nothing => {}
             OpenEnd::List => script.text().push(')'),
-            OpenEnd::Upsert { table } => {
+            OpenEnd::Upsert { table, whole } => {
                 if let Some(plan) = self.planning.tables.plan(table) {
-                    push_upsert_end(script.text(), plan);
+                    let key = plan.identities.first().filter(|_| !whole);
+                    push_upsert_end(script.text(), plan, key.map_or(&[][..], Vec::as_slice));
                 }
             }
         }
@@ -103,9 +109,8 @@ impl Planner<'_> {
     }
 }
 
-/// Appends what an INSERT does to rows that are there: all columns but the key take the new values.
-fn push_upsert_end(text: &mut String, plan: &TablePlan) {
-    let key = plan.identities.first().map_or(&[][..], Vec::as_slice);
+/// Appends what an INSERT does to rows that are there: all columns but these take the new values.
+pub(super) fn push_upsert_end(text: &mut String, plan: &TablePlan, key: &[usize]) {
     text.push_str(" ON DUPLICATE KEY UPDATE ");
     let mut separator = "";
     for (index, column) in plan.columns.iter().enumerate() {

@@ -21,6 +21,8 @@ pub(crate) enum Expect {
     Upserted(RowsOf),
     /// No row matches.
     Absent(RowsOf),
+    /// Any number of rows: they may be missing, or be there already.
+    Some(RowsOf),
     /// One matched row, or a value was changed on its way into the column.
     Unchanged(RowsOf),
     /// One matched row, or the server has given the change before it up without an error.
@@ -37,7 +39,8 @@ impl Expect {
             | Self::Loaded(of)
             | Self::Unchanged(of)
             | Self::Upserted(of)
-            | Self::Absent(of) => Some(of),
+            | Self::Absent(of)
+            | Self::Some(of) => Some(of),
             Self::Nothing | Self::Settled | Self::Checkpoint(_) => None,
         }
     }
@@ -165,7 +168,11 @@ impl Script {
     /// Counts one more row into the last statement.
     pub(crate) fn count_row(&mut self) {
         if let Some(
-            Expect::Rows(of) | Expect::Loaded(of) | Expect::Upserted(of) | Expect::Absent(of),
+            Expect::Rows(of)
+            | Expect::Loaded(of)
+            | Expect::Upserted(of)
+            | Expect::Absent(of)
+            | Expect::Some(of),
         ) = self.expects.last_mut()
         {
             of.rows += 1;

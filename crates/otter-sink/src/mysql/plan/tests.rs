@@ -240,7 +240,11 @@ fn foreign_keys_are_checked_where_the_source_checked_them() {
     let (source, target) = item();
     let unchecked = |event: Event| {
         let Event::Rows(rows) = event else { panic!("no rows") };
-        let flags = RowFlags { no_foreign_key_checks: true, no_unique_checks: false };
+        let flags = RowFlags {
+            no_foreign_key_checks: true,
+            no_unique_checks: false,
+            ..RowFlags::default()
+        };
         Event::Rows(rows.with_flags(flags))
     };
     let events = vec![

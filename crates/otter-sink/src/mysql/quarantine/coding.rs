@@ -76,6 +76,7 @@ fn read_row(bytes: &[u8]) -> Result<RowsEvent, Unreadable> {
     let flags = RowFlags {
         no_foreign_key_checks: bits & NO_FOREIGN_KEY_CHECKS != 0,
         no_unique_checks: bits & NO_UNIQUE_CHECKS != 0,
+        ..RowFlags::default()
     };
     let server_id = u32::from_le_bytes(reader.array()?);
     let table = Arc::new(read_table(&mut reader)?);

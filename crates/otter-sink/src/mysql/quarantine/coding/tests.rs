@@ -86,7 +86,11 @@ fn shown(rows: &RowsEvent) -> Vec<Option<Vec<u8>>> {
 #[test]
 fn every_type_and_value_comes_back_as_it_was() {
     for kind in [RowKind::Insert, RowKind::Update, RowKind::Delete] {
-        let flags = otter_core::RowFlags { no_foreign_key_checks: true, no_unique_checks: false };
+        let flags = otter_core::RowFlags {
+            no_foreign_key_checks: true,
+            no_unique_checks: false,
+            ..otter_core::RowFlags::default()
+        };
         let rows = event(kind).with_flags(flags).with_server_id(77);
         let bytes = encode(&rows, &rows.changes().next().unwrap()).unwrap();
         let read = decode(&bytes).unwrap();

@@ -75,7 +75,8 @@ fn rows_of_a_table_with_a_key_over_an_expression_may_be_any() {
 fn flags_of_an_event_do_not_change_what_it_touches() {
     let plan = plan("utf8mb4_bin");
     let Some(Event::Rows(rows)) = events(&[insert(1, "a")]).pop() else { panic!() };
-    let flags = RowFlags { no_foreign_key_checks: true, no_unique_checks: true };
+    let flags =
+        RowFlags { no_foreign_key_checks: true, no_unique_checks: true, ..RowFlags::default() };
     let rows = rows.with_flags(flags);
     let change = rows.changes().next().unwrap();
     let touch = Touch::of(&rows, &change, &plan, &Relations::default());

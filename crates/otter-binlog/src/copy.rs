@@ -1,0 +1,111 @@
+//! The initial copy: tables are read while the source is being written, and put into the stream.
+//!
+//! ```text
+//! CopySelector           a Select around the BinlogSelector
+//!     next               passes the stream on, and puts pieces of tables between its transactions
+//!         Worker         reads a part of a table in a snapshot, over a connection of its own
+//!         Window         the rows that the stream has touched since: of them the piece is too old
+//!         CopyLog        how far the copy is; the loader writes it with the rows
+//! ```
+//!
+//! Nothing is locked and nothing is written at the source. A part is read in a snapshot that holds
+//! everything which the stream has passed when it was asked for, and put into the stream where that
+//! has reached the place at which the snapshot ends, without the rows that it has touched meanwhile.
+//! So at every place the target holds some of the table's rows, each as the source had it there
+//! (docs/adr/0015).
+//!
+//! This module never knows a target but by [`CopyLog`].
+
+mod answers;
+mod definition;
+mod emit;
+mod error;
+mod flight;
+mod key;
+mod passing;
+mod pieces;
+mod preflight;
+mod run;
+mod snapshot;
+mod tables;
+mod value;
+mod window;
+mod worker;
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use otter_core::mapping::Mappings;
+use otter_core::{Batch, Budget, CopyLog, Position, Result, Select, Start};
+
+pub use error::CopyError;
+pub use preflight::check;
+use run::Run;
+
+use crate::selector::{BinlogSelector, SelectError};
+
+/// The part of a pipeline's memory that the copy may hold.
+const SHARE: usize = 4;
+
+/// Copies the tables of a source and reads its binlog meanwhile, as one stream.
+///
+/// Where the [`CopyLog`] says that all tables are copied it is the selector inside, and nothing more.
+#[derive(Debug)]
+pub struct CopySelector {
+    inner: BinlogSelector,
+    setting: Setting,
+    run: Option<Box<Run>>,
+}
+
+/// What a copy needs to know.
+#[derive(Clone)]
+pub(crate) struct Setting {
+    mappings: Mappings,
+    log: Arc<dyn CopyLog>,
+}
+
+impl fmt::Debug for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Setting").field("log", &self.log).finish_non_exhaustive()
+    }
+}
+
+impl CopySelector {
+    /// A selector that copies the mapped tables; it is not open yet.
+    #[must_use]
+    pub fn new(inner: BinlogSelector, mappings: Mappings, log: Arc<dyn CopyLog>) -> Self {
+        Self { inner, setting: Setting { mappings, log }, run: None }
+    }
+}
+
+#[async_trait]
+impl Select for CopySelector {
+    async fn locate(&mut self, start: &Start) -> Result<Position> {
+        self.inner.locate(start).await
+    }
+
+    async fn open(&mut self, from: &Position, budget: &Budget) -> Result<()> {
+        self.run = None;
+        let total = budget.total_bytes();
+        let copy = total / SHARE;
+        let beginning = Run::begin(&self.inner, &self.setting, from, Budget::new(copy));
+        let run = Box::new(Box::pin(beginning).await?);
+        // What is left to the copy waits for the stream, and must not keep it from its room.
+        let rest = if run.is_over() { total } else { total - copy };
+        self.inner.open(from, &Budget::new(rest)).await?;
+        self.run = Some(run);
+        Ok(())
+    }
+
+    async fn next(&mut self) -> Result<Batch> {
+        let run = self.run.as_mut().ok_or(SelectError::NotOpen)?;
+        match run.next(&mut self.inner).await {
+            Ok(batch) => Ok(batch),
+            Err(error) => {
+                self.run = None;
+                Err(error)
+            }
+        }
+    }
+}

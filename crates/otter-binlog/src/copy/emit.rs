@@ -1,0 +1,208 @@
+//! Putting what was read into the stream, between two of its transactions.
+
+use std::sync::Arc;
+
+use otter_core::{
+    Batch, CopyRecord, CopyStage, CopyStep, CopyTable, Event, FilePlace, InCopy, Part, Permit,
+    Position, Prepared, Result, RowFlags, RowKind, RowsEvent, TableName, Transaction,
+};
+use tracing::info;
+
+use super::definition::Definition;
+use super::error::CopyError;
+use super::flight::{Flight, Job};
+use super::pieces::Piece;
+use super::run::Run;
+use crate::selector::BinlogSelector;
+
+impl Run {
+    /// Puts everything into the stream whose place it has reached.
+    pub(super) async fn emit_what_is_due(&mut self, inner: &BinlogSelector) -> Result<()> {
+        match &self.job {
+            Job::Defined { definition, high } if self.has_reached(high, inner) => {
+                let definition = Arc::clone(definition);
+                let prepared = self.prepare(&definition).await?;
+                self.begin_table(definition, prepared);
+            }
+            Job::Reading(flight)
+                if flight.snapshot.as_ref().is_some_and(|it| self.has_reached(&it.high, inner)) =>
+            {
+                self.emit_pieces()?;
+            }
+            Job::Idle | Job::Defining(_) | Job::Defined { .. } | Job::Reading(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Has the target made ready for a table.
+    async fn prepare(&self, definition: &Definition) -> Result<Prepared> {
+        let mappings = &self.setting.mappings;
+        let source = definition.table.name.clone();
+        let targets = mappings.targets(&source);
+        let begun = self.open.values().filter(|open| open.record.stage == CopyStage::Copying);
+        let others = self.known.iter().chain(begun.map(|open| &open.record.table));
+        let is_shared = others
+            .filter(|other| **other != source)
+            .any(|other| mappings.targets(other).iter().any(|one| targets.contains(one)));
+        let table = CopyTable {
+            source,
+            targets,
+            definition: definition.statement.clone(),
+            database_collation: definition.database_collation.clone(),
+            is_shared,
+        };
+        self.setting.log.prepare(&table).await
+    }
+
+    /// The table's changes in the stream go to the target from here on; but one that is read as a
+    /// whole begins and ends at one place.
+    fn begin_table(&mut self, definition: Arc<Definition>, prepared: Prepared) {
+        let name = definition.table.name.clone();
+        self.tries = 0;
+        if definition.key.is_none() || self.source.follows_itself(&name) {
+            self.begin_whole(definition, prepared);
+            return;
+        }
+        self.job = Job::Idle;
+        let Some(open) = self.open.get_mut(&name) else { return };
+        open.record.stage = CopyStage::Copying;
+        open.definition = Some(definition);
+        let (record, emptied) = (open.record.clone(), prepared.emptied.into());
+        self.emit_events(vec![Event::Copy(CopyStep::Table { record, emptied })]);
+    }
+
+    /// Begins to read a whole table.
+    fn begin_whole(&mut self, definition: Arc<Definition>, prepared: Prepared) {
+        let mut flight = Flight::new(definition, u64::MAX);
+        flight.whole = Some(prepared);
+        flight.holds = true;
+        let request = self.begin_flight(flight, None);
+        self.ask(request);
+    }
+
+    fn emit_pieces(&mut self) -> Result<(), CopyError> {
+        while let Some(piece) = self.job.flight().and_then(|flight| flight.pieces.pop_front()) {
+            self.emit_piece(piece)?;
+        }
+        let Some(flight) = self.job.flight() else { return Ok(()) };
+        let Some(end) = flight.end else { return Ok(()) };
+        let name = flight.table().clone();
+        let is_whole = flight.whole.is_some();
+        if is_whole || end.rows < flight.limit {
+            self.end_table(&name);
+        }
+        self.tries = 0;
+        self.job = Job::Idle;
+        Ok(())
+    }
+
+    fn emit_piece(&mut self, piece: Piece) -> Result<(), CopyError> {
+        let Some(flight) = self.job.flight() else { return Ok(()) };
+        let definition = Arc::clone(&flight.definition);
+        let name = &definition.table.name;
+        let count = u64::try_from(piece.rows).unwrap_or(u64::MAX);
+        let flags = RowFlags { copy: InCopy::Copied, ..RowFlags::default() };
+        let table = Arc::clone(&definition.table);
+        let rows = RowsEvent::new(table, RowKind::Insert, piece.arena, 0, piece.rows);
+        let rows = rows.map(|rows| rows.with_flags(flags)).ok_or_else(|| CopyError::BadRecord {
+            table: name.clone(),
+            problem: "its rows do not have its columns",
+        })?;
+        if flight.whole.is_some() {
+            let mut events = self.whole_begin(name);
+            events.push(Event::Rows(rows));
+            self.emit_fragment(events, piece.permit, count, false);
+            return Ok(());
+        }
+        let runs = match &definition.key {
+            Some(key) => flight.window.untouched(rows, key),
+            None => vec![rows],
+        };
+        let mut events: Vec<Event> = runs.into_iter().map(Event::Rows).collect();
+        let Some(open) = self.open.get_mut(name) else { return Ok(()) };
+        open.record.rows += count;
+        open.record.after = piece.last;
+        let record = open.record.clone();
+        events.push(Event::Copy(CopyStep::Table { record, emptied: Arc::default() }));
+        let batch = self.batch(events, Some(self.position.clone()), piece.permit);
+        self.ready.push_back(batch);
+        Ok(())
+    }
+
+    /// What stands before the first rows of a table that is read as a whole.
+    fn whole_begin(&mut self, name: &TableName) -> Vec<Event> {
+        let Some(flight) = self.job.flight().filter(|flight| flight.emitted == 0) else {
+            return Vec::new();
+        };
+        let emptied = flight.whole.take().unwrap_or_default().emptied;
+        flight.whole = Some(Prepared::default());
+        let Some(open) = self.open.get(name) else { return Vec::new() };
+        let record = CopyRecord { stage: CopyStage::Copying, ..open.record.clone() };
+        vec![Event::Copy(CopyStep::Table { record, emptied: emptied.into() })]
+    }
+
+    /// Adds a fragment of the one transaction in which a whole table goes.
+    fn emit_fragment(&mut self, events: Vec<Event>, permit: Permit, rows: u64, last: bool) {
+        let through = last.then(|| self.position.clone());
+        let mut batch = self.batch(events, through, permit);
+        let Some(flight) = self.job.flight() else { return };
+        for transaction in &mut batch.transactions {
+            transaction.part = Part::Fragment { index: flight.emitted, last };
+            transaction.rows_before = flight.rows;
+        }
+        flight.emitted += 1;
+        flight.rows += rows;
+        self.ready.push_back(batch);
+    }
+
+    /// Notes that all rows of a table are in the stream.
+    fn end_table(&mut self, name: &TableName) {
+        let whole = self.job.flight().filter(|flight| flight.whole.is_some());
+        let whole_rows = whole.map(|flight| flight.rows);
+        let mut events = if whole_rows.is_some() { self.whole_begin(name) } else { Vec::new() };
+        let Some(mut open) = self.open.remove(name) else { return };
+        self.known.insert(name.clone());
+        open.record.stage = CopyStage::Done;
+        open.record.after = None;
+        open.record.rows = whole_rows.unwrap_or(open.record.rows);
+        info!(
+            table = %name, rows = open.record.rows, open = self.open.len(), "a table is copied"
+        );
+        let record = open.record;
+        events.push(Event::Copy(CopyStep::Table { record, emptied: Arc::default() }));
+        if self.open.is_empty() {
+            info!(tables = self.known.len(), "all tables are copied");
+            self.worker = None;
+            events.push(Event::Copy(CopyStep::Finished));
+        }
+        if whole_rows.is_some() {
+            self.emit_fragment(events, Permit::none(), 0, true);
+        } else {
+            self.emit_events(events);
+        }
+    }
+
+    /// Puts a transaction without rows into the stream.
+    pub(super) fn emit_events(&mut self, events: Vec<Event>) {
+        let batch = self.batch(events, Some(self.position.clone()), Permit::none());
+        self.ready.push_back(batch);
+    }
+
+    /// A transaction of the copy. It is never joined with others, since it ends at no place in the
+    /// source's history: a loader commits it by itself.
+    fn batch(&self, events: Vec<Event>, through: Option<Position>, permit: Permit) -> Batch {
+        let place = &self.position.applied_through;
+        let transaction = Transaction {
+            gtid: None,
+            start: place.file.clone().unwrap_or_else(|| FilePlace::new("", 0)),
+            committed_at: self.newest,
+            origin: None,
+            part: Part::Fragment { index: 0, last: true },
+            rows_before: 0,
+            events,
+            end: None,
+        };
+        let (after, transactions) = (self.position.clone(), vec![transaction]);
+        Batch { after, through, transactions, permit }
+    }
+}

@@ -1,0 +1,104 @@
+//! Why an initial copy stops, with the table and the remedy.
+
+use otter_core::{Causes, Classify, Fault, TableName};
+
+use crate::connection::ConnectionError;
+use crate::selector::SelectError;
+
+/// Why tables cannot be copied. No message holds a row's value.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CopyError {
+    /// A question to the source failed.
+    #[error("{}", Causes(.0))]
+    Connection(#[from] ConnectionError),
+    /// The source does not tell where it is.
+    #[error(transparent)]
+    Select(#[from] SelectError),
+    /// The source has no GTIDs, by which a snapshot's place would be known.
+    #[error(
+        "the source has gtid_mode = {mode}, and without GTIDs nobody can tell which changes a \
+         snapshot holds: set gtid_mode=ON and enforce_gtid_consistency=ON at the source, or copy \
+         the tables by hand and leave initial_copy out"
+    )]
+    NoGtids {
+        /// As it is.
+        mode: String,
+    },
+    /// The table cannot be copied.
+    #[error("{table} cannot be copied: {problem}")]
+    Table {
+        /// The source's table.
+        table: TableName,
+        /// What is wrong, with the remedy.
+        problem: String,
+    },
+    /// The table is changed faster than it can be read.
+    #[error(
+        "{table} has no key and was changed during each of {tries} tries to read it: stop writing \
+         to it for as long as reading it takes, or give it a primary key"
+    )]
+    Busy {
+        /// The source's table.
+        table: TableName,
+        /// How often it was read.
+        tries: u32,
+    },
+    /// Reading a table was interrupted after some of its rows were handed out.
+    #[error("reading {table} was interrupted: {reason}")]
+    Interrupted {
+        /// The source's table.
+        table: TableName,
+        /// Why.
+        reason: &'static str,
+    },
+    /// A row came that does not hold all columns.
+    #[error(
+        "a change of {table} does not hold all columns, and the row may not be in the target yet: \
+         a session has binlog_row_image = MINIMAL or NOBLOB. Set it to FULL until the initial copy \
+         is finished, and start the copy afresh: empty the target's tables and give the pipeline \
+         another name"
+    )]
+    PartialRow {
+        /// The source's table.
+        table: TableName,
+    },
+    /// A schema change that the copy cannot follow.
+    #[error(
+        "{kind} of {tables} came while the initial copy was under way, and not all of these are \
+         copied: start the copy afresh: empty the target's tables and give the pipeline another name"
+    )]
+    Ddl {
+        /// What it does.
+        kind: String,
+        /// The tables that it names.
+        tables: String,
+    },
+    /// The target's record of how far the copy is makes no sense.
+    #[error("the record of how far the copy of {table} is cannot be used: {problem}")]
+    BadRecord {
+        /// The source's table.
+        table: TableName,
+        /// What is wrong.
+        problem: &'static str,
+    },
+}
+
+impl Classify for CopyError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Connection(error) => error.fault(),
+            Self::Select(error) => error.fault(),
+            Self::Interrupted { .. } => Fault::Transient,
+            Self::NoGtids { .. }
+            | Self::Table { .. }
+            | Self::Busy { .. }
+            | Self::BadRecord { .. } => Fault::Fatal,
+            Self::PartialRow { .. } | Self::Ddl { .. } => Fault::Poison,
+        }
+    }
+
+    fn doing(&self) -> &'static str {
+        "copy tables from the source"
+    }
+}

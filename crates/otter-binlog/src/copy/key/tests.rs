@@ -1,0 +1,70 @@
+use super::*;
+
+fn column(name: &str, data_type: &str, charset: Option<&str>) -> SchemaColumn {
+    SchemaColumn {
+        name: name.into(),
+        data_type: data_type.to_owned(),
+        column_type: data_type.to_owned(),
+        nullable: false,
+        charset: charset.map(Into::into),
+        octets: Some(40),
+        precision: Some(10),
+        scale: Some(2),
+        digits: 0,
+    }
+}
+
+fn key(columns: &[SchemaColumn]) -> Key {
+    let columns = columns.iter().enumerate();
+    let columns = columns.map(|(index, it)| KeyColumn::new(index, it).unwrap()).collect();
+    Key { name: "PRIMARY".to_owned(), columns }
+}
+
+#[test]
+fn rows_behind_a_place_are_those_behind_each_part_in_turn() {
+    let key = key(&[column("a", "int", None), column("b`", "varchar", Some("gbk"))]);
+    let values = [Value::Int(-7), Value::Text(b"x'\\")];
+    let place = key.place(|index| values.get(index).copied()).unwrap();
+    assert_eq!(&*place, "-7\t_gbk X'78275C'");
+    assert_eq!(
+        key.behind(&place).unwrap(),
+        "`a` >= -7 AND (`a` > -7 OR (`a` = -7 AND (`b``` > _gbk X'78275C')))"
+    );
+    assert_eq!(key.order(), "`a`, `b```");
+}
+
+#[test]
+fn a_place_of_one_column_is_one_comparison() {
+    let key = key(&[column("at", "datetime", None)]);
+    assert_eq!(key.behind("'2024-01-01 00:00:00'").unwrap(), "`at` > '2024-01-01 00:00:00'");
+}
+
+#[test]
+fn labels_and_years_are_compared_as_numbers() {
+    for data_type in ["enum", "set", "year"] {
+        let key = key(&[column("e", data_type, None)]);
+        assert_eq!(key.behind("3").unwrap(), "CAST(`e` AS UNSIGNED) > 3");
+    }
+}
+
+#[test]
+fn nothing_but_literals_of_this_key_becomes_a_condition() {
+    let key = key(&[column("a", "int", None)]);
+    for bad in ["", "1\t2", "1 OR (SELECT 1)", "1;DROP TABLE t", "1 -- ", "1/**/", "a,b", "`b`"] {
+        assert_eq!(key.behind(bad), None, "{bad}");
+    }
+}
+
+#[test]
+fn floats_are_exact() {
+    let key = key(&[column("f", "float", None)]);
+    let place = key.place(|_| Some(Value::Float(0.1))).unwrap();
+    assert_eq!(place.parse::<f64>().unwrap(), f64::from(0.1_f32));
+}
+
+#[test]
+fn documents_and_geometries_are_no_keys() {
+    for data_type in ["json", "geometry", "vector"] {
+        assert!(KeyColumn::new(0, &column("a", data_type, None)).is_none());
+    }
+}

@@ -1,0 +1,222 @@
+//! Passing the stream on: what becomes of changes to tables that are not copied as a whole yet.
+
+use otter_core::{
+    Batch, CopyRecord, CopyStage, CopyStep, Ddl, Event, InCopy, RowKind, RowsEvent, TableName,
+    Transaction,
+};
+use tracing::warn;
+
+use super::answers::PAUSE;
+use super::error::CopyError;
+use super::flight::Job;
+use super::run::Run;
+use super::window::{Untaken, is_whole};
+
+/// What is left of an event.
+enum Passed {
+    Event(Event),
+    Nothing,
+}
+
+/// What a batch means for tables, beside its rows.
+#[derive(Default)]
+struct Notes {
+    /// Tables that are made by the stream: all their rows come with it.
+    made: Vec<TableName>,
+    /// Tables that are gone.
+    gone: Vec<TableName>,
+    /// What is being read is of no use any more.
+    is_spoiled: bool,
+}
+
+impl Run {
+    /// Passes a batch on, or as much of it as comes before the place at which the stream waits.
+    pub(super) fn pass(&mut self, mut batch: Batch) -> Result<(), CopyError> {
+        if self.is_over() && !has_ddl(&batch) {
+            self.hand_out(batch);
+            return Ok(());
+        }
+        if let Some(count) = self.count_before_the_end(&batch) {
+            if count == 0 {
+                self.stash = Some(batch);
+                return Ok(());
+            }
+            if let Some(front) = batch.split_at(count) {
+                self.stash = Some(batch);
+                batch = front;
+            }
+        }
+        let mut notes = Notes::default();
+        for transaction in &mut batch.transactions {
+            self.pass_transaction(transaction, &mut notes)?;
+        }
+        let is_between = !self.is_in_fragment;
+        let mut before = Vec::new();
+        for table in notes.made {
+            if is_between && self.known.insert(table.clone()) {
+                before.push(step(table, CopyStage::Done));
+            }
+        }
+        if !before.is_empty() {
+            self.emit_events(before);
+        }
+        self.hand_out(batch);
+        let mut after = Vec::new();
+        for table in notes.gone {
+            self.open.remove(&table);
+            after.push(step(table, CopyStage::Forgotten));
+        }
+        if !after.is_empty() {
+            if self.open.is_empty() {
+                after.push(Event::Copy(CopyStep::Finished));
+            }
+            self.emit_events(after);
+        }
+        if notes.is_spoiled { self.read_again() } else { Ok(()) }
+    }
+
+    fn hand_out(&mut self, batch: Batch) {
+        if let Some(last) = batch.transactions.last() {
+            self.newest = last.committed_at;
+        }
+        match &batch.through {
+            Some(through) => {
+                self.position.clone_from(through);
+                self.is_in_fragment = false;
+            }
+            None => self.is_in_fragment = true,
+        }
+        self.ready.push_back(batch);
+    }
+
+    /// How many transactions come before the place at which the stream waits; `None` for all.
+    fn count_before_the_end(&self, batch: &Batch) -> Option<usize> {
+        let Job::Reading(flight) = &self.job else { return None };
+        let snapshot = flight.snapshot.as_ref().filter(|_| flight.holds && !self.is_in_fragment)?;
+        let is_behind =
+            |transaction: &Transaction| transaction.start.covers(&snapshot.high) == Some(true);
+        batch.transactions.iter().position(is_behind)
+    }
+
+    fn pass_transaction(
+        &mut self,
+        transaction: &mut Transaction,
+        notes: &mut Notes,
+    ) -> Result<(), CopyError> {
+        let events = std::mem::take(&mut transaction.events);
+        for event in events {
+            let passed = match event {
+                Event::Rows(rows) => self.pass_rows(rows, transaction, notes)?,
+                Event::Ddl(ddl) => self.pass_ddl(ddl, notes)?,
+                other @ (Event::Copy(_) | _) => Passed::Event(other),
+            };
+            if let Passed::Event(event) = passed {
+                transaction.events.push(event);
+            }
+        }
+        Ok(())
+    }
+
+    fn pass_rows(
+        &mut self,
+        rows: RowsEvent,
+        transaction: &Transaction,
+        notes: &mut Notes,
+    ) -> Result<Passed, CopyError> {
+        let name = &rows.table().name;
+        let is_read = self.job.table() == Some(name);
+        let stage = self.open.get(name).map(|open| open.record.stage);
+        if let Some(flight) = self.job.flight()
+            && flight.holds
+            && flight.may_lack(transaction)
+        {
+            // What goes with other rows is told by those.
+            let follows =
+                rows.kind() != RowKind::Insert && self.source.follows(flight.table(), name);
+            notes.is_spoiled |= follows || (is_read && flight.whole.is_some());
+        }
+        match stage {
+            None | Some(CopyStage::Done | CopyStage::Forgotten) => {
+                return Ok(Passed::Event(Event::Rows(rows)));
+            }
+            Some(CopyStage::Waiting) => return Ok(Passed::Nothing),
+            Some(CopyStage::Copying) => {}
+        }
+        if !is_whole(&rows) {
+            return Err(CopyError::PartialRow { table: name.clone() });
+        }
+        if is_read
+            && let Some(flight) = self.job.flight()
+            && let Some(key) = &flight.definition.key
+        {
+            match flight.window.touch(&rows, key) {
+                Ok(()) => {}
+                Err(Untaken::Full | Untaken::OtherKey) => notes.is_spoiled = true,
+            }
+        }
+        let mut flags = rows.flags();
+        flags.copy = InCopy::Streamed;
+        Ok(Passed::Event(Event::Rows(rows.with_flags(flags))))
+    }
+
+    fn pass_ddl(&mut self, ddl: Ddl, notes: &mut Notes) -> Result<Passed, CopyError> {
+        let is_drop = ddl.kind.starts_with("DROP TABLE") || ddl.kind.starts_with("DROP DATABASE");
+        let tables: Vec<TableName> = if ddl.tables.is_empty() {
+            let open = self.open.keys().filter(|name| is_drop && name.database == ddl.database);
+            open.cloned().collect()
+        } else {
+            ddl.tables.clone()
+        };
+        let stages: Vec<_> =
+            tables.iter().map(|name| self.open.get(name).map(|open| open.record.stage)).collect();
+        if stages.iter().all(Option::is_none) {
+            let mappings = &self.setting.mappings;
+            let is_new = |name: &&TableName| !self.known.contains(name) && mappings.is_mapped(name);
+            if !is_drop {
+                notes.made.extend(tables.iter().filter(is_new).cloned());
+            }
+            return Ok(Passed::Event(Event::Ddl(ddl)));
+        }
+        let waits = stages.iter().all(|stage| *stage == Some(CopyStage::Waiting));
+        let is_begun = stages.iter().all(|stage| *stage != Some(CopyStage::Waiting));
+        let is_plain = is_drop || tables.len() == 1;
+        let keeps_words = is_begun || (waits && !ddl.tables.is_empty());
+        if !is_plain || !keeps_words {
+            let tables: Vec<_> = tables.iter().map(ToString::to_string).collect();
+            let (kind, tables) = (ddl.kind.to_string(), tables.join(", "));
+            return Err(CopyError::Ddl { kind, tables });
+        }
+        if self.job.table().is_some_and(|table| tables.contains(table)) {
+            self.drop_job(PAUSE);
+        }
+        for name in &tables {
+            if let Some(open) = self.open.get_mut(name) {
+                open.definition = None;
+                open.is_gone &= is_drop;
+            }
+        }
+        if is_drop {
+            notes.gone.extend(tables.iter().filter(|name| self.open.contains_key(name)).cloned());
+        }
+        if waits {
+            let tables: Vec<_> = tables.iter().map(ToString::to_string).collect();
+            warn!(
+                kind = &*ddl.kind,
+                tables = tables.join(", "),
+                "a schema change is left out: the table is copied as it is afterwards"
+            );
+            return Ok(Passed::Nothing);
+        }
+        Ok(Passed::Event(Event::Ddl(ddl)))
+    }
+}
+
+fn step(table: TableName, stage: CopyStage) -> Event {
+    let record = CopyRecord { table, stage, after: None, rows: 0, estimated: 0 };
+    Event::Copy(CopyStep::Table { record, emptied: std::sync::Arc::default() })
+}
+
+fn has_ddl(batch: &Batch) -> bool {
+    let mut events = batch.transactions.iter().flat_map(|transaction| &transaction.events);
+    events.any(|event| matches!(event, Event::Ddl(_)))
+}

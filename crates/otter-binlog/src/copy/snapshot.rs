@@ -1,0 +1,105 @@
+//! Snapshots of a source with their place in its binlog.
+
+use std::time::Duration;
+
+use otter_core::{FilePlace, GtidSet, Position};
+use tokio::time::{Instant, sleep};
+
+use super::error::CopyError;
+use crate::connection::{Connection, ConnectionError, Flavor, ServerInfo};
+use crate::schema::reader::quote;
+use crate::selector::{SourceEnd, source_end};
+
+/// How long a snapshot may take to hold what the stream has passed: transactions are sent a moment
+/// before they can be seen.
+const SIGHT_LIMIT: Duration = Duration::from_secs(10);
+const SIGHT_PAUSE: Duration = Duration::from_millis(5);
+
+/// Which transactions a snapshot holds.
+#[derive(Debug, Clone)]
+pub(super) struct Snapshot {
+    /// All of these, where it is known.
+    pub(super) low: Option<GtidSet>,
+    /// None behind this place.
+    pub(super) high: FilePlace,
+}
+
+/// A connection that is set up for reading.
+pub(super) struct Desk {
+    pub(super) connection: Connection,
+    pub(super) info: ServerInfo,
+}
+
+impl Desk {
+    /// Begins a snapshot that holds everything before a position; `None` where it does not in time.
+    pub(super) async fn take_snapshot(
+        &mut self,
+        position: &Position,
+    ) -> Result<Option<Snapshot>, CopyError> {
+        match self.info.flavor() {
+            Flavor::MySql => self.take_mysql_snapshot(position).await,
+            Flavor::MariaDb => self.take_mariadb_snapshot(position).await,
+        }
+    }
+
+    /// MySQL: what is in `gtid_executed` can be seen, and what can be seen has been in the binlog
+    /// before.
+    async fn take_mysql_snapshot(
+        &mut self,
+        position: &Position,
+    ) -> Result<Option<Snapshot>, CopyError> {
+        let Some(passed @ GtidSet::MySql(_)) = &position.applied_through.gtids else {
+            let mode = self.info.gtid_mode.clone().unwrap_or_else(|| "OFF".to_owned());
+            return Err(CopyError::NoGtids { mode });
+        };
+        let sql = format!(
+            "SELECT WAIT_FOR_EXECUTED_GTID_SET({}, {}) AS late",
+            quote(&passed.to_string()),
+            SIGHT_LIMIT.as_secs()
+        );
+        if self.connection.query(&sql).await?.first("late") != Some("0") {
+            return Ok(None);
+        }
+        let result = self.connection.query("SELECT @@GLOBAL.gtid_executed AS executed").await?;
+        let low = GtidSet::parse_mysql(result.first("executed").unwrap_or_default()).ok();
+        self.begin().await?;
+        let SourceEnd { place, .. } = source_end(&mut self.connection, &self.info).await?;
+        Ok(Some(Snapshot { low, high: place }))
+    }
+
+    /// MariaDB: the server tells the snapshot's exact place.
+    async fn take_mariadb_snapshot(
+        &mut self,
+        position: &Position,
+    ) -> Result<Option<Snapshot>, CopyError> {
+        let deadline = Instant::now() + SIGHT_LIMIT;
+        loop {
+            self.begin().await?;
+            let result = self.connection.query("SHOW STATUS LIKE 'binlog_snapshot_%'").await?;
+            let value = |name: &str| {
+                let row = result
+                    .rows()
+                    .iter()
+                    .find(|row| row.text(0).is_some_and(|found| found.eq_ignore_ascii_case(name)));
+                row.and_then(|row| row.text(1)).unwrap_or_default().to_owned()
+            };
+            let offset = value("binlog_snapshot_position").parse().ok();
+            let high = offset.map(|offset| FilePlace::new(value("binlog_snapshot_file"), offset));
+            let passed = position.applied_through.file.as_ref();
+            if let (Some(high), Some(passed)) = (high, passed)
+                && high.covers(passed) == Some(true)
+            {
+                return Ok(Some(Snapshot { low: None, high }));
+            }
+            self.connection.execute("COMMIT").await?;
+            if Instant::now() >= deadline {
+                return Ok(None);
+            }
+            sleep(SIGHT_PAUSE).await;
+        }
+    }
+
+    async fn begin(&mut self) -> Result<(), ConnectionError> {
+        self.connection.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT").await
+    }
+}

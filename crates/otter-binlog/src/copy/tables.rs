@@ -1,0 +1,201 @@
+//! Which tables the source has, how many rows they may hold, and which refer to which.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use otter_core::TableName;
+
+use super::error::CopyError;
+use super::value::quoted;
+use crate::connection::{Connection, Flavor, ServerInfo};
+use crate::schema::reader::{SYSTEM_SCHEMAS, quote};
+use crate::selector::{OWN_SCHEMA, TableFilter};
+use crate::statement::{Dialect, named_tables};
+
+/// A foreign key, as far as the order of copies depends on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Parent {
+    pub(super) table: TableName,
+    /// Whether rows change or go with those that they refer to, and the binlog does not tell.
+    pub(super) is_silent: bool,
+}
+
+/// The tables of the source that are mapped.
+#[derive(Debug, Default)]
+pub(super) struct Source {
+    /// With the number of rows that each may have.
+    pub(super) tables: BTreeMap<TableName, u64>,
+    /// The mapped tables that a table refers to.
+    pub(super) parents: BTreeMap<TableName, Vec<Parent>>,
+}
+
+/// Reads the mapped tables.
+pub(super) async fn read(
+    connection: &mut Connection,
+    filter: &TableFilter,
+) -> Result<Source, CopyError> {
+    let system: Vec<String> = SYSTEM_SCHEMAS.iter().map(|name| quote(name)).collect();
+    let result = connection
+        .query(&format!(
+            "SELECT table_schema, table_name, table_rows FROM information_schema.tables \
+             WHERE table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') \
+             AND table_schema NOT IN ({})",
+            system.join(", ")
+        ))
+        .await?;
+    let mut source = Source::default();
+    for row in result.rows() {
+        let (Some(database), Some(table)) = (row.text(0), row.text(1)) else { continue };
+        let name = TableName::new(database, table);
+        if database != OWN_SCHEMA && filter(&name) {
+            let guess = row.text(2).and_then(|guess| guess.parse().ok()).unwrap_or(0);
+            source.tables.insert(name, guess);
+        }
+    }
+    Ok(source)
+}
+
+/// Reads which of the tables refer to which.
+///
+/// MariaDB tells of foreign keys in `information_schema` only to accounts that may write the table, so
+/// that they are read from the definitions.
+pub(super) async fn read_parents(
+    connection: &mut Connection,
+    info: &ServerInfo,
+    source: &mut Source,
+) -> Result<(), CopyError> {
+    let logs_cascades = info.flavor() == Flavor::MySql
+        && info.variable("innodb_native_foreign_keys") == Some("OFF");
+    connection.execute("SET SESSION sql_mode = ''").await?;
+    for name in source.tables.keys() {
+        let sql = format!("SHOW CREATE TABLE {}.{}", quoted(&name.database), quoted(&name.table));
+        let made = match connection.query(&sql).await {
+            Ok(made) => made,
+            // It is gone by now: the stream will tell.
+            Err(error) if error.server_error().is_some_and(|it| it.code == 1146) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let text = made.rows().first().and_then(|row| row.text(1)).unwrap_or_default();
+        let parents = parents_in(text, &name.database).into_iter();
+        let parents = parents.filter(|(parent, _)| source.tables.contains_key(parent));
+        let parents: Vec<_> = parents
+            .map(|(table, changes)| Parent { table, is_silent: changes && !logs_cascades })
+            .collect();
+        if !parents.is_empty() {
+            source.parents.insert(name.clone(), parents);
+        }
+    }
+    Ok(())
+}
+
+/// The tables that a definition refers to, and whether its rows change or go with theirs.
+fn parents_in(definition: &str, database: &str) -> Vec<(TableName, bool)> {
+    let named = named_tables(definition, Dialect::default()).into_iter();
+    let parents = named.filter(|named| named.is_parent).map(|named| {
+        let behind = definition.get(named.at.end..).unwrap_or_default();
+        // A server writes each foreign key into a line of its own.
+        let rules = behind.lines().next().unwrap_or_default();
+        let changes = ["CASCADE", "SET NULL", "SET DEFAULT"].iter().any(|it| rules.contains(it));
+        let database = named.name.database.unwrap_or_else(|| database.to_owned());
+        (TableName::new(database, named.name.table), changes)
+    });
+    parents.collect()
+}
+
+impl Source {
+    /// The next of the tables that wait: one that refers to none of the others, so that rows come
+    /// behind those that they refer to. Where tables refer to each other in a ring, any of them.
+    pub(super) fn next<'t>(&self, waiting: &BTreeSet<&'t TableName>) -> Option<&'t TableName> {
+        let is_free = |table: &TableName| {
+            let parents = self.parents.get(table).map_or(&[][..], Vec::as_slice);
+            parents.iter().all(|parent| parent.table == *table || !waiting.contains(&parent.table))
+        };
+        let free = waiting.iter().find(|table| is_free(table));
+        free.or_else(|| waiting.iter().next()).copied()
+    }
+
+    /// Whether rows of the table change or go without a word in the binlog, with rows of another.
+    pub(super) fn follows_others(&self, table: &TableName) -> bool {
+        self.silent_parents(table).any(|parent| parent != table)
+    }
+
+    /// Whether they do so with rows of the same table.
+    pub(super) fn follows_itself(&self, table: &TableName) -> bool {
+        self.silent_parents(table).any(|parent| parent == table)
+    }
+
+    /// Whether rows of a table change or go without a word in the binlog with rows of this parent.
+    pub(super) fn follows(&self, table: &TableName, parent: &TableName) -> bool {
+        self.silent_parents(table).any(|found| found == parent)
+    }
+
+    fn silent_parents(&self, table: &TableName) -> impl Iterator<Item = &TableName> {
+        let parents = self.parents.get(table).map_or(&[][..], Vec::as_slice);
+        parents.iter().filter(|parent| parent.is_silent).map(|parent| &parent.table)
+    }
+
+    /// A table whose rows follow, over others, rows of its own, without a word in the binlog.
+    pub(super) fn silent_ring(&self) -> Option<&TableName> {
+        self.parents.keys().find(|start| {
+            let mut seen = BTreeSet::new();
+            let mut open: Vec<&TableName> =
+                self.silent_parents(start).filter(|parent| parent != start).collect();
+            while let Some(table) = open.pop() {
+                if table == *start {
+                    return true;
+                }
+                if seen.insert(table) {
+                    open.extend(self.silent_parents(table).filter(|parent| *parent != table));
+                }
+            }
+            false
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(keys: &[(&str, &str, bool)]) -> Source {
+        let mut source = Source::default();
+        for (child, parent, is_silent) in keys {
+            let parent = Parent { table: TableName::new("d", *parent), is_silent: *is_silent };
+            source.parents.entry(TableName::new("d", *child)).or_default().push(parent);
+        }
+        source
+    }
+
+    #[test]
+    fn a_table_waits_for_those_that_it_refers_to() {
+        let source = source(&[("a", "b", false), ("b", "c", false), ("c", "c", true)]);
+        let names = ["a", "b", "c"].map(|name| TableName::new("d", name));
+        let mut waiting: BTreeSet<&TableName> = names.iter().collect();
+        let mut order = Vec::new();
+        while let Some(next) = source.next(&waiting) {
+            waiting.remove(next);
+            order.push(&*next.table);
+        }
+        assert_eq!(order, ["c", "b", "a"]);
+        assert!(source.follows_itself(&names[2]) && !source.follows_others(&names[2]));
+        assert_eq!(source.silent_ring(), None);
+    }
+
+    #[test]
+    fn foreign_keys_are_read_from_definitions() {
+        let text = "CREATE TABLE `c` (\n  `id` int NOT NULL COMMENT 'REFERENCES x ON DELETE CASCADE',\n  \
+             CONSTRAINT `one` FOREIGN KEY (`p`) REFERENCES `p` (`id`) ON DELETE CASCADE,\n  \
+             CONSTRAINT `two` FOREIGN KEY (`q`) REFERENCES `e`.`q` (`id`)\n) ENGINE=InnoDB";
+        let expected = vec![(TableName::new("d", "p"), true), (TableName::new("e", "q"), false)];
+        assert_eq!(parents_in(text, "d"), expected);
+    }
+
+    #[test]
+    fn rings_are_found_where_the_binlog_is_silent() {
+        let quiet = source(&[("a", "b", false), ("b", "a", true)]);
+        assert_eq!(quiet.silent_ring(), None);
+        let ring = source(&[("a", "b", true), ("b", "c", true), ("c", "a", true)]);
+        assert!(ring.silent_ring().is_some());
+        let names = ["a", "b", "c"].map(|name| TableName::new("d", name));
+        assert!(ring.next(&names.iter().collect()).is_some());
+    }
+}

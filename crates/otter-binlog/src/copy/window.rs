@@ -1,0 +1,80 @@
+//! The rows that the stream has touched while a part of a table was being read.
+//!
+//! What was read is older than what the stream has brought since: it counts only for the rows that
+//! are not here.
+
+use std::collections::HashSet;
+
+use otter_core::{Change, RowKind, RowsEvent};
+
+use super::key::Key;
+
+/// So many bytes of keys are remembered; with more, what is read is dropped and read again in
+/// smaller parts.
+const MOST_BYTES: usize = 16 << 20;
+/// What a key takes beside its bytes.
+const KEY_BYTES: usize = 48;
+
+/// The keys that were touched since a place in the stream.
+#[derive(Debug, Default)]
+pub(super) struct Window {
+    keys: HashSet<Box<[u8]>>,
+    bytes: usize,
+}
+
+/// Why a window cannot take a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Untaken {
+    /// There are too many.
+    Full,
+    /// The rows do not have the columns of the key.
+    OtherKey,
+}
+
+impl Window {
+    /// Takes the keys of rows before and after their changes.
+    pub(super) fn touch(&mut self, rows: &RowsEvent, key: &Key) -> Result<(), Untaken> {
+        for change in rows.changes() {
+            for row in [change.before(), change.after()].into_iter().flatten() {
+                let bytes = key.bytes_of(row).ok_or(Untaken::OtherKey)?;
+                let size = bytes.len() + KEY_BYTES;
+                if self.keys.insert(bytes) {
+                    self.bytes += size;
+                }
+            }
+        }
+        if self.bytes > MOST_BYTES { Err(Untaken::Full) } else { Ok(()) }
+    }
+
+    /// The rows that were read and not touched since, in runs.
+    pub(super) fn untouched(&self, rows: RowsEvent, key: &Key) -> Vec<RowsEvent> {
+        if self.keys.is_empty() {
+            return vec![rows];
+        }
+        let mut runs = Vec::new();
+        let mut begin = 0;
+        let is_touched = |change: Change<'_>| {
+            let bytes = change.after().and_then(|row| key.bytes_of(row));
+            bytes.is_none_or(|bytes| self.keys.contains(&bytes))
+        };
+        for (index, change) in rows.changes().enumerate() {
+            if is_touched(change) {
+                runs.extend(rows.part(begin..index));
+                begin = index + 1;
+            }
+        }
+        runs.extend(rows.part(begin..rows.row_count()));
+        runs
+    }
+}
+
+/// Whether all images hold all columns: of a table that is being copied the row may be missing.
+pub(super) fn is_whole(rows: &RowsEvent) -> bool {
+    rows.kind() == RowKind::Delete
+        || rows.changes().all(|change| {
+            change.after().is_some_and(|row| row.values().all(|value| value.is_some()))
+        })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,242 @@
+//! The target's side of an initial copy: how far it is, missing tables, and rows that are there.
+//!
+//! What a copy has reached is written by the loader, with the rows; here it is only read. Tables are
+//! made on connections of their own, since a server commits when it makes one: a process that was
+//! fenced meanwhile leaves nothing behind but an empty table.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use otter_core::mapping::Mappings;
+use otter_core::{
+    CopyLog, CopyRecord, CopyStage, CopyTable, DatabaseUrl, Ddl, DdlReach, PipelineId, Prepared,
+    Result, TableName,
+};
+
+use crate::mysql::conn::{ApplyConn, ConnError};
+use crate::mysql::connect::{self, Flavour, ServerFacts, SessionTimes};
+use crate::mysql::names::{identifier, qualified, string};
+use crate::mysql::store::{Header, Store};
+use crate::mysql::{Existing, MySqlLoadError};
+
+/// How long the server may keep the connection between two statements.
+const IDLE: Duration = Duration::from_secs(60);
+const ROW_LOCK: Duration = Duration::from_secs(10);
+const ANSWER: Duration = Duration::from_secs(60);
+
+/// A [`CopyLog`] in a target's own schema.
+#[derive(Debug)]
+pub struct TargetCopyLog {
+    url: DatabaseUrl,
+    store: Store,
+    mappings: Mappings,
+    existing: Existing,
+}
+
+/// How far the initial copy of a pipeline is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CopyProgress {
+    /// Tables that are copied.
+    pub done: u64,
+    /// Tables that are known to be copied or to wait for it.
+    pub tables: u64,
+    /// Rows copied.
+    pub rows: u64,
+    /// How many there may be, as the source guessed.
+    pub estimated_rows: u64,
+}
+
+impl TargetCopyLog {
+    /// The log of a pipeline in this schema of this target. Nothing is opened yet.
+    #[must_use]
+    pub fn new(
+        url: DatabaseUrl,
+        schema: &str,
+        pipeline: &PipelineId,
+        (mappings, existing): (Mappings, Existing),
+    ) -> Self {
+        let store = Store::new(schema, pipeline.as_str());
+        Self { url, store, mappings, existing }
+    }
+
+    async fn open(&self) -> Result<Desk, MySqlLoadError> {
+        Desk::open(&self.url).await
+    }
+}
+
+/// Reads how far a pipeline's initial copy is; `None` where it has none.
+///
+/// # Errors
+/// [`Fault::Transient`](otter_core::Fault::Transient) where the target cannot be reached.
+pub async fn progress(
+    url: &DatabaseUrl,
+    schema: &str,
+    pipeline: &PipelineId,
+) -> Result<Option<CopyProgress>> {
+    let store = Store::new(schema, pipeline.as_str());
+    let mut desk = Desk::open(url).await?;
+    let (header, records) = store.read_copy(&mut *desk.conn).await?;
+    desk.conn.goodbye().await;
+    if header == Header::Missing {
+        return Ok(None);
+    }
+    let mut progress = CopyProgress::default();
+    for record in records {
+        progress.tables += 1;
+        progress.done += u64::from(record.stage == CopyStage::Done);
+        progress.rows += record.rows;
+        progress.estimated_rows += record.estimated;
+    }
+    Ok(Some(progress))
+}
+
+#[async_trait]
+impl CopyLog for TargetCopyLog {
+    async fn load(&self) -> Result<Vec<CopyRecord>> {
+        let mut desk = self.open().await?;
+        let (_, records) = self.store.read_copy(&mut *desk.conn).await?;
+        desk.conn.goodbye().await;
+        Ok(records)
+    }
+
+    async fn note(&self, tables: &[CopyRecord]) -> Result<()> {
+        if tables.is_empty() {
+            return Ok(());
+        }
+        let mut desk = self.open().await?;
+        desk.query(&self.store.note_text(tables)).await?;
+        desk.conn.goodbye().await;
+        Ok(())
+    }
+
+    async fn prepare(&self, table: &CopyTable) -> Result<Prepared> {
+        let mut desk = self.open().await?;
+        let mut prepared = Prepared::default();
+        for target in &table.targets {
+            if !desk.exists(target).await? {
+                self.make(&mut desk, table, target).await?;
+                continue;
+            }
+            if table.is_shared || self.existing == Existing::Keep || !desk.has_rows(target).await? {
+                continue;
+            }
+            if self.existing == Existing::Halt {
+                let what = format!(
+                    "cannot begin with {}: {target} holds rows already. Empty it (TRUNCATE TABLE \
+                     {}), or write initial_copy = {{ existing = \"replace\" }} to have it emptied, \
+                     or initial_copy = {{ existing = \"keep\" }} to write over rows of the same key",
+                    table.source,
+                    qualified(&target.database, &target.table),
+                );
+                return Err(MySqlLoadError::Copy { what }.into());
+            }
+            prepared.emptied.push(target.clone());
+        }
+        desk.conn.goodbye().await;
+        Ok(prepared)
+    }
+}
+
+impl TargetCopyLog {
+    /// Makes a missing table as the source has it.
+    async fn make(
+        &self,
+        desk: &mut Desk,
+        table: &CopyTable,
+        target: &TableName,
+    ) -> Result<(), MySqlLoadError> {
+        let by_hand = |why: &str| MySqlLoadError::Copy {
+            what: format!(
+                "cannot make {target} as {} is: {why}. Make the table by hand, and start again",
+                table.source
+            ),
+        };
+        let ddl = self.mappings.route_ddl(table.definition.clone());
+        if ddl.reach != DdlReach::Whole {
+            return Err(by_hand(
+                "its mapping changes columns or rows, several tables flow into it, or it refers to \
+                 a table that is not mapped",
+            ));
+        }
+        let is_mariadb = desk.facts.flavour == Flavour::MariaDb;
+        if is_mariadb != ddl.session.is_mariadb && ddl.statement.contains("/*") {
+            return Err(by_hand("it has what the other kind of server does not know"));
+        }
+        let collation = table.database_collation.as_deref();
+        desk.make_database(&target.database, collation)
+            .await
+            .map_err(|error| refused(&error, &by_hand))?;
+        desk.make_table(&ddl).await.map_err(|error| refused(&error, &by_hand))?;
+        tracing::info!(table = %target, source = %table.source, "made a table of the target");
+        Ok(())
+    }
+}
+
+/// What it means that the server did not make a table. Definitions hold no values of rows.
+fn refused(error: &ConnError, by_hand: &dyn Fn(&str) -> MySqlLoadError) -> MySqlLoadError {
+    match error {
+        ConnError::Server(server) if !server.ends_session() => {
+            by_hand(&format!("the target answers error {}: {}", server.number, server.message()))
+        }
+        ConnError::Server(_) | ConnError::Broken(_) => MySqlLoadError::plain(error.clone()),
+    }
+}
+
+/// A connection for one piece of business.
+struct Desk {
+    conn: Box<dyn ApplyConn>,
+    facts: ServerFacts,
+}
+
+impl Desk {
+    async fn open(url: &DatabaseUrl) -> Result<Self, MySqlLoadError> {
+        let times = SessionTimes { idle: IDLE, row_lock: ROW_LOCK, answer: ANSWER };
+        let (conn, facts) = connect::open(url, times).await?;
+        Ok(Self { conn, facts })
+    }
+
+    async fn query(&mut self, text: &str) -> Result<Vec<Vec<Option<String>>>, MySqlLoadError> {
+        self.conn.query(text).await.map_err(MySqlLoadError::plain)
+    }
+
+    async fn exists(&mut self, table: &TableName) -> Result<bool, MySqlLoadError> {
+        let rows = self
+            .query(&format!(
+                "SELECT 1 FROM information_schema.TABLES \
+                 WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {}",
+                string(&table.database),
+                string(&table.table)
+            ))
+            .await?;
+        Ok(!rows.is_empty())
+    }
+
+    async fn has_rows(&mut self, table: &TableName) -> Result<bool, MySqlLoadError> {
+        let name = qualified(&table.database, &table.table);
+        Ok(!self.query(&format!("SELECT 1 FROM {name} LIMIT 1")).await?.is_empty())
+    }
+
+    async fn make_database(
+        &mut self,
+        name: &str,
+        collation: Option<&str>,
+    ) -> Result<(), ConnError> {
+        let known = format!(
+            "SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {}",
+            string(name)
+        );
+        if !self.conn.query(&known).await?.is_empty() {
+            return Ok(());
+        }
+        let collation = collation.map_or_else(String::new, |it| format!(" COLLATE {}", string(it)));
+        let text = format!("CREATE DATABASE IF NOT EXISTS {}{collation}", identifier(name));
+        self.conn.query(&text).await.map(drop)
+    }
+
+    async fn make_table(&mut self, ddl: &Ddl) -> Result<(), ConnError> {
+        // Tables that it refers to may come later, and zero dates are defaults as the source has them.
+        self.conn.query("SET SESSION sql_mode='', foreign_key_checks=0").await?;
+        self.conn.query(&ddl.statement).await.map(drop)
+    }
+}

@@ -1,0 +1,120 @@
+//! Changes of tables that are being copied: rows may be missing, or be there already.
+//!
+//! At every place the target holds some of the source's rows of such a table, each as it is there.
+//! So what the stream inserts is new, what it deletes may be missing, and what it updates is written
+//! as a whole. What the copy has read may be there already, but then as it was read.
+
+use otter_core::{Change, InCopy, Row};
+
+use super::lenience::{begin_lenience, lenient_count};
+use super::rows::{Cells, changed_between, choose_identity, push_tuple, require_whole};
+use super::run::{Run, Shape, push_upsert_end};
+use super::{Detail, Expect, Planner, RowsOf, Script};
+use crate::mysql::fit::TablePlan;
+use crate::mysql::literal::push_insert;
+use crate::mysql::refusal::Reason;
+
+impl Planner<'_> {
+    /// What a statement about rows of the present event must answer.
+    pub(super) fn expect(&self, of: RowsOf) -> Expect {
+        match self.copy {
+            InCopy::Streamed => Expect::Some(of),
+            InCopy::No | InCopy::Copied => Expect::Rows(of),
+        }
+    }
+
+    /// Writes a change of a table that is being copied. `checks` tells whether the source checked
+    /// foreign keys.
+    pub(super) fn write_in_copy(
+        &mut self,
+        of: RowsOf,
+        change: Change<'_>,
+        checks: bool,
+        script: &mut Script,
+    ) -> Result<(), Reason> {
+        let tables = self.planning.tables;
+        let Some(plan) = tables.plan(of.table) else { return Err(Reason::UnknownEvent) };
+        let has_key = !plan.identities.is_empty();
+        match (change, self.copy) {
+            (Change::Insert { after }, InCopy::Copied)
+                if has_key && self.planning.detail != Detail::Compacted =>
+            {
+                // One row for each that is new, and for each that is there and the same; with two,
+                // another one is in its place.
+                let expect =
+                    if self.planning.keeps_rows { Expect::Some(of) } else { Expect::Rows(of) };
+                self.write_same(expect, plan, after, script)
+            }
+            (Change::Insert { after }, InCopy::Streamed) if has_key && self.planning.keeps_rows => {
+                self.write_same(Expect::Some(of), plan, after, script)
+            }
+            (Change::Insert { after }, _) => self.write_insert(of, plan, after, script),
+            (Change::Delete { before }, _) => self.write_delete(of, plan, before, script),
+            (Change::Update { before, after }, _) => {
+                self.update_in_copy(of, plan, (before, after), script)?;
+                self.switch_checks(checks, script);
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes a row as it is after an update, whether or not the row before is there.
+    fn update_in_copy(
+        &mut self,
+        of: RowsOf,
+        plan: &TablePlan,
+        (before, after): (Row<'_>, Row<'_>),
+        script: &mut Script,
+    ) -> Result<(), Reason> {
+        require_whole(plan, after)?;
+        let changed = changed_between(before, after);
+        let identity = choose_identity(plan, before).ok_or(Reason::NotIdentified)?;
+        let key = plan.identities.get(identity).map_or(&[][..], Vec::as_slice);
+        let uniques = plan.target.uniques.iter();
+        let is_referred = uniques.flatten().flatten().any(|name| {
+            plan.source.column_index(name).is_some_and(|index| changed(index).is_some())
+        });
+        if plan.target.related && is_referred {
+            // Rows that refer to it follow, as the source's did.
+            self.write_update(of, plan, before, changed, script)?;
+        } else if key.iter().any(|index| changed(*index).is_some()) {
+            let shape = Shape::Delete { identity };
+            self.write_key(Expect::Some(of), shape, plan, before, script)?;
+        }
+        self.switch_checks(false, script);
+        self.write_same(Expect::Some(of), plan, after, script)
+    }
+
+    /// Writes a row so that it is there as it shall be, whether or not it was.
+    fn write_same<'v>(
+        &mut self,
+        expect: Expect,
+        plan: &TablePlan,
+        after: impl Cells<'v>,
+        script: &mut Script,
+    ) -> Result<(), Reason> {
+        require_whole(plan, after)?;
+        let Some(of) = expect.rows() else { return Err(Reason::UnknownEvent) };
+        let lenient = lenient_count(plan, |index| after.value(index));
+        let most = self.planning.limits.insert_rows;
+        if lenient == 0 && self.continues(of.table, most, Shape::Same) {
+            script.text().push_str(",(");
+            push_tuple(script.text(), plan, after)?;
+            self.count_row(script);
+            return Ok(());
+        }
+        self.close_run(script);
+        begin_lenience(lenient, script);
+        let text = script.push(expect);
+        let start = text.len();
+        push_insert(text, &plan.quoted, &plan.columns);
+        push_tuple(text, plan, after)?;
+        if lenient > 0 {
+            push_upsert_end(script.text(), plan, &[]);
+            self.end_lenience(of, lenient, start, script);
+            return Ok(());
+        }
+        self.run = Some(Run { table: of.table, shape: Shape::Same, rows: 1 });
+        Ok(())
+    }
+}

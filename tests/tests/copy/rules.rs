@@ -1,0 +1,222 @@
+//! What the copy finds at the target, what it makes there, and what it refuses.
+
+use otter_server::sandbox::Flavor;
+use otter_tests::comparison::{assert_tables_equal, compare};
+use otter_tests::otter::OtterProcess;
+use otter_tests::query::{number, texts};
+use otter_tests::scene::{DEADLINE, Scene, assert_found, assert_told};
+use otter_tests::testbed::{self, FLAVORS, execute};
+
+use crate::shelf::{drain, on, shelf, wait_for_copy};
+
+const HALTED: i32 = 3;
+const TWO: &str = "CREATE TABLE store.one (id INT PRIMARY KEY, v INT); \
+    INSERT INTO store.one VALUES (1, 10), (2, 20); \
+    CREATE TABLE store.sentinel (id INT PRIMARY KEY)";
+
+async fn run_to_end(scene: &Scene) -> otter_tests::otter::Ended {
+    scene.command(&["run"]).await
+}
+
+fn copied(v: &[(&str, &str)]) -> Vec<Vec<String>> {
+    v.iter().map(|(id, v)| vec![(*id).to_owned(), (*v).to_owned()]).collect()
+}
+
+async fn rows(scene: &Scene) -> Vec<Vec<String>> {
+    texts(&scene.target, "SELECT id, v FROM store.one ORDER BY id").await
+}
+
+/// LOSS-1: nothing is written over unless the operator says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_are_there_are_a_finding_until_the_operator_decides() {
+    for flavor in FLAVORS {
+        let mut scene = shelf((flavor, flavor)).await;
+        execute(&scene.source, TWO).await;
+        execute(
+            &scene.target,
+            "CREATE DATABASE store; CREATE TABLE store.one (id INT PRIMARY KEY, v INT); \
+             INSERT INTO store.one VALUES (2, 99), (3, 30)",
+        )
+        .await;
+        let checked = scene.command(&["check"]).await;
+        assert_found(&checked, &["store.one is empty", "existing = \"replace\""]);
+        assert!(checked.stdout.contains("the initial copy makes 1 tables: store.sentinel"));
+        let halted = run_to_end(&scene).await;
+        assert_told(&halted, HALTED, &["store.one", "holds rows", "existing = \"keep\""]);
+        assert_eq!(rows(&scene).await, copied(&[("2", "99"), ("3", "30")]));
+
+        let word = if flavor == Flavor::MySql { "keep" } else { "replace" };
+        scene
+            .replace("initial_copy = true", &format!("initial_copy = {{ existing = \"{word}\" }}"));
+        let mut otter = scene.run().await;
+        wait_for_copy(&scene, &otter).await;
+        drain(&scene, &otter, 1).await;
+        let expected: &[_] = if word == "keep" {
+            &[("1", "10"), ("2", "20"), ("3", "30")]
+        } else {
+            &[("1", "10"), ("2", "20")]
+        };
+        assert_eq!(rows(&scene).await, copied(expected));
+        otter.terminate_and_expect_success(DEADLINE).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_added_to_the_mapping_is_copied_and_no_other() {
+    for flavor in FLAVORS {
+        let mut scene = shelf((flavor, flavor)).await;
+        execute(&scene.source, TWO).await;
+        execute(&scene.source, "CREATE TABLE store.two AS SELECT * FROM store.one").await;
+        let both = "{ from = \"store.*\" }";
+        let first = "{ from = \"store.one\" }, { from = \"store.sentinel\" }";
+        scene.replace(both, first);
+        let mut otter = scene.run().await;
+        wait_for_copy(&scene, &otter).await;
+        execute(&scene.source, "INSERT INTO store.one VALUES (3, 30)").await;
+        execute(&scene.source, "UPDATE store.two SET v = 21 WHERE id = 2").await;
+        drain(&scene, &otter, 1).await;
+        otter.terminate_and_expect_success(DEADLINE).await;
+        execute(&scene.source, "DELETE FROM store.two WHERE id = 1").await;
+
+        scene.replace(first, both);
+        let mut otter = scene.run().await;
+        wait_for_copy(&scene, &otter).await;
+        execute(&scene.source, "INSERT INTO store.two VALUES (7, 70)").await;
+        drain(&scene, &otter, 2).await;
+        let tables = ["store.one", "store.two", "store.sentinel"];
+        assert_tables_equal(&scene.source, &scene.target, &tables).await;
+        let query = "SELECT `table`, `rows` FROM otter.`copy` WHERE `table` IN ('one', 'two') \
+             ORDER BY 1";
+        let found = texts(&scene.target, query).await;
+        assert_eq!(found, copied(&[("one", "2"), ("two", "1")]));
+        otter.terminate_and_expect_success(DEADLINE).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipeline_that_began_without_a_copy_cannot_take_it_up() {
+    let mut scene = shelf((Flavor::MariaDb, Flavor::MariaDb)).await;
+    execute(&scene.source, TWO).await;
+    execute(&scene.target, "CREATE DATABASE store").await;
+    execute(&scene.target, TWO).await;
+    scene.replace("initial_copy = true\n", "start = \"now\"\n");
+    let mut otter = scene.run().await;
+    drain(&scene, &otter, 1).await;
+    otter.terminate_and_expect_success(DEADLINE).await;
+    scene.replace("start = \"now\"\n", "initial_copy = true\n");
+    let halted = run_to_end(&scene).await;
+    assert_told(&halted, HALTED, &["the pipeline has run without it", "Leave initial_copy out"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unfinished_copy_cannot_be_left_off() {
+    let mut scene = shelf((Flavor::MySql, Flavor::MySql)).await;
+    execute(&scene.source, TWO).await;
+    // Of these only some come within the time that the test leaves.
+    execute(
+        &scene.source,
+        "CREATE TABLE store.many (id INT PRIMARY KEY); INSERT INTO store.many \
+         WITH RECURSIVE r AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM r WHERE i < 900) \
+         SELECT i FROM r",
+    )
+    .await;
+    scene.config.push_str("rows_per_second = 1\n");
+    scene.write_config();
+    let mut otter = OtterProcess::run(scene.folder(), &scene.config);
+    otter.wait_for_log("pipeline running", DEADLINE).await;
+    let query = "SELECT COUNT(*) FROM otter.`copy` WHERE `state` = 'copying' AND `table` <> ''";
+    otter_tests::wait::wait_until("a copy begins", DEADLINE, async || {
+        number(&scene.target, query).await == 1
+    })
+    .await;
+    otter.kill9();
+    scene.replace("initial_copy = true\n", "start = \"now\"\n");
+    let halted = run_to_end(&scene).await;
+    assert_told(&halted, HALTED, &["is not finished", "initial_copy = true"]);
+}
+
+/// Definitions come with mapped names: keys, defaults, generated columns, character sets.
+#[tokio::test(flavor = "multi_thread")]
+async fn missing_databases_and_tables_are_made_under_their_new_names() {
+    for flavor in FLAVORS {
+        let mut scene = shelf((flavor, flavor)).await;
+        execute(&scene.target, "GRANT ALL ON depot.* TO otter@'%'").await;
+        execute(
+            &scene.source,
+            "CREATE TABLE store.ab (id INT AUTO_INCREMENT PRIMARY KEY, \
+             at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), \
+             word VARCHAR(20) CHARACTER SET latin1 NOT NULL DEFAULT 'it''s', \
+             n INT DEFAULT 7, twice INT GENERATED ALWAYS AS (n * 2) STORED, UNIQUE KEY w (word, id), KEY (at)) \
+             COMMENT 'store.x'; \
+             CREATE TABLE store.child (id INT PRIMARY KEY, up INT, \
+             CONSTRAINT c FOREIGN KEY (up) REFERENCES ab (id) ON DELETE SET NULL); \
+             INSERT INTO store.ab (word) VALUES ('x'), ('y'); \
+             INSERT INTO store.child VALUES (1, 1), (2, 2); \
+             CREATE TABLE store.sentinel (id INT PRIMARY KEY)",
+        )
+        .await;
+        scene.replace("{ from = \"store.*\" }", "{ from = \"store.*\", to = \"depot.*\" }");
+        let mut otter = scene.run().await;
+        wait_for_copy(&scene, &otter).await;
+        execute(&scene.source, "DELETE FROM store.ab WHERE id = 1").await;
+        let gone = "SELECT COUNT(*) FROM depot.child WHERE up IS NULL";
+        otter_tests::wait::wait_until("the parent goes", DEADLINE, async || {
+            assert!(!otter.log().contains("halted"), "{}", otter.log());
+            number(&scene.target, gone).await == 1
+        })
+        .await;
+        for pair in [("store.ab", "depot.ab"), ("store.child", "depot.child")] {
+            compare(&scene.source, &scene.target, pair).await.unwrap();
+        }
+        let made = "SELECT DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA \
+             WHERE SCHEMA_NAME = 'depot'";
+        assert_eq!(texts(&scene.target, made).await, [["utf8mb4_general_ci"]]);
+        otter.terminate_and_expect_success(DEADLINE).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_without_gtids_is_refused() {
+    let source = testbed::server(Flavor::MySql)
+        .source()
+        .arg("--gtid-mode=OFF")
+        .arg("--enforce-gtid-consistency=OFF")
+        .start()
+        .await;
+    let target = testbed::server(Flavor::MySql).target().start().await;
+    let scene = on(Scene::on(source, target).await).await;
+    execute(&scene.source, TWO).await;
+    let checked = scene.command(&["check"]).await;
+    assert_found(&checked, &["GTIDs", "gtid_mode"]);
+    let halted = run_to_end(&scene).await;
+    assert_told(&halted, HALTED, &["GTIDs"]);
+}
+
+/// A table that the stream brings is not copied at the next start.
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_that_come_and_change_meanwhile_are_followed() {
+    for flavor in FLAVORS {
+        let mut scene = shelf((flavor, flavor)).await;
+        execute(&scene.source, TWO).await;
+        execute(
+            &scene.target,
+            "GRANT ALL ON store.* TO otter@'%'; GRANT PROCESS ON *.* TO otter@'%'",
+        )
+        .await;
+        scene.config.push_str("ddl = \"apply\"\n");
+        let mut otter = scene.run().await;
+        wait_for_copy(&scene, &otter).await;
+        execute(
+            &scene.source,
+            "CREATE TABLE store.late (id INT PRIMARY KEY); INSERT INTO store.late VALUES (1), (2)",
+        )
+        .await;
+        drain(&scene, &otter, 1).await;
+        otter.terminate_and_expect_success(DEADLINE).await;
+        let mut otter = scene.run().await;
+        execute(&scene.source, "INSERT INTO store.late VALUES (3)").await;
+        drain(&scene, &otter, 2).await;
+        assert_tables_equal(&scene.source, &scene.target, &["store.one", "store.late"]).await;
+        otter.terminate_and_expect_success(DEADLINE).await;
+    }
+}
