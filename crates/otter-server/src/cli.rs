@@ -1,6 +1,7 @@
 //! The command line: what may be asked, and which command answers.
 
 mod quarantine;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,6 +22,7 @@ use crate::status::StatusFormat;
 use crate::tail::{Extent, TailOptions, TailSource, parse_until};
 use crate::terminal::complain;
 use quarantine::QuarantineArgs;
+use verify::VerifyArgs;
 
 /// Where `tail` finds its server unless told.
 const TAIL_URL: &str = "OTTER_TAIL_URL";
@@ -57,6 +59,12 @@ enum Command {
     Tail(Box<TailArgs>),
     /// Show, set or adopt the positions that are stored in the targets
     Position(PositionArgs),
+    /// Compare the tables of source and target, while the pipeline runs
+    ///
+    /// Both servers compute checksums of ranges of rows. Rows that differ are looked at again when the
+    /// target has come to the source's position, so that traffic is no difference. Nothing is written
+    /// and nothing is locked. Rows that differ are printed with their keys and values.
+    Verify(Box<VerifyArgs>),
     /// List, show, retry, edit or drop the rows that a target holds in quarantine
     Quarantine(Box<QuarantineArgs>),
 }
@@ -281,6 +289,7 @@ async fn answer(command: Command) -> Exit {
             let wish = if set.yes { Wish::Set } else { Wish::Preview };
             crate::position::set(&config, &set.pipeline, &set.to, wish).await
         }
+        Command::Verify(args) => args.answer().await,
         Command::Quarantine(args) => args.answer().await,
     }
 }

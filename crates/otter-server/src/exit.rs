@@ -14,6 +14,8 @@ use otter_core::Fault;
 pub enum Exit {
     /// All is well.
     Done,
+    /// `verify` found no difference, and could not compare everything.
+    Unproven,
     /// A check failed, or differences were found.
     Failed,
     /// The command line or the configuration is wrong; nothing was tried.
@@ -35,6 +37,7 @@ Exit codes:
   3  a pipeline halted, and an operator must act
   4  another process has taken over
   5  another process holds a pipeline, and --no-wait was given
+  6  verify found no difference, and could not compare everything
   130, 143  a second SIGINT or SIGTERM ended it at once";
 
 impl Exit {
@@ -48,6 +51,7 @@ impl Exit {
             Self::Halted => 3,
             Self::Fenced => 4,
             Self::Held => 5,
+            Self::Unproven => 6,
         }
     }
 
@@ -74,7 +78,15 @@ mod tests {
 
     #[test]
     fn help_tells_every_code_and_the_gravest_outcome_wins() {
-        let all = [Exit::Done, Exit::Failed, Exit::Usage, Exit::Held, Exit::Fenced, Exit::Halted];
+        let all = [
+            Exit::Done,
+            Exit::Unproven,
+            Exit::Failed,
+            Exit::Usage,
+            Exit::Held,
+            Exit::Fenced,
+            Exit::Halted,
+        ];
         for exit in all {
             assert!(HELP.contains(&format!("\n  {}  ", exit.code())), "{exit:?}");
         }

@@ -21,3 +21,4 @@ mod signals;
 mod status;
 mod tail;
 mod terminal;
+mod verify;

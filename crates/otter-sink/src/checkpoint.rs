@@ -163,7 +163,7 @@ fn none_there(pipeline: &PipelineId) -> MySqlLoadError {
     bad(pipeline, "there is none: the pipeline has never been at this target")
 }
 
-fn show(
+pub(crate) fn show(
     rows: &[StoredCheckpoint],
     pipeline: &PipelineId,
 ) -> Result<Option<Checkpoint>, MySqlLoadError> {

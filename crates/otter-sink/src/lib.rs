@@ -4,7 +4,8 @@
 //! transactions and the position behind them, so that a restart neither repeats nor skips a
 //! change; the checkpoint in the target decides who may write.
 //!
-//! This crate never knows where changes came from, and nothing it prints holds a row value.
+//! This crate never knows where changes came from, and nothing it prints holds a row value; what [`verify`] and [`quarantine`] find holds values,
+//! for those who ask.
 
 pub mod checkpoint;
 pub mod copy;
@@ -13,6 +14,7 @@ pub mod mysql;
 pub mod preflight;
 pub mod quarantine;
 pub mod schema_log;
+pub mod verify;
 
 pub use copy::TargetCopyLog;
 pub use mysql::{

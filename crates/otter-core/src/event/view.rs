@@ -54,6 +54,15 @@ impl ColumnView {
         self.width
     }
 
+    /// The cell of a row's image that a column shows; `None` for a constant, and where there is no
+    /// such column.
+    pub(crate) fn cell(&self, column: usize) -> Option<usize> {
+        match self.shown.get(column)? {
+            Shown::Cell(cell) => Some(*cell),
+            Shown::Constant(_) => None,
+        }
+    }
+
     /// The number of columns that are shown.
     pub(super) fn column_count(&self) -> usize {
         self.shown.len()

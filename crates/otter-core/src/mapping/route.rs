@@ -101,6 +101,27 @@ impl TableRoute {
         &self.tables
     }
 
+    /// The place of the source's column that a column of the definitions shows; `None` for a constant.
+    #[must_use]
+    pub fn shown(&self, column: usize) -> Option<usize> {
+        match &self.view {
+            Some(view) => view.cell(column),
+            None => Some(column),
+        }
+    }
+
+    /// Whether a filter of the mapping leaves rows out.
+    #[must_use]
+    pub fn is_filtered(&self) -> bool {
+        self.filter.is_some()
+    }
+
+    /// Whether an expression picks the table of each row.
+    #[must_use]
+    pub fn is_spread(&self) -> bool {
+        self.spread.is_some()
+    }
+
     /// Adds rows of the source table to a transaction, as the target has them. `before` rows of the
     /// transaction came before them.
     fn push(&self, rows: RowsEvent, transaction: &mut Transaction, before: u64) -> Result<()> {

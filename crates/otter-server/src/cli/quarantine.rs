@@ -78,7 +78,7 @@ struct HeldRows {
     all: bool,
 }
 
-fn parse_table(text: &str) -> Result<TableName, String> {
+pub(super) fn parse_table(text: &str) -> Result<TableName, String> {
     match text.split_once('.') {
         Some((database, table)) if !database.is_empty() && !table.is_empty() => {
             Ok(TableName::new(database, table))

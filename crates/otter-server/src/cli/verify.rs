@@ -1,0 +1,43 @@
+//! `verify` on the command line.
+
+use clap::Args;
+use otter_core::TableName;
+
+use super::quarantine::parse_table;
+use super::{PositionOf, load};
+use crate::exit::Exit;
+use crate::status::StatusFormat;
+use crate::verify::{self, VerifyWishes};
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    #[command(flatten)]
+    of: PositionOf,
+    /// Only this table, by its name in the source or in the target; may be given several times
+    #[arg(long = "table", value_name = "DB.TABLE", value_parser = parse_table)]
+    tables: Vec<TableName>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// The most rows that differ, of each table, that are printed; all are counted
+    #[arg(long, value_name = "N", default_value_t = 100,
+          value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    rows: u32,
+    /// Print no values: keys as digests, and the names of columns
+    #[arg(long)]
+    no_values: bool,
+}
+
+impl VerifyArgs {
+    /// Does what is asked.
+    pub(super) async fn answer(self) -> Exit {
+        let Some(config) = load(&self.of.config) else { return Exit::Usage };
+        let wishes = VerifyWishes {
+            tables: self.tables,
+            format: if self.json { StatusFormat::Json } else { StatusFormat::Text },
+            rows: usize::try_from(self.rows).unwrap_or(usize::MAX),
+            shows_values: !self.no_values,
+        };
+        verify::verify(&config, self.of.pipeline.as_deref(), &wishes).await
+    }
+}

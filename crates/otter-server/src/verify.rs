@@ -1,0 +1,136 @@
+//! `otter-server verify`: whether the targets hold what the sources hold.
+//!
+//! It works beside a running pipeline, in another process or none, and changes nothing. What it prints
+//! are rows, for the operator who asks; `--no-values` leaves their values out.
+
+mod print;
+mod pulse;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use otter_binlog::preflight::source_tables;
+use otter_core::{PipelineId, Result, Side, TableName};
+use otter_sink::verify::{MappedTable, Report, State, Verifier, VerifyOptions};
+use serde_json::Value;
+
+use crate::assemble::{self, SCHEMA};
+use crate::config::{Config, PipelineConfig};
+use crate::exit::Exit;
+use crate::position::chosen;
+use crate::status::StatusFormat;
+use crate::terminal::{complain, write};
+use pulse::Pulse;
+
+/// What is asked for beyond the pipeline.
+#[derive(Debug)]
+pub(crate) struct VerifyWishes {
+    /// These tables alone; all without any.
+    pub(crate) tables: Vec<TableName>,
+    pub(crate) format: StatusFormat,
+    /// The most rows of each table that are printed.
+    pub(crate) rows: usize,
+    pub(crate) shows_values: bool,
+}
+
+/// Compares the tables of one pipeline or all.
+pub(crate) async fn verify(config: &Config, name: Option<&str>, wishes: &VerifyWishes) -> Exit {
+    let Some(pipelines) = chosen(config, name) else { return Exit::Usage };
+    let mut exit = Exit::Done;
+    let mut all = Vec::new();
+    let mut seen = Vec::new();
+    for pipeline in pipelines {
+        let report = match Box::pin(verify_one(config, pipeline, wishes)).await {
+            Ok(report) => report,
+            Err(error) => {
+                complain(format_args!("pipeline `{}`: {error}", pipeline.name));
+                exit = exit.max(Exit::Unproven);
+                continue;
+            }
+        };
+        seen.extend(report.tables.iter().map(|table| table.target.clone()));
+        seen.extend(report.tables.iter().flat_map(|table| table.sources.clone()));
+        exit = exit.max(match report.state() {
+            State::Equal => Exit::Done,
+            State::Different => Exit::Failed,
+            State::Unsettled | State::Unverified => Exit::Unproven,
+        });
+        match wishes.format {
+            StatusFormat::Text => write(&print::as_text(&pipeline.name, &report, wishes)),
+            StatusFormat::Json => all.push(print::as_json(&pipeline.name, &report, wishes)),
+        }
+    }
+    if wishes.format == StatusFormat::Json {
+        write(&format!("{:#}\n", Value::Array(all)));
+    }
+    // A table that no pipeline carries would be equal without a look.
+    match wishes.tables.iter().find(|table| !seen.contains(table)) {
+        Some(unseen) if exit != Exit::Unproven => {
+            complain(format_args!("no pipeline that was compared carries a table {unseen}"));
+            Exit::Usage
+        }
+        Some(_) | None => exit,
+    }
+}
+
+async fn verify_one(
+    config: &Config,
+    pipeline: &PipelineConfig,
+    wishes: &VerifyWishes,
+) -> Result<Report> {
+    let id = PipelineId::new(pipeline.name.as_str());
+    let tables = mapped_tables(pipeline, wishes).await?;
+    let mut options = VerifyOptions::default();
+    options.shown_rows = wishes.rows;
+    options.schema = SCHEMA.to_owned();
+    if !is_held(config, &id).await {
+        // Nobody moves it: there is nothing to wait for.
+        options.patience = Duration::ZERO;
+    }
+    let (source, target) = (&pipeline.from.url, &pipeline.to.url);
+    let mut verifier = Box::pin(Verifier::open(source, target, &id, options)).await?;
+    let mut pulse = Pulse::new();
+    let report = verifier.verify(&tables, &mut |progress| pulse.beat(progress)).await?;
+    pulse.end();
+    verifier.close().await;
+    Ok(report)
+}
+
+/// Whether a process runs the pipeline, as far as the arbiter can tell.
+async fn is_held(config: &Config, id: &PipelineId) -> bool {
+    match assemble::arbiter_status(config, &[Side::target(id.clone())]).await {
+        Ok(status) => status.sides.iter().any(Option::is_some),
+        Err(_) => true,
+    }
+}
+
+/// The tables that are to be compared; with `--table`, all source tables that flow into one of those
+/// together.
+async fn mapped_tables(
+    pipeline: &PipelineConfig,
+    wishes: &VerifyWishes,
+) -> Result<Vec<MappedTable>> {
+    let found = source_tables(&pipeline.from.url, &pipeline.mappings.filter()).await?;
+    let mut tables = Vec::with_capacity(found.len());
+    for source in found.into_iter().map(Arc::new) {
+        match pipeline.mappings.table(&source) {
+            Ok(Some(route)) => tables.push(MappedTable::new(&source, &route)),
+            Ok(None) => {}
+            Err(error) => {
+                let name = &source.name;
+                let target = pipeline.mappings.route(name).unwrap_or_else(|| name.clone());
+                tables.push(MappedTable::refused(name, target, error.to_string()));
+            }
+        }
+    }
+    if wishes.tables.is_empty() {
+        return Ok(tables);
+    }
+    let is_wanted = |table: &&MappedTable| {
+        wishes.tables.contains(table.source()) || wishes.tables.contains(table.target())
+    };
+    let targets: Vec<TableName> =
+        tables.iter().filter(is_wanted).map(|table| table.target().clone()).collect();
+    tables.retain(|table| targets.contains(table.target()));
+    Ok(tables)
+}
