@@ -47,7 +47,7 @@ fn print(transaction: &Transaction) {
         match event {
             Event::Rows(rows) => println!("  {} rows of {}", rows.row_count(), rows.table().name),
             Event::Ddl(ddl) => println!("  {}", ddl.statement),
-            _ => {}
+            Event::Copy(_) | _ => {}
         }
     }
 }

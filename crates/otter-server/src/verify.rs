@@ -48,6 +48,18 @@ pub(crate) async fn verify(config: &Config, name: Option<&str>, wishes: &VerifyW
                 continue;
             }
         };
+        if report.tables.is_empty() {
+            // With `--table`, another pipeline may carry it.
+            if wishes.tables.is_empty() {
+                complain(format_args!(
+                    "pipeline `{}`: the source has no table that it carries, or the account may not \
+                     see them",
+                    pipeline.name
+                ));
+                exit = exit.max(Exit::Unproven);
+            }
+            continue;
+        }
         seen.extend(report.tables.iter().map(|table| table.target.clone()));
         seen.extend(report.tables.iter().flat_map(|table| table.sources.clone()));
         exit = exit.max(match report.state() {
@@ -65,11 +77,11 @@ pub(crate) async fn verify(config: &Config, name: Option<&str>, wishes: &VerifyW
     }
     // A table that no pipeline carries would be equal without a look.
     match wishes.tables.iter().find(|table| !seen.contains(table)) {
-        Some(unseen) if exit != Exit::Unproven => {
+        Some(unseen) => {
             complain(format_args!("no pipeline that was compared carries a table {unseen}"));
-            Exit::Usage
+            if exit == Exit::Done { Exit::Usage } else { exit }
         }
-        Some(_) | None => exit,
+        None => exit,
     }
 }
 

@@ -156,7 +156,15 @@ impl Verifier {
             let names = sources.iter().map(|table| table.source.clone()).collect();
             let mut table = TableReport::new(names, target.clone());
             let began = Instant::now();
-            Box::pin(self.verify_table(&sources, &mut table, progress)).await?;
+            match Box::pin(self.verify_table(&sources, &mut table, progress)).await {
+                Ok(()) => {}
+                // The other tables can still be compared.
+                Err(
+                    error @ (VerifyError::Refused { is_broken: false, .. }
+                    | VerifyError::Answer { .. }),
+                ) => table.reason = Some(error.to_string()),
+                Err(error) => return Err(error.into()),
+            }
             table.took = began.elapsed();
             report.tables.push(table);
         }

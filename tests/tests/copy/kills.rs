@@ -59,14 +59,14 @@ const KINDS: &[Kind] = &[
         columns: "a CHAR(40) CHARACTER SET latin1",
         key: "PRIMARY KEY (a)",
         names: &["a"],
-        values: &["MD5({})"],
+        values: &["LEFT(SHA2({}, 256), 32)"],
     },
     Kind {
         table: "bytes",
         columns: "a BINARY(16)",
         key: "PRIMARY KEY (a)",
         names: &["a"],
-        values: &["UNHEX(MD5({}))"],
+        values: &["UNHEX(LEFT(SHA2({}, 256), 32))"],
     },
     Kind {
         table: "moment",
@@ -227,13 +227,12 @@ async fn write(mut connection: MySqlConnection, seed: u64, stop: Arc<AtomicBool>
 /// MySQL: an UPDATE that cascades and loses a deadlock is logged though it was not made
 /// (docs/semantics.md), so that no copy can be right.
 async fn fill(scene: &Scene, cascades_updates: bool) {
-    let mut text = format!(
-        "USE store; SET SESSION sql_mode = '', time_zone = '+00:00'; \
+    let mut text = "USE store; SET SESSION sql_mode = '', time_zone = '+00:00'; \
          CREATE TABLE shop.number (i INT PRIMARY KEY); \
          INSERT INTO shop.number WITH RECURSIVE r AS (SELECT 0 AS i UNION ALL SELECT i + 1 FROM r \
          WHERE i < 899) SELECT i FROM r; \
          INSERT INTO shop.number SELECT i + 900 FROM shop.number;"
-    );
+        .to_owned();
     for kind in KINDS {
         text.push_str(&kind.create());
         text.push_str(&kind.fill().replace("store.number", "shop.number"));

@@ -195,6 +195,8 @@ impl Run {
                 open.is_gone &= is_drop;
             }
         }
+        // Made again at once: it goes on being copied, as the table that it is then.
+        notes.gone.retain(|name| is_drop || !tables.contains(name));
         if is_drop {
             notes.gone.extend(tables.iter().filter(|name| self.open.contains_key(name)).cloned());
         }

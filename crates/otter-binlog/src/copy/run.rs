@@ -260,8 +260,9 @@ impl Run {
 
     /// Begins the next job where there is none.
     fn begin_job(&mut self) -> Result<(), CopyError> {
-        // What waits lies behind the place of the job before, and not of the next one.
-        let is_busy = !matches!(self.job, Job::Idle) || self.stash.is_some();
+        // What waits lies behind the place of the job before, and not of the next one. Inside a
+        // transaction in fragments the window would miss what came before.
+        let is_busy = !matches!(self.job, Job::Idle) || self.stash.is_some() || self.is_in_fragment;
         if is_busy || Instant::now() < self.not_before {
             return Ok(());
         }

@@ -123,9 +123,20 @@ impl Source {
         self.silent_parents(table).any(|parent| parent == table)
     }
 
-    /// Whether rows of a table change or go without a word in the binlog with rows of this parent.
-    pub(super) fn follows(&self, table: &TableName, parent: &TableName) -> bool {
-        self.silent_parents(table).any(|found| found == parent)
+    /// Whether rows of a table change or go without a word in the binlog with rows of this one, which
+    /// is its parent or a parent's parent.
+    pub(super) fn follows(&self, table: &TableName, other: &TableName) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut open: Vec<&TableName> = self.silent_parents(table).collect();
+        while let Some(parent) = open.pop() {
+            if parent == other {
+                return true;
+            }
+            if seen.insert(parent) {
+                open.extend(self.silent_parents(parent));
+            }
+        }
+        false
     }
 
     fn silent_parents(&self, table: &TableName) -> impl Iterator<Item = &TableName> {
@@ -178,6 +189,15 @@ mod tests {
         assert_eq!(order, ["c", "b", "a"]);
         assert!(source.follows_itself(&names[2]) && !source.follows_others(&names[2]));
         assert_eq!(source.silent_ring(), None);
+    }
+
+    #[test]
+    fn rows_follow_over_several_tables() {
+        let source =
+            source(&[("c", "b", true), ("b", "a", true), ("b", "x", false), ("a", "a", true)]);
+        let [a, b, c, x] = ["a", "b", "c", "x"].map(|name| TableName::new("d", name));
+        assert!(source.follows(&c, &b) && source.follows(&c, &a) && source.follows(&a, &a));
+        assert!(!source.follows(&c, &x) && !source.follows(&c, &c) && !source.follows(&a, &c));
     }
 
     #[test]

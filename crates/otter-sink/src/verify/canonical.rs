@@ -159,7 +159,8 @@ fn pair(source: &TargetColumn, target: &TargetColumn, cross: bool) -> Result<Can
             // server to the other no negative zero arrives.
             let zero = if cross { "+0e0" } else { "" };
             let (source, target) = both(&|name| format!("({name}*1e0{zero})"));
-            made(source, target, plain, same(Literal::Number, false))
+            // The text need not find the row again: no key.
+            made(source, target, plain, None)
         }
         (Class::Date | Class::DateTime, Class::Date | Class::DateTime)
         | (Class::Time, Class::Time) => {

@@ -18,6 +18,8 @@ use crate::mysql::conn::TextRow;
 
 /// The most rows of a range whose keys are fetched; a larger one is divided first.
 const MOST_LISTED: u64 = 100_000;
+/// The most rows that are listed of a range that cannot be divided: some hundred bytes for each.
+const MOST_AT_ONCE: u64 = 2_000_000;
 
 /// What a table is compared by.
 pub(super) struct Pass<'a> {
@@ -95,6 +97,14 @@ impl Pass<'_> {
                         open.push((part, (source, target)));
                     }
                 }
+                continue;
+            }
+            if sums.0.rows.max(sums.1.rows) > MOST_AT_ONCE {
+                self.report.reason = Some(format!(
+                    "a range of {} rows differs in its sums and cannot be divided, so that its rows \
+                     are too many to be compared one by one",
+                    sums.0.rows.max(sums.1.rows)
+                ));
                 continue;
             }
             let (source, target) = self.list(&range).await?;

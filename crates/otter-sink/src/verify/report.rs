@@ -120,6 +120,10 @@ impl Report {
     /// The gravest state of all tables.
     #[must_use]
     pub fn state(&self) -> State {
+        // Nothing was looked at.
+        if self.tables.is_empty() {
+            return State::Unverified;
+        }
         let has = |state| self.tables.iter().any(|table| table.state() == state);
         let gravest = [State::Different, State::Unsettled, State::Unverified];
         gravest.into_iter().find(|state| has(*state)).unwrap_or(State::Equal)

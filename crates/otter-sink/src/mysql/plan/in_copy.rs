@@ -48,6 +48,8 @@ impl Planner<'_> {
             (Change::Insert { after }, InCopy::Streamed) if has_key && self.planning.keeps_rows => {
                 self.write_same(Expect::Some(of), plan, after, script)
             }
+            // The copy would bring the row once more, and nothing would tell.
+            (Change::Insert { .. }, InCopy::Streamed) if !has_key => Err(Reason::NotIdentified),
             (Change::Insert { after }, _) => self.write_insert(of, plan, after, script),
             (Change::Delete { before }, _) => self.write_delete(of, plan, before, script),
             (Change::Update { before, after }, _) => {
@@ -77,6 +79,11 @@ impl Planner<'_> {
         if plan.target.related && is_referred {
             // Rows that refer to it follow, as the source's did.
             self.write_update(of, plan, before, changed, script)?;
+        } else if !plan.target.related && !self.planning.keeps_rows {
+            // The row goes first, so that another one in its place is noticed.
+            let shape = Shape::Delete { identity };
+            self.write_key(Expect::Some(of), shape, plan, before, script)?;
+            return self.write_insert(of, plan, after, script);
         } else if key.iter().any(|index| changed(*index).is_some()) {
             let shape = Shape::Delete { identity };
             self.write_key(Expect::Some(of), shape, plan, before, script)?;

@@ -64,7 +64,8 @@ fn plan_with(
     tables.insert(fit(&source, Some(target)).unwrap());
     let store = Store::new("otter", "p");
     let mark = ("here", 0);
-    let planning = Planning { tables: &tables, store: &store, limits, detail, mark };
+    let keeps_rows = false;
+    let planning = Planning { tables: &tables, store: &store, limits, detail, keeps_rows, mark };
     let mut planner = Planner::new(planning, transactions, true);
     let mut texts = Vec::new();
     loop {

@@ -113,7 +113,10 @@ impl Store {
         if !has_begun {
             return Ok(());
         }
-        let (header, _) = self.read_copy(conn).await?;
+        let (header, records) = self.read_copy(conn).await?;
+        // What the stream has brought of a table that waits was left out.
+        let waits = records.iter().any(|record| record.stage != CopyStage::Done);
+        let header = if waits { Header::Open } else { header };
         let what = match (wanted, header) {
             (Some(_), Header::Missing) => {
                 "cannot begin: the pipeline has run without it, and its tables are there already. \

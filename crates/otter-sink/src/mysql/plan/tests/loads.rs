@@ -14,7 +14,8 @@ fn scripts(
     let mut tables = TablePlans::default();
     tables.insert(fit(&source, Some(target)).unwrap());
     let store = Store::new("otter", "p");
-    let planning = Planning { tables: &tables, store: &store, limits, detail, mark: ("here", 0) };
+    let (keeps_rows, mark) = (false, ("here", 0));
+    let planning = Planning { tables: &tables, store: &store, limits, detail, keeps_rows, mark };
     let mut planner = Planner::new(planning, transactions, true);
     let mut scripts = Vec::new();
     loop {
