@@ -113,9 +113,8 @@ impl MySqlLoader {
         let site = self.options.source_site.clone();
         let standing = claimed.standing;
         let position = standing.as_ref().and_then(Standing::least).cloned();
-        if let Some(furthest) =
-            standing.as_ref().filter(|it| it.differ()).and_then(Standing::furthest)
-        {
+        let apart = standing.as_ref().filter(|it| it.differ());
+        if let Some(furthest) = apart.and_then(Standing::furthest) {
             tracing::warn!(
                 pipeline = %self.pipeline,
                 lanes = claimed.held.count(),
