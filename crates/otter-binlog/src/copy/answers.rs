@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(rows_after(1_000, end(1_000, 50_000, 10)), 2_000);
         assert_eq!(rows_after(1_000, end(1_000, 50_000, 400)), 1_250);
         assert_eq!(rows_after(1_000, end(1_000, 50_000, 5_000)), 500);
-        assert_eq!(rows_after(1_000, end(1_000, 80 << 20, 10)), 99);
+        assert_eq!(rows_after(1_000, end(1_000, 80 << 20, 10)), 100);
         assert_eq!(rows_after(16, end(16, 1 << 30, 10)), 16);
     }
 }
