@@ -8,11 +8,18 @@ use otter_server::sandbox::Flavor;
 use otter_sink::{LoaderOptions, MySqlLoader};
 use otter_tests::random::Random;
 use otter_tests::{query, testbed};
+use tokio::sync::watch;
 
 use crate::source::{INT, Source, insert, pair, table, update};
 
-/// Loads until the server is gone; the source's next step is wherever the load broke off.
-async fn load_until_it_breaks(loader: &MySqlLoader, mut source: Source, from: i64) {
+/// Loads until the server is gone; the source's next step is wherever the load broke off. Each step
+/// that is committed is counted.
+async fn load_until_it_breaks(
+    loader: &MySqlLoader,
+    mut source: Source,
+    from: i64,
+    committed: watch::Sender<u64>,
+) {
     let pairs = table("shop", "pair", &[("id", INT), ("n", INT)]);
     for step in from.. {
         let events = vec![
@@ -23,6 +30,7 @@ async fn load_until_it_breaks(loader: &MySqlLoader, mut source: Source, from: i6
             assert_eq!(error.fault(), Fault::Transient, "{error}");
             return;
         }
+        committed.send_modify(|count| *count += 1);
     }
 }
 
@@ -56,11 +64,15 @@ async fn crash_again_and_again(flavor: Flavor) {
             "SELECT COUNT(*) - 1, MAX(id), (SELECT n FROM shop.pair WHERE id = 0) FROM shop.pair";
         let steps_as_text = steps.to_string();
         assert_eq!(query::texts(&server, shown).await, [[&*steps_as_text; 3]]);
+        let (committed, mut seen) = watch::channel(0);
         let kill = async {
-            tokio::time::sleep(Duration::from_micros(20_000 + random.below(200_000))).await;
+            // Somewhere in a step, and none of the rounds in vain.
+            let goal = 1 + random.below(40);
+            seen.wait_for(|count| *count >= goal).await.unwrap();
+            tokio::time::sleep(Duration::from_micros(random.below(10_000))).await;
             server.kill9().unwrap();
         };
-        tokio::join!(load_until_it_breaks(&loader, source, steps + 1), kill);
+        tokio::join!(load_until_it_breaks(&loader, source, steps + 1, committed), kill);
         server.start_again().await.unwrap();
     }
     assert!(steps > 0, "something was loaded between two crashes");
