@@ -65,12 +65,12 @@ impl Flight {
 
     /// Whether a transaction that comes before the snapshot's end may be missing from it.
     pub(super) fn may_lack(&self, transaction: &Transaction) -> bool {
-        let Some(Snapshot { low, .. }) = &self.snapshot else { return true };
-        match (low, &transaction.gtid) {
+        let Some(snapshot) = &self.snapshot else { return true };
+        match (&snapshot.low, &transaction.gtid) {
             (Some(low), Some(gtid)) => !low.contains(gtid),
             (Some(_), None) => true,
             // The place is exact.
-            (None, _) => false,
+            (None, _) => snapshot.is_before(transaction),
         }
     }
 }

@@ -93,9 +93,7 @@ impl Run {
     fn count_before_the_end(&self, batch: &Batch) -> Option<usize> {
         let Job::Reading(flight) = &self.job else { return None };
         let snapshot = flight.snapshot.as_ref().filter(|_| flight.holds && !self.is_in_fragment)?;
-        let is_behind =
-            |transaction: &Transaction| transaction.start.covers(&snapshot.high) == Some(true);
-        batch.transactions.iter().position(is_behind)
+        batch.transactions.iter().position(|transaction| snapshot.is_before(transaction))
     }
 
     fn pass_transaction(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use otter_core::{FilePlace, GtidSet, Position};
+use otter_core::{FilePlace, GtidSet, Position, Transaction};
 use tokio::time::{Instant, sleep};
 
 use super::error::CopyError;
@@ -22,6 +22,17 @@ pub(super) struct Snapshot {
     pub(super) low: Option<GtidSet>,
     /// None behind this place.
     pub(super) high: FilePlace,
+}
+
+impl Snapshot {
+    /// Whether a transaction is committed behind the snapshot's end, wherever it begins: one of XA
+    /// begins where it was prepared.
+    pub(super) fn is_before(&self, transaction: &Transaction) -> bool {
+        match &transaction.end {
+            Some(end) => self.high.covers(&end.end) == Some(false),
+            None => transaction.start.covers(&self.high) == Some(true),
+        }
+    }
 }
 
 /// A connection that is set up for reading.
@@ -101,5 +112,50 @@ impl Desk {
 
     async fn begin(&mut self) -> Result<(), ConnectionError> {
         self.connection.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT").await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use otter_core::{Part, SourceTime, TransactionEnd};
+
+    use super::*;
+
+    fn place(offset: u64) -> FilePlace {
+        FilePlace::new("binlog.000001", offset)
+    }
+
+    fn transaction(start: u64, end: u64) -> Transaction {
+        let end = TransactionEnd {
+            gtid: None,
+            passed: None,
+            start: place(end - 10),
+            end: place(end),
+            timestamp: 0,
+            server_id: 1,
+            checksum: 0,
+        };
+        Transaction {
+            gtid: None,
+            start: place(start),
+            committed_at: SourceTime(0),
+            origin: None,
+            part: Part::Whole,
+            rows_before: 0,
+            events: Vec::new(),
+            end: Some(end),
+        }
+    }
+
+    #[test]
+    fn what_was_prepared_before_and_committed_behind_a_snapshot_is_not_in_it() {
+        let snapshot = Snapshot { low: None, high: place(500) };
+        assert!(!snapshot.is_before(&transaction(100, 500)));
+        assert!(snapshot.is_before(&transaction(500, 600)));
+        assert!(snapshot.is_before(&transaction(100, 600)));
+        // The end of a fragment is not known.
+        let fragment = |start| Transaction { end: None, ..transaction(start, 600) };
+        assert!(!snapshot.is_before(&fragment(400)));
+        assert!(snapshot.is_before(&fragment(500)));
     }
 }
