@@ -36,6 +36,9 @@ ensure_zookeeper() {
 # Only benchmarks and soaks need a load generator.
 ensure_sysbench() { apt_commands sysbench=sysbench time=time; }
 
+# What the initial copy is compared with.
+ensure_dumpers() { apt_commands mydumper=mydumper myloader=mydumper mariadb-dump=mariadb-client; }
+
 # The judge of licences and sources. A debug build takes half the time of a
 # release build, and checks this workspace in seconds.
 ensure_cargo_deny() {
