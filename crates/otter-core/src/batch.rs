@@ -41,6 +41,9 @@ pub struct TransactionEnd {
 pub enum Part {
     /// All of it.
     Whole,
+    /// All of it, and no transaction of the source: rows of its tables as they are between two of its
+    /// transactions. It ends where the one before it has ended.
+    Copied,
     /// A piece of a transaction that is too large to hold; pieces follow each other in order.
     Fragment {
         /// 0 for the first piece.
@@ -67,7 +70,7 @@ pub struct Transaction {
     pub rows_before: u64,
     /// Its changes in source order.
     pub events: Vec<Event>,
-    /// Where it ends; `None` for a fragment that is not the last.
+    /// Where it ends; `None` for a fragment that is not the last, and for copied rows.
     pub end: Option<TransactionEnd>,
 }
 
@@ -98,6 +101,17 @@ pub struct Unjoined {
     pub second: Batch,
 }
 
+impl Part {
+    /// Whether it is a piece of a transaction.
+    #[must_use]
+    pub fn is_fragment(self) -> bool {
+        match self {
+            Self::Whole | Self::Copied => false,
+            Self::Fragment { .. } => true,
+        }
+    }
+}
+
 impl Transaction {
     /// The number of changed rows.
     #[must_use]
@@ -122,7 +136,7 @@ impl Batch {
     /// Whether this batch is a piece of a transaction.
     #[must_use]
     pub fn is_fragment(&self) -> bool {
-        self.transactions.iter().any(|transaction| transaction.part != Part::Whole)
+        self.transactions.iter().any(|transaction| transaction.part.is_fragment())
     }
 
     /// Joins the batch that follows to this one. Fragments stay alone.
@@ -194,7 +208,9 @@ impl Batch {
         let mut taken = 0;
         let mut place = self.after.clone();
         for transaction in self.transactions.get(..count)? {
-            place.advance(transaction.end.as_ref()?);
+            if transaction.part != Part::Copied {
+                place.advance(transaction.end.as_ref()?);
+            }
             taken += transaction.row_count();
         }
         let bytes = self.permit.bytes().saturating_mul(taken) / self.row_count().max(1);

@@ -22,7 +22,8 @@ pub struct Budget {
 #[derive(Debug)]
 #[must_use = "dropping a permit gives its room back while the bytes may still be there"]
 pub struct Permit {
-    held: Option<OwnedSemaphorePermit>,
+    /// At most one of each budget.
+    held: Vec<OwnedSemaphorePermit>,
     /// Bytes that are counted elsewhere while the room stays here.
     lent: usize,
     /// Bytes that are counted here while their room is elsewhere.
@@ -82,11 +83,12 @@ impl Permit {
     }
 
     fn of(held: Option<OwnedSemaphorePermit>) -> Self {
-        Self { held, lent: 0, borrowed: 0 }
+        Self { held: held.into_iter().collect(), lent: 0, borrowed: 0 }
     }
 
     fn held_bytes(&self) -> usize {
-        self.held.as_ref().map_or(0, |held| held.num_permits().saturating_mul(UNIT_BYTES))
+        let units = self.held.iter().map(OwnedSemaphorePermit::num_permits).sum::<usize>();
+        units.saturating_mul(UNIT_BYTES)
     }
 
     /// The bytes that are counted here; the room for them is rounded up to whole KiB.
@@ -97,9 +99,12 @@ impl Permit {
 
     /// Gives back what exceeds `bytes`, rounded up to whole KiB.
     pub fn shrink_to(&mut self, bytes: usize) {
-        let Some(held) = &mut self.held else { return };
-        let excess = held.num_permits().saturating_sub(bytes.div_ceil(UNIT_BYTES));
-        drop(held.split(excess));
+        let mut kept = bytes.div_ceil(UNIT_BYTES);
+        for held in &mut self.held {
+            let excess = held.num_permits().saturating_sub(kept);
+            drop(held.split(excess));
+            kept -= held.num_permits();
+        }
     }
 
     /// Counts `bytes` of this permit for a part of what it holds, which goes first; at most all of
@@ -109,7 +114,7 @@ impl Permit {
         let given = bytes.min(self.borrowed);
         self.borrowed -= given;
         self.lent += bytes - given;
-        Self { held: None, lent: 0, borrowed: bytes }
+        Self { held: Vec::new(), lent: 0, borrowed: bytes }
     }
 
     /// Whether parts of what this permit holds have gone already.
@@ -117,14 +122,18 @@ impl Permit {
         self.lent > 0
     }
 
-    /// Joins another permit of the same budget to this one.
+    /// Joins another permit to this one, of the same budget or of another.
     pub fn merge(&mut self, other: Self) {
         self.lent += other.lent;
         self.borrowed += other.borrowed;
-        match (&mut self.held, other.held) {
-            (Some(held), Some(other)) => held.merge(other),
-            (held @ None, other) => *held = other,
-            (Some(_), None) => {}
+        for more in other.held {
+            let is_same = |held: &&mut OwnedSemaphorePermit| {
+                Arc::ptr_eq(held.semaphore(), more.semaphore())
+            };
+            match self.held.iter_mut().find(is_same) {
+                Some(held) => held.merge(more),
+                None => self.held.push(more),
+            }
         }
     }
 }
@@ -182,6 +191,20 @@ mod tests {
         assert_eq!(part.bytes(), 8192);
         drop(part);
         assert_eq!(budget.free_bytes(), 8192);
+    }
+
+    #[tokio::test]
+    async fn permits_of_two_budgets_join_and_give_back_to_each() {
+        let (one, other) = (Budget::new(4096), Budget::new(8192));
+        let mut permit = one.acquire(2048).await;
+        permit.merge(other.acquire(4096).await);
+        permit.merge(one.acquire(1024).await);
+        assert_eq!(permit.bytes(), 7168);
+        assert_eq!((one.free_bytes(), other.free_bytes()), (1024, 4096));
+        permit.shrink_to(4096);
+        assert_eq!((permit.bytes(), one.free_bytes(), other.free_bytes()), (4096, 1024, 7168));
+        drop(permit);
+        assert_eq!((one.free_bytes(), other.free_bytes()), (4096, 8192));
     }
 
     #[tokio::test]

@@ -124,7 +124,9 @@ impl Run {
         open.record.after = piece.last;
         let record = open.record.clone();
         events.push(Event::Copy(CopyStep::Table { record, emptied: Arc::default() }));
-        let batch = self.batch(events, Some(self.position.clone()), piece.permit);
+        let mut batch = self.batch(events, Some(self.position.clone()), piece.permit);
+        // Pieces of one chunk may be written at once, since none of them has rows of another.
+        batch.transactions.iter_mut().for_each(|transaction| transaction.part = Part::Copied);
         self.ready.push_back(batch);
         Ok(())
     }
@@ -188,8 +190,7 @@ impl Run {
         self.ready.push_back(batch);
     }
 
-    /// A transaction of the copy. It is never joined with others, since it ends at no place in the
-    /// source's history: a loader commits it by itself.
+    /// A transaction of the copy: a fragment, which a loader commits before anything that follows.
     fn batch(&self, events: Vec<Event>, through: Option<Position>, permit: Permit) -> Batch {
         let place = &self.position.applied_through;
         let transaction = Transaction {

@@ -40,6 +40,8 @@ pub(crate) struct TablePlan {
     pub(crate) loads: bool,
     /// The statement that takes them as parameters.
     pub(crate) rows_statement: Arc<RowsStatement>,
+    /// The same for rows that may be there already, as they are.
+    pub(crate) same_statement: Arc<RowsStatement>,
 }
 
 /// How one column's values are written.
@@ -189,7 +191,8 @@ pub(crate) fn fit(
     let compaction = compaction(source, &target, &columns, &identities);
     let mut written = columns.iter().filter(|column| column.written).peekable();
     let loads = written.peek().is_some() && written.all(|it| it.line != LineForm::Never);
-    let rows_statement = rows_statement(&quoted, &columns);
+    let [new_rows, same_rows] =
+        [false, true].map(|may_be_there| rows_statement(&quoted, &columns, may_be_there));
     Ok(TablePlan {
         source: Arc::clone(source),
         target,
@@ -198,7 +201,8 @@ pub(crate) fn fit(
         identities,
         compaction,
         loads,
-        rows_statement,
+        rows_statement: new_rows,
+        same_statement: same_rows,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use otter_core::{Lease, Position, Transaction};
+use otter_core::{Lease, Part, Position, Transaction};
 
 use super::error::MySqlLoadError;
 use super::line::{Refusal, Setback, require_held};
@@ -155,8 +155,12 @@ impl Session {
         let mut rest = group.transactions;
         while !rest.is_empty() {
             let mut rows = 0;
+            let mut first = true;
             let is_open = |transaction: &&Transaction| {
-                let is_open = rows == 0 || rows + transaction.row_count() <= self.rows_per_group;
+                // Each copied one has a record of its own.
+                let joins = transaction.part != Part::Copied
+                    && (rows == 0 || rows + transaction.row_count() <= self.rows_per_group);
+                let is_open = std::mem::take(&mut first) || joins;
                 rows += transaction.row_count();
                 is_open
             };
@@ -239,7 +243,7 @@ fn position_behind(
     through: &Position,
 ) -> Result<Position, MySqlLoadError> {
     let moves_both = position.is_settled() && through.is_settled();
-    for transaction in transactions {
+    for transaction in transactions.iter().filter(|one| one.part != Part::Copied) {
         let end = transaction.end.as_ref().ok_or(MySqlLoadError::Malformed {
             what: "a whole transaction does not say where it ends",
         })?;

@@ -85,6 +85,20 @@ pub(crate) fn push_insert(text: &mut String, table: &str, columns: &[ColumnPlan]
     text.push_str(") VALUES (");
 }
 
+/// Appends what an INSERT does to rows that are there: all columns but these take the new values.
+pub(crate) fn push_upsert_end(text: &mut String, columns: &[ColumnPlan], key: &[usize]) {
+    text.push_str(" ON DUPLICATE KEY UPDATE ");
+    let mut separator = "";
+    for (index, column) in columns.iter().enumerate() {
+        if column.written && !key.contains(&index) {
+            for piece in [separator, &column.quoted, "=VALUES(", &column.quoted, ")"] {
+                text.push_str(piece);
+            }
+            separator = ",";
+        }
+    }
+}
+
 /// Appends `column = value`, for a column of a key.
 pub(crate) fn push_key_predicate(
     text: &mut String,

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use otter_core::{
-    Batch, DatabaseUrl, Ddl, Event, Lease, Load, Loaded, PipelineId, Position, Result, Term,
-    Transaction,
+    Batch, DatabaseUrl, Lease, Load, Loaded, Part, PipelineId, Position, Result, Term, Transaction,
 };
 use tokio::sync::Mutex;
 
@@ -20,6 +19,7 @@ use super::parallel::FIRST_GUESS;
 use super::plan::TablePlans;
 use super::quarantine::Quarantine;
 use super::random::random_name;
+use super::segment::{Segment, cut};
 use super::session::{Advance, Session};
 use super::store::{MAX_NAME, Store};
 use super::takeover::TakeOver;
@@ -58,13 +58,6 @@ struct Slot {
     session: Option<Session>,
     /// The term that was claimed last.
     claimed: Option<Term>,
-}
-
-/// Transactions that belong together.
-enum Segment<'a> {
-    Rows(&'a [Transaction]),
-    /// A transaction with a schema change.
-    Ddl(&'a Transaction, &'a Ddl),
 }
 
 impl MySqlLoader {
@@ -325,7 +318,8 @@ impl Session {
         through: &Position,
         lease: &Lease,
     ) -> Result<u64, MySqlLoadError> {
-        if transactions.iter().all(|transaction| transaction.row_count() == 0) {
+        let is_empty = |one: &Transaction| one.row_count() == 0 && one.part != Part::Copied;
+        if transactions.iter().all(is_empty) {
             let source_time = transactions.last().map(|transaction| transaction.committed_at);
             self.move_position(Advance { through, source_time }, lease).await?;
             return Ok(0);
@@ -351,43 +345,6 @@ impl Session {
             committed: position.to_string(),
         })
     }
-}
-
-impl<'a> Segment<'a> {
-    fn transactions(&self) -> &'a [Transaction] {
-        match self {
-            Self::Rows(transactions) => transactions,
-            Self::Ddl(transaction, _) => std::slice::from_ref(*transaction),
-        }
-    }
-}
-
-/// Cuts at schema changes and where the origin changes: a mark names one origin.
-fn cut(transactions: &[Transaction]) -> Vec<Segment<'_>> {
-    let mut segments = Vec::new();
-    let mut rest = transactions;
-    while let Some(first) = rest.first() {
-        let (length, segment) = match first_ddl(first) {
-            Some(ddl) => (1, Segment::Ddl(first, ddl)),
-            None => {
-                let belongs =
-                    |next: &&Transaction| next.origin == first.origin && first_ddl(next).is_none();
-                let length = rest.iter().take_while(belongs).count();
-                (length, Segment::Rows(rest.split_at(length).0))
-            }
-        };
-        segments.push(segment);
-        rest = rest.split_at(length).1;
-    }
-    segments
-}
-
-fn first_ddl(transaction: &Transaction) -> Option<&Ddl> {
-    transaction.events.iter().find_map(
-        |event| {
-            if let Event::Ddl(ddl) = event { Some(ddl) } else { None }
-        },
-    )
 }
 
 impl fmt::Debug for MySqlLoader {

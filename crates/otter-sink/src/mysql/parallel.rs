@@ -286,10 +286,10 @@ impl<'l> Run<'l, '_> {
         let (desk, lease) = (self.desk, self.lease);
         let held = self.held.after(index);
         let source_time = work.transactions.last().map(|last| last.committed_at);
-        let through = &work.through;
+        let (through, transactions) = (&work.through, work.transactions);
         self.doing.push(Box::pin(async move {
             let advance = Advance { through, source_time };
-            let outcome = desk.move_and_commit(line, advance, &held, lease).await;
+            let outcome = desk.move_and_commit(line, transactions, (advance, &held), lease).await;
             Done::Committed(index, line, outcome)
         }));
     }

@@ -16,7 +16,7 @@ mod script;
 
 use std::collections::HashSet;
 
-use otter_core::{CopyStep, Event, InCopy, RowKind, RowsEvent, Transaction};
+use otter_core::{CopyStep, Event, InCopy, Part, RowKind, RowsEvent, Transaction};
 
 pub(crate) use lookup::TablePlans;
 use run::Run;
@@ -178,6 +178,8 @@ impl<'a> Planner<'a> {
                 }
                 // The loader decides about schema changes before rows are planned.
                 Event::Ddl(_) => {}
+                // Written with the checkpoint's move.
+                Event::Copy(_) if transaction.part == Part::Copied => {}
                 Event::Copy(step) => {
                     self.close_run(script);
                     if matches!(step, CopyStep::Table { emptied, .. } if !emptied.is_empty()) {

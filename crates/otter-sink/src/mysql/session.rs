@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use otter_core::{DatabaseUrl, Event, Lease, Position, SourceTime, Table, Transaction};
+use otter_core::{DatabaseUrl, Event, Lease, Part, Position, SourceTime, Table, Transaction};
 
 use tokio::time::Instant;
 
@@ -133,6 +133,7 @@ impl<'a> Desk<'a> {
             if line.script.size() >= limits.text_bytes {
                 line.run(lease, self.known()).await?;
             }
+            self.push_copy_steps(line, transactions);
             self.push_advance(line, advance, held);
         }
         if line.script.size() > 0 {
@@ -147,15 +148,27 @@ impl<'a> Desk<'a> {
         self.store.push_advance(text, (self.claim, held), advance.through, advance.source_time);
     }
 
-    /// Moves the checkpoint and commits what is open on the line.
+    /// Appends how far the initial copy is with rows that may execute before others are committed:
+    /// groups at once must not wait for each other's record.
+    fn push_copy_steps(&self, line: &mut Line, transactions: &[Transaction]) {
+        let copied = transactions.iter().filter(|one| one.part == Part::Copied);
+        for event in copied.flat_map(|transaction| &transaction.events) {
+            if let Event::Copy(step) = event {
+                self.store.push_copy_step(&mut line.script, step);
+            }
+        }
+    }
+
+    /// Moves the checkpoint and commits what is open on the line, which are these transactions.
     pub(super) async fn move_and_commit(
         &self,
         line: &mut Line,
-        advance: Advance<'_>,
-        held: &Held,
+        transactions: &[Transaction],
+        (advance, held): (Advance<'_>, &Held),
         lease: &Lease,
     ) -> Result<(), Setback> {
         line.script.clear();
+        self.push_copy_steps(line, transactions);
         self.push_advance(line, advance, held);
         line.run(lease, self.known()).await?;
         commit(line, lease).await?;

@@ -266,7 +266,7 @@ impl Load for MemoryLoad {
         self.target.rehearse(&mut rehearsal, &batch.transactions, rules);
         let mut transactions = std::mem::take(&mut session.pieces);
         let is_fragment = !transactions.is_empty()
-            || batch.transactions.iter().any(|transaction| transaction.end.is_none());
+            || batch.transactions.iter().any(|transaction| transaction.part.is_fragment());
         transactions.extend(batch.transactions);
         let misfit = match self.target.weakness() {
             Some(Weakness::SkipsPoison) => None,

@@ -49,7 +49,7 @@ impl Read {
         for transaction in &batch.transactions {
             let edits = edits_of(transaction);
             let is_first = match transaction.part {
-                Part::Whole => true,
+                Part::Whole | Part::Copied => true,
                 Part::Fragment { index, .. } => index == 0,
             };
             if !is_first {

@@ -231,7 +231,7 @@ async fn apply_once(
     require_held(lease)?;
     let Work { transactions, advance, held } = work;
     let Some(first) = transactions.first() else {
-        return desk.move_and_commit(line, advance, held, lease).await;
+        return desk.move_and_commit(line, work.transactions, (advance, held), lease).await;
     };
     desk.begin_script(line, first);
     desk.execute(line, transactions, Detail::Compacted, Some((advance, held)), lease).await?;

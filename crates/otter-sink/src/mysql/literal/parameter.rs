@@ -9,7 +9,7 @@ use otter_core::{ColumnType, Value};
 use otter_mysql::{ParameterRows, ParameterType};
 
 use super::line::{LineForm, NotLoadable, push_plain, text_of};
-use super::{push_decimal, push_insert};
+use super::{push_decimal, push_insert, push_upsert_end};
 use crate::mysql::fit::{ColumnPlan, TargetForm};
 
 /// A statement that inserts rows of parameters.
@@ -46,8 +46,12 @@ pub(crate) fn parameter_type(source: &ColumnType, form: &TargetForm) -> Paramete
     }
 }
 
-/// The statement for rows with these columns.
-pub(crate) fn rows_statement(quoted: &str, columns: &[ColumnPlan]) -> Arc<RowsStatement> {
+/// The statement for rows with these columns: new ones, or such that may be there as they are.
+pub(crate) fn rows_statement(
+    quoted: &str,
+    columns: &[ColumnPlan],
+    may_be_there: bool,
+) -> Arc<RowsStatement> {
     let written = || columns.iter().filter(|column| column.written);
     let mut sql = String::new();
     push_insert(&mut sql, quoted, columns);
@@ -55,6 +59,9 @@ pub(crate) fn rows_statement(quoted: &str, columns: &[ColumnPlan]) -> Arc<RowsSt
         sql.push_str(if index > 0 { ",?" } else { "?" });
     }
     sql.push(')');
+    if may_be_there {
+        push_upsert_end(&mut sql, columns, &[]);
+    }
     Arc::new(RowsStatement { sql, types: written().map(|column| column.parameter).collect() })
 }
 

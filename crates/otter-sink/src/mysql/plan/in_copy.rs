@@ -6,12 +6,10 @@
 
 use otter_core::{Change, InCopy, Row};
 
-use super::lenience::{begin_lenience, lenient_count};
-use super::rows::{Cells, changed_between, choose_identity, push_tuple, require_whole};
-use super::run::{Run, Shape, push_upsert_end};
-use super::{Detail, Expect, Planner, RowsOf, Script};
+use super::rows::{Cells, changed_between, choose_identity, require_whole};
+use super::run::Shape;
+use super::{Expect, Planner, RowsOf, Script};
 use crate::mysql::fit::TablePlan;
-use crate::mysql::literal::push_insert;
 use crate::mysql::refusal::Reason;
 
 impl Planner<'_> {
@@ -36,13 +34,15 @@ impl Planner<'_> {
         let Some(plan) = tables.plan(of.table) else { return Err(Reason::UnknownEvent) };
         let has_key = !plan.identities.is_empty();
         match (change, self.copy) {
-            (Change::Insert { after }, InCopy::Copied)
-                if has_key && self.planning.detail != Detail::Compacted =>
-            {
+            (Change::Insert { after }, InCopy::Copied) if has_key => {
                 // One row for each that is new, and for each that is there and the same; with two,
                 // another one is in its place.
                 let expect =
                     if self.planning.keeps_rows { Expect::Some(of) } else { Expect::Rows(of) };
+                require_whole(plan, after)?;
+                if self.try_same(expect, plan, after, script) {
+                    return Ok(());
+                }
                 self.write_same(expect, plan, after, script)
             }
             (Change::Insert { after }, InCopy::Streamed) if has_key && self.planning.keeps_rows => {
@@ -101,27 +101,6 @@ impl Planner<'_> {
         script: &mut Script,
     ) -> Result<(), Reason> {
         require_whole(plan, after)?;
-        let Some(of) = expect.rows() else { return Err(Reason::UnknownEvent) };
-        let lenient = lenient_count(plan, |index| after.value(index));
-        let most = self.planning.limits.insert_rows;
-        if lenient == 0 && self.continues(of.table, most, Shape::Same) {
-            script.text().push_str(",(");
-            push_tuple(script.text(), plan, after)?;
-            self.count_row(script);
-            return Ok(());
-        }
-        self.close_run(script);
-        begin_lenience(lenient, script);
-        let text = script.push(expect);
-        let start = text.len();
-        push_insert(text, &plan.quoted, &plan.columns);
-        push_tuple(text, plan, after)?;
-        if lenient > 0 {
-            push_upsert_end(script.text(), plan, &[]);
-            self.end_lenience(of, lenient, start, script);
-            return Ok(());
-        }
-        self.run = Some(Run { table: of.table, shape: Shape::Same, rows: 1 });
-        Ok(())
+        self.write_tuple(expect, Shape::Same, plan, after, script)
     }
 }

@@ -9,12 +9,21 @@ use super::rows::Cells;
 use super::run::{Run, Shape};
 use super::{Detail, Expect, NewRows, Planner, RowsOf, Script};
 use crate::mysql::fit::TablePlan;
-use crate::mysql::literal::{NotLoadable, push_field, push_load, push_parameter};
+use crate::mysql::literal::{
+    NotLoadable, RowsStatement, push_field, push_load, push_parameter,
+};
 use crate::mysql::net::Effect;
 
 /// Percona XtraDB Cluster cuts a `LOAD DATA` of 10,000 rows into transactions
 /// (`wsrep_load_data_splitting`).
 const MOST_ROWS: usize = 9_999;
+
+/// How a statement for many rows begins.
+#[derive(Clone, Copy)]
+enum Begin<'s> {
+    Lines(Expect),
+    Parameters(Expect, &'s Arc<RowsStatement>),
+}
 
 impl Planner<'_> {
     /// Writes a new row among many where that pays and is exact; `false` where an INSERT must.
@@ -25,30 +34,59 @@ impl Planner<'_> {
         after: impl Cells<'v>,
         script: &mut Script,
     ) -> bool {
-        let goes_on = self.continues(of.table, MOST_ROWS, Shape::Load);
+        let begin = match self.planning.limits.new_rows {
+            NewRows::Inserts => return false,
+            NewRows::Lines => Begin::Lines(Expect::Loaded(of)),
+            NewRows::Parameters => Begin::Parameters(Expect::Rows(of), &plan.rows_statement),
+        };
+        self.write_many((of.table, Shape::Load, Shape::Insert), begin, plan, after, script)
+    }
+
+    /// Writes a row that may be there already, but then as it is, among many as parameters; `false`
+    /// where an INSERT must.
+    pub(super) fn try_same<'v>(
+        &mut self,
+        expect: Expect,
+        plan: &TablePlan,
+        after: impl Cells<'v>,
+        script: &mut Script,
+    ) -> bool {
+        let Some(of) = expect.rows() else { return false };
+        let shapes = (of.table, Shape::SameParameters, Shape::Same);
+        self.planning.limits.new_rows == NewRows::Parameters && {
+            let begin = Begin::Parameters(expect, &plan.same_statement);
+            self.write_many(shapes, begin, plan, after, script)
+        }
+    }
+
+    /// Writes a row of a table beside the text, by the first shape, unless the second one goes on.
+    fn write_many<'v>(
+        &mut self,
+        (table, shape, other): (usize, Shape, Shape),
+        begin: Begin<'_>,
+        plan: &TablePlan,
+        after: impl Cells<'v>,
+        script: &mut Script,
+    ) -> bool {
+        let goes_on = self.continues(table, MOST_ROWS, shape);
         if !goes_on {
-            if !self.begins_load(of.table, plan) {
+            if !self.begins_many(table, plan, other) {
                 return false;
             }
             self.close_run(script);
         }
         let start = script.mark();
-        let way = self.planning.limits.new_rows;
-        if !goes_on {
-            match way {
-                NewRows::Inserts => return false,
-                NewRows::Lines => push_load(script.push_with_data(Expect::Loaded(of)), plan),
-                NewRows::Parameters => {
-                    script.push_rows(Expect::Rows(of), Arc::clone(&plan.rows_statement));
+        let written = match begin {
+            Begin::Lines(expect) => {
+                if !goes_on {
+                    push_load(script.push_with_data(expect), plan);
                 }
-            }
-        }
-        let written = match way {
-            NewRows::Inserts => Err(NotLoadable),
-            NewRows::Lines => {
                 script.data().ok_or(NotLoadable).and_then(|data| push_line(data, plan, after))
             }
-            NewRows::Parameters => {
+            Begin::Parameters(expect, statement) => {
+                if !goes_on {
+                    script.push_rows(expect, Arc::clone(statement));
+                }
                 let rows = script.rows().ok_or(NotLoadable);
                 rows.and_then(|rows| push_parameters(rows, plan, after, &mut self.scratch))
             }
@@ -61,19 +99,18 @@ impl Planner<'_> {
         if goes_on {
             self.count_row(script);
         } else {
-            self.run = Some(Run { table: of.table, shape: Shape::Load, rows: 1 });
+            self.run = Some(Run { table, shape, rows: 1 });
         }
         true
     }
 
-    /// Whether such a statement begins with the present row: where an INSERT has begun it goes on.
-    fn begins_load(&self, table: usize, plan: &TablePlan) -> bool {
+    /// Whether such a statement begins with the present row: where another one has begun it goes on.
+    fn begins_many(&self, table: usize, plan: &TablePlan, other: Shape) -> bool {
         let least = self.planning.limits.load_rows;
         least > 0
-            && self.planning.limits.new_rows != NewRows::Inserts
             && self.planning.detail == Detail::Compacted
             && plan.loads
-            && !self.continues(table, self.planning.limits.insert_rows, Shape::Insert)
+            && !self.continues(table, self.planning.limits.insert_rows, other)
             && self.has_new_rows(table, least)
     }
 

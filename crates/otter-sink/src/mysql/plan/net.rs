@@ -44,7 +44,7 @@ impl<'a> Planner<'a> {
             }
             Effect::Insert { after } => self.write_insert(of, plan, after, script),
             Effect::Update { key, after, .. } if may_upsert(plan, *key, after) => {
-                self.write_upsert(of, plan, after, script)
+                self.write_tuple(Expect::Upserted(of), Shape::Upsert, plan, after, script)
             }
             Effect::Update { key, after, changed } => {
                 let of = RowsOf { kind: RowKind::Update, ..of };

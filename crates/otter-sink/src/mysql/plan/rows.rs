@@ -59,9 +59,21 @@ impl Planner<'_> {
         if self.try_many(of, plan, after, script) {
             return Ok(());
         }
+        self.write_tuple(Expect::Rows(of), Shape::Insert, plan, after, script)
+    }
+
+    /// Adds a row to an INSERT of this shape.
+    pub(super) fn write_tuple<'v>(
+        &mut self,
+        expect: Expect,
+        shape: Shape,
+        plan: &TablePlan,
+        after: impl Cells<'v>,
+        script: &mut Script,
+    ) -> Result<(), Reason> {
+        let Some(of) = expect.rows() else { return Err(Reason::UnknownEvent) };
         let lenient = lenient_count(plan, |index| after.value(index));
-        if lenient == 0 && self.continues(of.table, self.planning.limits.insert_rows, Shape::Insert)
-        {
+        if lenient == 0 && self.continues(of.table, self.planning.limits.insert_rows, shape) {
             script.text().push_str(",(");
             push_tuple(script.text(), plan, after)?;
             self.count_row(script);
@@ -69,37 +81,15 @@ impl Planner<'_> {
         }
         self.close_run(script);
         begin_lenience(lenient, script);
-        let text = script.push(Expect::Rows(of));
+        let text = script.push(expect);
         let start = text.len();
         push_insert(text, &plan.quoted, &plan.columns);
         push_tuple(text, plan, after)?;
+        self.run = Some(Run { table: of.table, shape, rows: 1 });
         if lenient > 0 {
+            self.close_run(script);
             self.end_lenience(of, lenient, start, script);
-            return Ok(());
         }
-        self.run = Some(Run { table: of.table, shape: Shape::Insert, rows: 1 });
-        Ok(())
-    }
-
-    /// Writes a row that is known to be there, and to change, as a whole.
-    pub(super) fn write_upsert<'v>(
-        &mut self,
-        of: RowsOf,
-        plan: &TablePlan,
-        after: impl Cells<'v>,
-        script: &mut Script,
-    ) -> Result<(), Reason> {
-        if self.continues(of.table, self.planning.limits.insert_rows, Shape::Upsert) {
-            script.text().push_str(",(");
-            push_tuple(script.text(), plan, after)?;
-            self.count_row(script);
-            return Ok(());
-        }
-        self.close_run(script);
-        let text = script.push(Expect::Upserted(of));
-        push_insert(text, &plan.quoted, &plan.columns);
-        push_tuple(text, plan, after)?;
-        self.run = Some(Run { table: of.table, shape: Shape::Upsert, rows: 1 });
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! A statement that takes further rows, until another one begins.
 
 use super::{Detail, Planner, Script};
-use crate::mysql::fit::TablePlan;
+use crate::mysql::literal::push_upsert_end;
 
 /// What stands between and around the names of an updated column.
 const UPSERT_WORDS: usize = "=VALUES(),".len();
@@ -19,6 +19,8 @@ pub(super) enum Shape {
     Insert,
     /// New rows beside the text: in the data of a `LOAD DATA`, or as parameters.
     Load,
+    /// Rows that may be there, as parameters.
+    SameParameters,
     /// Rows that are there, as an INSERT that updates them.
     Upsert,
     /// Rows that may be there, as an INSERT that makes them as they shall be.
@@ -60,7 +62,7 @@ impl Planner<'_> {
         let Some(Run { table, shape, .. }) = &self.run else { return OpenEnd::Nothing };
         let Some(plan) = self.planning.tables.plan(*table) else { return OpenEnd::Nothing };
         match shape {
-            Shape::Insert | Shape::Load => OpenEnd::Nothing,
+            Shape::Insert | Shape::Load | Shape::SameParameters => OpenEnd::Nothing,
             Shape::Upsert => OpenEnd::Upsert { table: *table, whole: false },
             Shape::Same => OpenEnd::Upsert { table: *table, whole: true },
             Shape::Delete { identity } | Shape::Absent { identity } => {
@@ -85,7 +87,7 @@ impl Planner<'_> {
             OpenEnd::Upsert { table, whole } => {
                 if let Some(plan) = self.planning.tables.plan(table) {
                     let key = plan.identities.first().filter(|_| !whole);
-                    push_upsert_end(script.text(), plan, key.map_or(&[][..], Vec::as_slice));
+                    push_upsert_end(script.text(), &plan.columns, key.map_or(&[][..], Vec::as_slice));
                 }
             }
         }
@@ -106,19 +108,5 @@ impl Planner<'_> {
             run.rows += 1;
         }
         script.count_row();
-    }
-}
-
-/// Appends what an INSERT does to rows that are there: all columns but these take the new values.
-pub(super) fn push_upsert_end(text: &mut String, plan: &TablePlan, key: &[usize]) {
-    text.push_str(" ON DUPLICATE KEY UPDATE ");
-    let mut separator = "";
-    for (index, column) in plan.columns.iter().enumerate() {
-        if column.written && !key.contains(&index) {
-            for piece in [separator, &column.quoted, "=VALUES(", &column.quoted, ")"] {
-                text.push_str(piece);
-            }
-            separator = ",";
-        }
     }
 }

@@ -333,4 +333,5 @@ fn a_row_larger_than_a_packet_is_refused_with_both_sizes() {
     assert_eq!(error.of.ordinal, 1);
 }
 
+mod copied;
 mod loads;
