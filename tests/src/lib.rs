@@ -14,6 +14,8 @@
 //! | [`wait`] | conditions with deadlines |
 //! | [`workload`], [`exactly_once`] | a busy application, and the main promise under fire |
 //! | [`random_soak`], [`storm`] | random schemas under random work; what readers must find in a storm |
+//! | [`rounds`] | processes that share pipelines, in rounds of mishaps |
+//! | [`fleet`] | processes that share pipelines in memory, to measure arbitration |
 //! | [`replication`] | the servers' own replication, to measure against |
 //!
 //! Everything here panics where something does not work, because that is how a
@@ -32,6 +34,7 @@ pub mod comparison;
 pub mod corpora;
 pub mod exactly_once;
 pub mod fencing;
+pub mod fleet;
 pub mod huge_transaction;
 pub mod otter;
 pub mod proxy;
@@ -39,6 +42,7 @@ pub mod query;
 pub mod random;
 pub mod random_soak;
 pub mod replication;
+pub mod rounds;
 pub mod scene;
 pub mod signals;
 pub mod storm;

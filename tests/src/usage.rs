@@ -16,3 +16,16 @@ pub fn processor_seconds(process: u32) -> f64 {
         .sum();
     ticks / 100.0
 }
+
+/// The memory that a process has in use, in KiB.
+///
+/// # Panics
+/// Where there is no such process.
+#[must_use]
+pub fn memory_kib(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"));
+    let status = status.expect("it is there");
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = resident.and_then(|text| text.trim().strip_suffix(" kB")?.parse().ok());
+    kib.expect("VmRSS is a number of kB")
+}

@@ -11,6 +11,9 @@
 //! # }
 //! ```
 
+mod session;
+
+use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -20,6 +23,7 @@ use otter_server::sandbox::{ChildProcess, Folder, ReservedPort, reserve_port};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
+use zookeeper_client::{Client, Error as ClientError};
 
 /// A Java starts in a second; a loaded machine takes its time.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -183,6 +187,97 @@ impl Ensemble {
         self.servers[index].wait_until_it_serves().await;
     }
 
+    /// Asks a server to end, as its service manager would, waits until it has, and starts it again.
+    ///
+    /// # Panics
+    /// Where it does not end, or does not serve afterwards.
+    pub async fn restart(&mut self, index: usize) {
+        let mut process = self.servers[index].process.take().expect("the server runs");
+        process.terminate().expect("the server can be asked to end");
+        let ended = process.wait_until(Instant::now() + DEADLINE).await;
+        ended.expect("the server can be watched").expect("the server ends when it is asked to");
+        self.start_again(index).await;
+    }
+
+    /// Starts all killed servers again, and waits until all serve.
+    ///
+    /// # Panics
+    /// Where they do not.
+    pub async fn revive(&mut self) {
+        for server in self.servers.iter_mut().filter(|server| server.process.is_none()) {
+            server.spawn();
+        }
+        for server in &self.servers {
+            server.wait_until_it_serves().await;
+        }
+    }
+
+    /// A client of its own.
+    ///
+    /// # Panics
+    /// Where no server answers.
+    pub async fn client(&self) -> Client {
+        Client::connect(&self.addresses()).await.expect("the ensemble answers")
+    }
+
+    /// Ends the session that has made a node, as an administrator could; its client is not asked.
+    /// Returns whether there was such a node.
+    ///
+    /// # Panics
+    /// Where the ensemble does not answer.
+    pub async fn end_session_of(&self, node: &str) -> bool {
+        let stat = self.client().await.check_stat(node).await.expect("the ensemble answers");
+        let Some(stat) = stat else { return false };
+        session::end(self.port(0), stat.ephemeral_owner).await;
+        true
+    }
+
+    /// Deletes a node and all below it.
+    ///
+    /// # Panics
+    /// Where the ensemble does not answer.
+    pub async fn delete_subtree(&self, root: &str) {
+        let client = self.client().await;
+        // From the top; deleted from the bottom.
+        let mut all = vec![root.to_owned()];
+        let mut next = 0;
+        while let Some(path) = all.get(next).cloned() {
+            let children = match client.list_children(&path).await {
+                Ok(children) => children,
+                Err(ClientError::NoNode) => Vec::new(),
+                Err(error) => panic!("{error}: the children of {path}"),
+            };
+            all.extend(children.iter().map(|child| format!("{path}/{child}")));
+            next += 1;
+        }
+        for path in all.iter().rev() {
+            match client.delete(path, None).await {
+                // Somebody alive has made a child meanwhile: the node is made anew all the same.
+                Ok(()) | Err(ClientError::NoNode | ClientError::NotEmpty) => {}
+                Err(error) => panic!("{error}: {path} cannot be deleted"),
+            }
+        }
+    }
+
+    /// What a server says about its work, by the names of `mntr`.
+    ///
+    /// # Panics
+    /// Where it does not answer.
+    pub async fn counters(&self, index: usize) -> BTreeMap<String, String> {
+        let told = self.servers[index].tell("mntr").await.expect("the server answers");
+        let pairs = told.lines().filter_map(|line| line.split_once('\t'));
+        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    /// The number of a server's process.
+    ///
+    /// # Panics
+    /// Where it does not run.
+    #[must_use]
+    pub fn process_id(&self, index: usize) -> u32 {
+        self.process(index).id()
+    }
+
     /// Which server leads now; `None` where none does, or where there is only one.
     pub async fn leader(&self) -> Option<usize> {
         for (index, server) in self.servers.iter().enumerate() {
@@ -223,7 +318,7 @@ impl Server {
         let config = format!(
             "tickTime=500\ninitLimit=20\nsyncLimit=10\ndataDir={}\nclientPortAddress=127.0.0.1\n\
              clientPort={port}\nmaxClientCnxns=0\nmaxSessionTimeout=120000\n\
-             admin.enableServer=false\n4lw.commands.whitelist=srvr\n{more}",
+             admin.enableServer=false\n4lw.commands.whitelist=srvr,mntr\n{more}",
             folder.display(),
         );
         fs::write(folder.join("zoo.cfg"), config).expect("the configuration can be written");
@@ -248,12 +343,17 @@ impl Server {
     /// What the server says about itself; `None` where it does not answer. One that is just
     /// starting may take a question and never answer it.
     async fn state(&self) -> Option<String> {
-        timeout(ANSWER, self.ask()).await.ok().flatten()
+        self.tell("srvr").await
     }
 
-    async fn ask(&self) -> Option<String> {
+    /// The answer to a word of four letters; `None` where there is none.
+    async fn tell(&self, word: &str) -> Option<String> {
+        timeout(ANSWER, self.ask(word)).await.ok().flatten()
+    }
+
+    async fn ask(&self, word: &str) -> Option<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port())).await.ok()?;
-        stream.write_all(b"srvr").await.ok()?;
+        stream.write_all(word.as_bytes()).await.ok()?;
         let mut state = String::new();
         stream.read_to_string(&mut state).await.ok()?;
         Some(state)

@@ -21,6 +21,10 @@ pub(crate) struct BootTime(pub(crate) u64);
 impl BootTime {
     /// The time now.
     pub(crate) fn now() -> Self {
+        #[cfg(all(test, feature = "sql"))]
+        if let Some(now) = simulated::now() {
+            return now;
+        }
         let now = clock_gettime(CLOCK);
         // The clock begins at boot, so that neither number is negative.
         let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
@@ -53,5 +57,42 @@ pub(crate) fn holder_name() -> String {
     match host.trim() {
         "" => format!("process {process}"),
         host => format!("host {host}, process {process}"),
+    }
+}
+
+/// A boot clock that a test moves: tokio's, which may be paused.
+#[cfg(all(test, feature = "sql"))]
+pub(crate) mod simulated {
+    use std::cell::Cell;
+
+    use tokio::time::Instant;
+
+    use super::BootTime;
+
+    /// Whoever subtracts a lease from the time must not fall below zero.
+    const BOOTED_BEFORE_MS: u64 = 1_000_000;
+
+    thread_local! {
+        static BEGAN: Cell<Option<Instant>> = const { Cell::new(None) };
+    }
+
+    /// Lets this thread's clock be tokio's until it is dropped.
+    pub(crate) struct Simulated(());
+
+    /// Begins it; within a runtime.
+    pub(crate) fn begin() -> Simulated {
+        BEGAN.set(Some(Instant::now()));
+        Simulated(())
+    }
+
+    pub(super) fn now() -> Option<BootTime> {
+        let passed = BEGAN.get()?.elapsed().as_millis();
+        Some(BootTime(BOOTED_BEFORE_MS + u64::try_from(passed).unwrap_or(u64::MAX)))
+    }
+
+    impl Drop for Simulated {
+        fn drop(&mut self) {
+            BEGAN.set(None);
+        }
     }
 }
