@@ -255,6 +255,9 @@ impl Load for MemoryLoad {
     async fn load(&self, batch: Batch, lease: &Lease) -> Result<Loaded> {
         let mut session = self.enter(lease)?;
         self.target.pass(FaultPoint::Load).await?;
+        // A successor may have been at work meanwhile: that its rows are in the way is no fault of
+        // ours.
+        self.target.check_session(&session.pipeline, session.id)?;
         self.check_chain(&session, &batch)?;
         let is_alone = self.target.weakness() == Some(Weakness::FragmentsAlone);
         let through = match batch.through {
