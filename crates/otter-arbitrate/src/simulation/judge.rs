@@ -79,16 +79,21 @@ impl Judge {
         state.holdings.values().filter(|holding| holding.own_holder(side).is_some()).count()
     }
 
-    /// Looks at a side that was just granted.
+    /// Looks at a side that was just granted under a session.
     ///
     /// INVARIANT FENCE-1: a lease is over for its holder before anybody else can have the side.
-    pub(super) fn look(&self, side: &str) {
-        if self.state().excused_until.is_some_and(|until| Instant::now() <= until) {
+    pub(super) fn look(&self, side: &str, token: &str) {
+        let mut state = self.state();
+        if state.excused_until.is_some_and(|until| Instant::now() <= until) {
             return;
         }
-        let holders = self.holders(side);
-        if holders > 1 {
-            self.fail(format!("{side} is held by {holders} processes"));
+        let is_theirs = |holding: &&Arc<Holding>| {
+            holding.session().is_none_or(|session| session.token == token)
+        };
+        let mut others = state.holdings.values().filter(|holding| !is_theirs(holding));
+        if others.any(|holding| holding.own_holder(side).is_some()) {
+            let what = format!("{side} is granted while another process holds it");
+            state.failure.get_or_insert(what);
         }
     }
 

@@ -16,7 +16,7 @@ use crate::holding::Stored;
 /// Where the server's clock begins, so that it can jump back.
 const LONG_AGO: Duration = Duration::from_secs(1_000_000);
 /// How long a request or an answer may be under way.
-const LONGEST_WAY: Duration = Duration::from_millis(400);
+const LONGEST_WAY: Duration = Duration::from_millis(150);
 /// How long a connection that is lost takes to notice it.
 const TO_NOTICE: Duration = Duration::from_secs(1);
 
@@ -39,8 +39,8 @@ pub(super) struct Tables {
     leases: BTreeMap<String, (u64, String)>,
     /// When it joined, and under which session.
     nodes: BTreeMap<String, (u64, String)>,
-    /// The side that the request just carried out has granted.
-    granted: Option<String>,
+    /// The side that the request just carried out has granted, and under which session.
+    granted: Option<(String, String)>,
 }
 
 struct SessionRow {
@@ -162,9 +162,9 @@ impl Server {
         let answer = request(&mut state.tables);
         let granted = state.tables.granted.take();
         drop(state);
-        if let Some(side) = granted {
+        if let Some((side, token)) = granted {
             self.judge.count(|totals| totals.grants += 1);
-            self.judge.look(&side);
+            self.judge.look(&side, &token);
         }
         Ok(answer)
     }
@@ -250,7 +250,7 @@ impl Tables {
         }
         self.last_term += 1;
         self.leases.insert(side.to_owned(), (self.last_term, token.to_owned()));
-        self.granted = Some(side.to_owned());
+        self.granted = Some((side.to_owned(), token.to_owned()));
         Grant::Granted(self.last_term)
     }
 
@@ -277,10 +277,6 @@ impl Tables {
     pub(super) fn join(&mut self, key: &str, token: &str) {
         self.last_node += 1;
         self.nodes.insert(key.to_owned(), (self.last_node, token.to_owned()));
-    }
-
-    pub(super) fn leave(&mut self, key: &str) {
-        self.nodes.remove(key);
     }
 
     /// All nodes that are present, the oldest first.
