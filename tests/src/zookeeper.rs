@@ -228,7 +228,7 @@ impl Ensemble {
     pub async fn end_session_of(&self, node: &str) -> bool {
         let stat = self.client().await.check_stat(node).await.expect("the ensemble answers");
         let Some(stat) = stat else { return false };
-        session::end(self.port(0), stat.ephemeral_owner).await;
+        session::end(&self.ports(), stat.ephemeral_owner).await;
         true
     }
 
