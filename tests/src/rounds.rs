@@ -96,13 +96,11 @@ pub async fn carry_out(plan: &Plan) -> Report {
     for (round, mishap) in deal(plan, &mut random).into_iter().enumerate() {
         // Pace, not waiting: rows are under way when something happens.
         sleep(Duration::from_millis(random.below(LONGEST_CALM_MS))).await;
+        println!("round {round} at {:.0} s: {mishap}", began.elapsed().as_secs_f64());
         let outcome = Box::pin(here.befall(mishap, plan.outage, &holders, &mut random)).await;
         let rows = here.drain_and_compare().await;
         holders = here.settle().await;
-        println!(
-            "round {round} at {:.0} s: {mishap}: {outcome}; {rows} rows equal",
-            began.elapsed().as_secs_f64()
-        );
+        println!("  {outcome}; {rows} rows equal");
         report.rows += rows;
         report.add(mishap, &outcome);
     }

@@ -25,6 +25,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 use zookeeper_client::{Client, Error as ClientError};
 
+use crate::wait::wait_until;
+
 /// A Java starts in a second; a loaded machine takes its time.
 const DEADLINE: Duration = Duration::from_secs(60);
 /// Often enough that a wait ends soon after the server serves.
@@ -221,15 +223,20 @@ impl Ensemble {
     }
 
     /// Ends the session that has made a node, as an administrator could; its client is not asked.
-    /// Returns whether there was such a node.
     ///
     /// # Panics
-    /// Where the ensemble does not answer.
-    pub async fn end_session_of(&self, node: &str) -> bool {
-        let stat = self.client().await.check_stat(node).await.expect("the ensemble answers");
-        let Some(stat) = stat else { return false };
-        session::end(&self.ports(), stat.ephemeral_owner).await;
-        true
+    /// Where there is no such node, or the session does not end.
+    pub async fn end_session_of(&self, node: &str) {
+        let client = self.client().await;
+        let stat = client.check_stat(node).await.expect("the ensemble answers");
+        let session = stat.expect("the node is there").ephemeral_owner;
+        wait_until("the session ends", DEADLINE, async || {
+            session::try_to_end(&self.ports(), session).await;
+            let now = client.check_stat(node).await;
+            // It may be there again, by another session of its client.
+            now.is_ok_and(|now| now.is_none_or(|stat| stat.ephemeral_owner != session))
+        })
+        .await;
     }
 
     /// Deletes a node and all below it.

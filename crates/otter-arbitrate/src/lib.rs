@@ -21,7 +21,8 @@ mod holding;
 pub mod local;
 mod machine;
 mod random;
-#[cfg(all(test, feature = "sql"))]
+#[cfg(test)]
+#[cfg(feature = "sql")]
 mod simulation;
 #[cfg(feature = "sql")]
 pub mod sql;

@@ -61,7 +61,8 @@ pub(crate) fn holder_name() -> String {
 }
 
 /// A boot clock that a test moves: tokio's, which may be paused.
-#[cfg(all(test, feature = "sql"))]
+#[cfg(test)]
+#[cfg(feature = "sql")]
 pub(crate) mod simulated {
     use std::cell::Cell;
 

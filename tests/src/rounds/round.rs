@@ -81,10 +81,9 @@ impl Installation {
             Mishap::SubtreeDeleted => self.delete_everything(holders).await,
             Mishap::SessionEnded => {
                 let victim = self.victim(holders, random).await;
-                let began = Instant::now();
                 let process = self.machines[victim.index].otter.id();
                 self.arbiter.end_session(process).await;
-                self.taken_over_and_fenced(victim, began).await
+                self.taken_over_and_fenced(victim, Instant::now()).await
             }
             Mishap::CutFromArbiter | Mishap::CutFromAll => {
                 self.cut_off(mishap, holders, random).await

@@ -4,11 +4,12 @@
 //! ZooKeeper's servers make the password from the number, so that each of them knows it
 //! (`generatePasswd` of `ZooKeeperServer`).
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 /// What the servers mix into the number.
 const SERVERS_SECRET: u64 = 0xb341_5c00;
@@ -17,24 +18,18 @@ const PASSWORD_LEN: usize = 16;
 const TIMEOUT_MS: i32 = 5_000;
 /// The request that closes a session.
 const CLOSE_SESSION: i32 = -11;
-/// Servers that serve answer in milliseconds; an election takes some seconds.
-const DEADLINE: Duration = Duration::from_secs(30);
-/// A server that has just found its leader closes connections.
-const BETWEEN_TRIES: Duration = Duration::from_millis(100);
+/// Servers that serve answer in milliseconds; one that has just found its leader closes connections.
+const ANSWER: Duration = Duration::from_secs(5);
 
-/// Ends a session through one of the servers at these ports of 127.0.0.1, and waits until it is gone.
-pub(super) async fn end(ports: &[u16], session: i64) {
-    let until_one_has = async {
-        loop {
-            for port in ports {
-                if take_over_and_close(*port, session).await.is_ok() {
-                    return;
-                }
-            }
-            sleep(BETWEEN_TRIES).await;
+/// Tries to end a session through the servers at these ports of 127.0.0.1, one after the other until
+/// one of them takes the request. Whether it is over then, the nodes of the session tell.
+pub(super) async fn try_to_end(ports: &[u16], session: i64) {
+    for port in ports {
+        let tried = timeout(ANSWER, take_over_and_close(*port, session)).await;
+        if tried.is_ok_and(|outcome| outcome.is_ok()) {
+            return;
         }
-    };
-    timeout(DEADLINE, until_one_has).await.expect("a server ends the session");
+    }
 }
 
 async fn take_over_and_close(port: u16, session: i64) -> std::io::Result<()> {
@@ -51,10 +46,10 @@ async fn take_over_and_close(port: u16, session: i64) -> std::io::Result<()> {
     send(&mut stream, &hello).await?;
     let mut answer = vec![0; usize::try_from(stream.read_u32().await?).expect("a length")];
     stream.read_exact(&mut answer).await?;
-    // Protocol version, time-out, session: none where it is gone, by a try before this one.
+    // Protocol version, time-out, session: none where the server does not know it.
     let granted = answer.get(8..16).and_then(|bytes| bytes.try_into().ok()).map(i64::from_be_bytes);
     if granted != Some(session) {
-        return Ok(());
+        return Err(ErrorKind::NotFound.into());
     }
     let mut goodbye = Vec::new();
     goodbye.extend(1_i32.to_be_bytes());

@@ -170,7 +170,7 @@ async fn live(
             }
             Err((Fault::Transient | Fault::Poison | Fault::Fatal, error)) => {
                 world.judge.fail(format!("{} ended: {error}", piped.side));
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         }
     }
