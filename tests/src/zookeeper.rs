@@ -12,6 +12,7 @@
 //! ```
 
 mod session;
+mod subtree;
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -26,6 +27,8 @@ use tokio::time::{Instant, sleep, timeout};
 use zookeeper_client::{Client, Error as ClientError};
 
 use crate::wait::wait_until;
+
+pub use subtree::delete_subtree;
 
 /// A Java starts in a second; a loaded machine takes its time.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -51,6 +54,8 @@ struct Server {
     peer: ReservedPort,
     election: ReservedPort,
     secure: ReservedPort,
+    /// More arguments for Java.
+    java: Vec<String>,
     folder: Folder,
 }
 
@@ -106,6 +111,24 @@ impl Ensemble {
         Self::start_all(vec![server]).await
     }
 
+    /// Starts one server that lets one user in with SASL, and waits until it serves.
+    ///
+    /// # Panics
+    /// Where it does not.
+    pub async fn start_with_sasl(user: &str, password: &str) -> Self {
+        let mut server = Server::new();
+        let jaas = server.folder.path().join("jaas.conf");
+        let section = format!(
+            "Server {{\n  org.apache.zookeeper.server.auth.DigestLoginModule required\n  \
+             user_{user}=\"{password}\";\n}};\n"
+        );
+        fs::write(&jaas, section).expect("the JAAS file can be written");
+        server.java.push(format!("-Djava.security.auth.login.config={}", jaas.display()));
+        let provider = "org.apache.zookeeper.server.auth.SASLAuthenticationProvider";
+        server.configure(1, &format!("authProvider.1={provider}\n"));
+        Self::start_all(vec![server]).await
+    }
+
     async fn start_all(servers: Vec<Server>) -> Self {
         let mut ensemble = Self { servers };
         for server in &mut ensemble.servers {
@@ -158,6 +181,17 @@ impl Ensemble {
         if let Some(mut process) = self.servers[index].process.take() {
             process.kill9().expect("the server can be killed");
         }
+    }
+
+    /// Kills a server and takes away all that it knew: it begins anew when it is started again.
+    ///
+    /// # Panics
+    /// Where it cannot.
+    pub fn kill_and_forget(&mut self, index: usize) {
+        self.kill9(index);
+        // Where ZooKeeper keeps its log and its snapshots.
+        let data = self.servers[index].folder.path().join("version-2");
+        fs::remove_dir_all(data).expect("the data can be deleted");
     }
 
     /// Freezes a server (SIGSTOP): its connections stay, and nothing is answered.
@@ -306,6 +340,7 @@ impl Server {
             peer: port(),
             election: port(),
             secure: port(),
+            java: Vec::new(),
             folder,
         }
     }
@@ -340,6 +375,7 @@ impl Server {
         let process = ChildProcess::spawn(Path::new("java"), |command| {
             // Small and soon up; nothing waits for the disk.
             command.args(["-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
+            command.args(&self.java);
             command.args(["-Dzookeeper.forceSync=no", "-cp", CLASS_PATH, MAIN, "zoo.cfg"]);
             command.current_dir(folder).stdin(Stdio::null()).stdout(log).stderr(errors);
         });

@@ -18,7 +18,7 @@ use otter_tests::proxy::Proxy;
 use otter_tests::scene::{DEADLINE, Scene, assert_found, assert_told};
 use otter_tests::wait::wait_until;
 use otter_tests::workload::{Workload, WorkloadOptions};
-use otter_tests::zookeeper::Ensemble;
+use otter_tests::zookeeper::{Ensemble, delete_subtree};
 use tempfile::TempDir;
 use tokio::time::Instant;
 
@@ -163,6 +163,51 @@ async fn a_process_that_is_cut_off_is_followed_and_stands_by_when_the_line_is_ba
     let totals = workload.stop().await;
     site.drain(3, DEADLINE).await;
     one.otter.terminate_and_expect_success(DEADLINE).await;
+    let rows = site.assert_equal().await;
+    println!("{} transactions, {rows} rows compared", totals.transactions);
+}
+
+/// The subtree is deleted while processes run, and while none does: nobody has to act. A machine that
+/// does not know the arbiter leaves it to those that do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_subtree_needs_no_operator() {
+    const LEASE: Duration = Duration::from_secs(4);
+    const MADE_AGAIN: &str = "made again as the same arbiter";
+    let (site, ensemble) = start(Flavor::MySql, Flavor::MariaDb, LEASE).await;
+    let servers = ensemble.addresses();
+    let mut one = Machine::start(&site.config);
+    one.otter.wait_for_log("pipeline running", DEADLINE).await;
+    let mut other = Machine::start(&site.config);
+    other.otter.wait_for_log("side is held; waiting", DEADLINE).await;
+    let workload = load(&site);
+    for round in 0..3 {
+        site.drain(10 + 2 * round, DEADLINE).await;
+        delete_subtree(&servers, "/otter").await;
+        site.drain(11 + 2 * round, DEADLINE).await;
+    }
+    assert!([&one, &other].iter().any(|machine| machine.otter.log().contains(MADE_AGAIN)));
+    for machine in [&mut one, &mut other] {
+        assert!(!machine.otter.log().contains("position adopt"), "{}", machine.otter.log());
+        machine.otter.terminate_and_expect_success(DEADLINE).await;
+    }
+
+    delete_subtree(&servers, "/otter").await;
+    let mut stranger = Machine::start(&site.config);
+    assert_eq!(stranger.otter.wait_for_exit(DEADLINE).await, Some(3));
+    let told = stranger.otter.log();
+    assert!(told.contains("whose state folder knows it"), "{told}");
+    for machine in [&mut one, &mut other] {
+        machine.start_again(&site.config);
+    }
+    site.drain(20, DEADLINE).await;
+    stranger.start_again(&site.config);
+    stranger.otter.wait_for_log("side is held; waiting", DEADLINE).await;
+    let totals = workload.stop().await;
+    site.drain(21, DEADLINE).await;
+    for machine in [&mut one, &mut other, &mut stranger] {
+        machine.otter.assert_runs();
+        machine.otter.terminate_and_expect_success(DEADLINE).await;
+    }
     let rows = site.assert_equal().await;
     println!("{} transactions, {rows} rows compared", totals.transactions);
 }

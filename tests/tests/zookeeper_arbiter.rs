@@ -13,10 +13,16 @@
 
 #[path = "zookeeper_arbiter/check.rs"]
 mod check;
+#[path = "zookeeper_arbiter/deleted.rs"]
+mod deleted;
 #[path = "zookeeper_arbiter/ensemble.rs"]
 mod ensemble;
+#[path = "zookeeper_arbiter/near.rs"]
+mod near;
 #[path = "zookeeper_arbiter/place.rs"]
 mod place;
+#[path = "zookeeper_arbiter/sasl.rs"]
+mod sasl;
 #[path = "zookeeper_arbiter/suites.rs"]
 mod suites;
 #[path = "zookeeper_arbiter/tls.rs"]

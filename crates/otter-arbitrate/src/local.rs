@@ -12,7 +12,7 @@
 //! STATE/sides/NAME/@target/holder.N   locked by the holder of term N; when its lease ends
 //! ```
 
-mod durable;
+pub(crate) mod durable;
 mod error;
 mod files;
 mod grant;

@@ -4,6 +4,8 @@
 
 use std::time::{Duration, SystemTime};
 
+#[cfg(any(feature = "sql", feature = "zookeeper"))]
+use otter_core::Finding;
 use otter_core::{ArbiterId, Holder};
 
 /// What an arbiter's records tell about some sides.
@@ -37,4 +39,29 @@ pub struct HeldSide {
     pub until: Option<SystemTime>,
     /// How long it lasts after its last renewal; `None` where that is not recorded.
     pub lease: Option<Duration>,
+}
+
+/// Tells which processes there are: one that is missing, or that nobody knows, is noticed by people.
+#[cfg(any(feature = "sql", feature = "zookeeper"))]
+pub(crate) fn present(names: &[String]) -> Finding {
+    let detail = match names.len() {
+        0 => "no process shares pipelines now".to_owned(),
+        1 => format!("one process shares pipelines: {}", names.join("")),
+        count => format!("{count} processes share pipelines: {}", names.join("; ")),
+    };
+    Finding { detail, ..Finding::pass("the processes of this installation can be seen") }
+}
+
+#[cfg(all(test, any(feature = "sql", feature = "zookeeper")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_are_counted_and_named() {
+        let names = ["a".to_owned(), "b".to_owned()];
+        let told = |count: usize| present(&names[..count]).detail;
+        assert_eq!(told(0), "no process shares pipelines now");
+        assert_eq!(told(1), "one process shares pipelines: a");
+        assert_eq!(told(2), "2 processes share pipelines: a; b");
+    }
 }

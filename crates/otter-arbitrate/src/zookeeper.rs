@@ -9,7 +9,9 @@
 mod check;
 mod desk;
 mod error;
+mod identity;
 mod keeper;
+mod known;
 mod place;
 mod presence;
 mod tree;
@@ -34,6 +36,7 @@ use crate::holding::{Alive, Holding};
 use crate::status::{ArbiterStatus, HeldSide, PresentNode};
 use desk::Shared;
 use keeper::Keeper;
+use known::{Known, Record};
 use tree::{Node, Tree};
 
 /// Long enough for a busy network to be heard in time, short enough to take over soon.
@@ -76,6 +79,9 @@ impl ZooKeeperArbiter {
     /// Opens the arbiter of a subtree, which is made where it is not there. A lease lasts `lease`
     /// after its last renewal, at least a second.
     ///
+    /// Where the place [remembers](ZooKeeperPlace::with_state) an arbiter whose subtree was deleted,
+    /// it is made again as that one, unless the ensemble was made anew.
+    ///
     /// # Errors
     /// [`Fault::Transient`](otter_core::Fault::Transient) where no server answers,
     /// [`Fault::Fatal`](otter_core::Fault::Fatal) where the ensemble's sessions are too short for
@@ -85,20 +91,52 @@ impl ZooKeeperArbiter {
         lease: Duration,
     ) -> Result<Self, ZooKeeperArbiterError> {
         let lease = lease.max(SHORTEST_LEASE);
-        let tree = Tree::new(place);
+        let (tree, known) = (Tree::new(place), Known::of(place).await);
         let open = async {
             let client = tree.connect(lease).await?;
-            tree.open_id(&client).await
+            match tree.reopen_id(&client, known.as_ref()).await? {
+                Some(id) => Ok(id),
+                None => tree.make_id(&client, &identity::new_id()?).await,
+            }
         };
-        let arbiter = within(place, lease, open).await?;
-        let shared = Arc::new(Shared::new(tree, Arc::new(Holding::new(arbiter, lease))));
-        let (stop, stopped) = watch::channel(false);
-        tokio::spawn(Keeper::new(Arc::clone(&shared)).run(stopped));
-        Ok(Self { shared, alive: Arc::new(Alive(stop)) })
+        let id = within(place, lease, open).await?;
+        Ok(Self::start(tree, id, lease).await)
     }
 
-    /// The id of the arbiter of a subtree, which is only looked at; `None` where nobody has opened
-    /// it yet.
+    /// Opens the arbiter of a subtree where it is there or remembered; `None` where a new one would
+    /// have to be made, whose terms cannot be compared with those of a former one.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn reopen(
+        place: &ZooKeeperPlace,
+        lease: Duration,
+    ) -> Result<Option<Self>, ZooKeeperArbiterError> {
+        let lease = lease.max(SHORTEST_LEASE);
+        let (tree, known) = (Tree::new(place), Known::of(place).await);
+        let open = async {
+            let client = tree.connect(lease).await?;
+            tree.reopen_id(&client, known.as_ref()).await
+        };
+        match within(place, lease, open).await? {
+            Some(id) => Ok(Some(Self::start(tree, id, lease).await)),
+            None => Ok(None),
+        }
+    }
+
+    async fn start(tree: Tree, id: ArbiterId, lease: Duration) -> Self {
+        let mut record = Record::new(&tree.place, id.clone());
+        record.keep(tree.seen()).await;
+        let shared = Arc::new(Shared::new(tree.clone(), Arc::new(Holding::new(id, lease))));
+        let (stop, stopped) = watch::channel(false);
+        // Apart from the keeper, which must not wait for a disk.
+        tokio::spawn(record.follow(tree, lease, stopped.clone()));
+        tokio::spawn(Keeper::new(Arc::clone(&shared)).run(stopped));
+        Self { shared, alive: Arc::new(Alive(stop)) }
+    }
+
+    /// The id of the arbiter of a subtree, which is only looked at, or as this machine remembers it
+    /// where the subtree is gone; `None` where nobody has opened it yet.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -118,7 +156,10 @@ impl ZooKeeperArbiter {
         let keys: Vec<String> = sides.iter().map(ToString::to_string).collect();
         let look = async {
             let client = tree.connect(LOOK).await?;
-            let id = tree.read_id(&client).await?;
+            let id = match tree.read_id(&client).await? {
+                Some(id) => Some(id),
+                None => Known::of(place).await.map(|known| known.id),
+            };
             let held = tree.look_at_all(&client, &keys).await?;
             let present = tree.nodes(&client).await?.into_iter().map(|(name, session)| {
                 let is_theirs = |node: &&Node| node.session == session;

@@ -65,10 +65,14 @@ pub(crate) async fn arbiter(config: &Config) -> Result<OpenArbiter> {
             OpenArbiter { arbiter: Arc::new(arbiter.clone()), opened: Opened::MySql(arbiter) }
         }
         ArbiterKind::ZooKeeper { place } => {
-            let arbiter = ZooKeeperArbiter::open(place, lease).await?;
-            OpenArbiter { arbiter: Arc::new(arbiter.clone()), opened: Opened::ZooKeeper(arbiter) }
+            in_zookeeper(ZooKeeperArbiter::open(place, lease).await?)
         }
     })
+}
+
+/// An arbiter that was opened already.
+pub(crate) fn in_zookeeper(arbiter: ZooKeeperArbiter) -> OpenArbiter {
+    OpenArbiter { arbiter: Arc::new(arbiter.clone()), opened: Opened::ZooKeeper(arbiter) }
 }
 
 /// The identity of an installation's arbiter; `None` where it has none yet.

@@ -67,6 +67,9 @@ pub(crate) async fn look(config: &Config, pipeline: &PipelineConfig) -> Report {
         ArbiterKind::ZooKeeper { place } => {
             let findings = ZooKeeperArbiter::check(place, config.arbiter.lease, &side).await;
             report.note(About::Arbiter, findings);
+            if let Some(folder) = place.state() {
+                report.note(About::State, state::look_at_record(folder));
+            }
         }
     }
     report.add_databases(pipeline).await;

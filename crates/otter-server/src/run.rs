@@ -2,6 +2,7 @@
 //!
 //! A pipeline that halts does not stop the others; the exit code tells when all have ended.
 
+mod former;
 mod moves;
 mod pace;
 mod standby;
@@ -17,7 +18,7 @@ use otter_core::{
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
-use crate::assemble::{self, OpenArbiter};
+use crate::assemble::OpenArbiter;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::signals::{EndSignals, Hangups};
@@ -80,7 +81,7 @@ async fn open_arbiter(
                 info!(signal = signal.name(), "stopping");
                 return Err(Exit::Done);
             }
-            opened = assemble::arbiter(config) => opened,
+            opened = former::open(config) => opened,
         };
         let error = match opened {
             Ok(open) => return Ok(open),

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use otter_arbitrate::SqlArbiter;
-use otter_core::{Arbiter, Finding, PipelineId, Side, Verdict};
+use otter_core::{Arbiter, Finding, Join, PipelineId, Side, Verdict};
 use otter_tests::query::{number, text};
 use otter_tests::testbed::{self, FLAVORS, execute, shared};
+use otter_tests::wait::wait_until;
 
 use crate::place::{new_schema, url};
 
@@ -66,6 +67,49 @@ async fn rights_are_tried_without_leaving_anything_and_a_holder_is_named() {
         assert_eq!(finding.verdict, Verdict::Fail, "{findings:#?}");
         assert!(finding.remedy.as_deref().unwrap().contains("GRANT ALL"), "{finding:?}");
         assert!(lease.is_held());
+    }
+}
+
+/// An earlier version made fewer tables; its account needs CREATE for those of this one.
+#[tokio::test]
+async fn tables_that_are_missing_after_an_upgrade_are_told_with_the_right_that_makes_them() {
+    for flavor in FLAVORS {
+        let (server, schema) = (shared(flavor), new_schema());
+        let all = url(&server.url(), &schema);
+        SqlArbiter::open(&all, Duration::from_secs(60)).await.unwrap().close().await;
+        let rights = format!(
+            "CREATE USER u_{schema}@'%' IDENTIFIED BY 'x'; \
+             GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.* TO u_{schema}@'%'; \
+             DROP TABLE {schema}.arbiter_node"
+        );
+        execute(server, &rights).await;
+        let poor = url(&server.url_as(&format!("u_{schema}"), "x"), &schema);
+        let findings = SqlArbiter::check(&poor, &side()).await;
+        let finding = find(&findings, "tables are there or can be made");
+        assert_eq!(finding.verdict, Verdict::Warn, "{findings:#?}");
+        assert!(finding.detail.contains("which an earlier version did not have"), "{finding:?}");
+        assert!(finding.remedy.as_deref().unwrap().contains("GRANT ALL"), "{finding:?}");
+        let error = SqlArbiter::open(&poor, Duration::from_secs(3)).await.unwrap_err();
+        assert!(error.to_string().contains("GRANT"), "{error}");
+        let findings = SqlArbiter::check(&all, &side()).await;
+        assert!(findings.iter().all(|finding| finding.verdict == Verdict::Pass), "{findings:#?}");
+    }
+}
+
+#[tokio::test]
+async fn processes_that_are_present_are_named() {
+    for flavor in FLAVORS {
+        let (server, schema) = (shared(flavor), new_schema());
+        let here = url(&server.url(), &schema);
+        let arbiter = SqlArbiter::open(&here, Duration::from_secs(6)).await.unwrap();
+        let presence = arbiter.join().await.unwrap();
+        wait_until("it is present", Duration::from_secs(60), async || {
+            presence.nodes().borrow().len() == 1
+        })
+        .await;
+        let findings = SqlArbiter::check(&here, &side()).await;
+        let seen = find(&findings, "can be seen");
+        assert!(seen.detail.starts_with("one process shares pipelines: host "), "{seen:?}");
     }
 }
 

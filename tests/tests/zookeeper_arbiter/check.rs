@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use otter_arbitrate::{ZooKeeperArbiter, ZooKeeperPlace, ZooKeeperTls};
 use otter_core::database_url::Secret;
-use otter_core::{Arbiter, Fault, Finding, PipelineId, Side, Verdict};
+use otter_core::{Arbiter, Fault, Finding, Join, PipelineId, Side, Verdict};
+use otter_tests::wait::wait_until;
 use otter_tests::zookeeper::Ensemble;
 use zookeeper_client::{Acls, Client, CreateMode};
 
@@ -89,6 +90,15 @@ async fn a_sound_place_passes_and_checking_leaves_nothing() {
     let held = find(&findings, "no process holds");
     assert_eq!(held.verdict, Verdict::Warn);
     assert!(held.detail.contains("process"), "{held:?}");
+    assert_eq!(find(&findings, "can be seen").detail, "no process shares pipelines now");
+    let presence = arbiter.join().await.unwrap();
+    wait_until("it is present", Duration::from_secs(60), async || {
+        presence.nodes().borrow().len() == 1
+    })
+    .await;
+    let findings = check(&here).await;
+    let seen = find(&findings, "can be seen");
+    assert!(seen.detail.starts_with("one process shares pipelines: host "), "{seen:?}");
 }
 
 #[tokio::test]

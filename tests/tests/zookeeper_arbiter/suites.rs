@@ -12,7 +12,7 @@ use otter_core::testkit::remote_arbiter::{RemoteArbiterFixture, RemoteNode};
 use otter_core::testkit::suite::Fixture;
 use otter_tests::zookeeper::Ensemble;
 use tokio::sync::Mutex;
-use zookeeper_client::Client;
+use zookeeper_client::{Acls, Client, CreateMode};
 
 use crate::place::{Lines, new_path, place, shared};
 
@@ -130,15 +130,20 @@ mod remote {
             client.delete(&self.node_of(side), None).await.expect("the node can be deleted");
         }
 
+        /// In one transaction: a process that works would make the same arbiter again.
         async fn rebuild(&self) {
             let client = self.client().await;
-            let leases = format!("{}/leases", self.path);
+            let (leases, id) = (format!("{}/leases", self.path), format!("{}/arbiter", self.path));
+            let persistent = CreateMode::Persistent.with_acls(Acls::anyone_all());
+            let mut writer = client.new_multi_writer();
             for name in client.list_children(&leases).await.expect("the server answers") {
-                client.delete(&format!("{leases}/{name}"), None).await.expect("it can be deleted");
+                writer.add_delete(&format!("{leases}/{name}"), None).expect("a path");
             }
-            for node in [leases, format!("{}/arbiter", self.path)] {
-                client.delete(&node, None).await.expect("it can be deleted");
+            for (node, content) in [(&leases, ""), (&id, "zookeeper-anew 1")] {
+                writer.add_delete(node, None).expect("a path");
+                writer.add_create(node, content.as_bytes(), &persistent).expect("a path");
             }
+            writer.commit().await.expect("all is made anew");
             let port = self.server.lock().await.port(0);
             let anew = ZooKeeperArbiter::open(&place(&[port], &self.path), LONG_LEASE).await;
             anew.expect("the arbiter opens").close().await;

@@ -5,12 +5,12 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
-use super::error::LocalArbiterError;
+use super::LocalArbiterError;
 
 /// Replaces a file's content: all of it or nothing is there afterwards, whatever crashes.
 ///
 /// `temp` must be in the same folder and nobody else's while this runs.
-pub(super) fn replace(path: &Path, temp: &Path, content: &str) -> Result<(), LocalArbiterError> {
+pub(crate) fn replace(path: &Path, temp: &Path, content: &str) -> Result<(), LocalArbiterError> {
     write(temp, content)?;
     std::fs::rename(temp, path).map_err(|error| LocalArbiterError::io(path, error))?;
     sync_parent(path)
@@ -36,7 +36,7 @@ pub(super) fn create(path: &Path, temp: &Path, content: &str) -> Result<(), Loca
 
 /// Makes a folder with its parents. The folder is this user's alone: a stranger could hold its
 /// locks.
-pub(super) fn create_folder(path: &Path) -> Result<(), LocalArbiterError> {
+pub(crate) fn create_folder(path: &Path) -> Result<(), LocalArbiterError> {
     create_folder_with(path, PRIVATE)
 }
 

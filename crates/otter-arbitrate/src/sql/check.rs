@@ -10,6 +10,7 @@ use super::error::SqlArbiterError;
 use super::text::Texts;
 use super::{ALL_TABLES, count_tables, look_in, read_id, texts_of};
 use crate::random::random_name;
+use crate::status;
 
 /// A server whose clock is so far from ours will be set right one day, and leases end early or
 /// late then.
@@ -65,7 +66,8 @@ async fn look(
     let rows = conn.query(texts.look_for_tables()).await.map_err(failed)?;
     let (has_schema, tables) = count_tables(&rows);
     if tables < ALL_TABLES {
-        findings.push(may_make_tables(conn, texts, account, has_schema).await.map_err(failed)?);
+        let there = Tables { has_schema, count: tables };
+        findings.push(may_make_tables(conn, texts, account, there).await.map_err(failed)?);
         return Ok(());
     }
     let id = read_id(conn, url, texts).await?;
@@ -82,6 +84,10 @@ async fn look(
         Err(error) => return Err(error),
     });
     findings.push(holder(&conn.query(texts.look(&side.to_string())).await.map_err(failed)?));
+    let nodes = conn.query(texts.nodes()).await.map_err(failed)?;
+    let name = |row: TextRow| row.into_iter().next().flatten();
+    let names: Vec<String> = nodes.into_iter().filter_map(name).collect();
+    findings.push(status::present(&names));
     Ok(())
 }
 
@@ -104,28 +110,41 @@ fn clock(server: &str) -> Finding {
     )
 }
 
+/// What there is of an arbiter.
+struct Tables {
+    has_schema: bool,
+    count: u32,
+}
+
 /// Whether the account can be seen to have the right to make tables. Rights that come with a role
 /// are not seen.
 async fn may_make_tables(
     conn: &mut Conn,
     texts: &Texts,
     account: &str,
-    has_schema: bool,
+    there: Tables,
 ) -> sqlx::Result<Finding> {
     const MADE: &str = "the arbiter's tables are there or can be made";
     let rows = conn.query(texts.look_for_create_right()).await?;
     let may = rows.first().and_then(|row| row.first()).is_some_and(|right| *right != some("0"));
     let schema = texts.schema();
+    let missing = match there {
+        Tables { has_schema: false, .. } => "the schema is not there".to_owned(),
+        Tables { count: 0, .. } => "its tables are not there".to_owned(),
+        Tables { count, .. } => format!(
+            "{} of its {ALL_TABLES} tables are not there, which an earlier version did not have",
+            ALL_TABLES.saturating_sub(count)
+        ),
+    };
     Ok(if may {
         Finding {
-            detail: format!("the first start makes them in `{schema}`"),
+            detail: format!("{missing}: the first start makes them in `{schema}`"),
             ..Finding::pass(MADE)
         }
     } else {
-        let what = if has_schema { "its tables are" } else { "the schema is" };
         Finding::warn(
             MADE,
-            format!("{what} not there, and no right to make it is seen (it may come with a role)"),
+            format!("{missing}, and no right to make it is seen (it may come with a role)"),
             grant(texts, account),
         )
     })

@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use otter_core::{Finding, Side};
-use zookeeper_client::{Client, Error as ClientError};
 
 use super::error::ZooKeeperArbiterError;
+use super::known::Known;
 use super::tree::{Node, Tree, session_for};
 use super::version::{self, Told};
 use super::within;
-use crate::random::random_name;
+use crate::status;
 
 /// An ensemble whose shortest session is so much longer than asked for has long ticks, and a dead
 /// process is followed late.
@@ -22,6 +22,7 @@ const YOUNG: &str = "the servers are of version 3.5 or later";
 const LONG: &str = "sessions may last as long as the leases need";
 const SHORT: &str = "sessions end soon after the leases";
 const WRITES: &str = "nodes can be made and deleted in the arbiter's subtree";
+const THERE: &str = "the arbiter's nodes are there";
 const FREE: &str = "no process holds the pipeline";
 const MEND: &str = "mend what the message says, then check again";
 
@@ -42,15 +43,16 @@ pub(super) async fn check(tree: &Tree, lease: Duration, side: &Side) -> Vec<Find
 fn what_fails(error: &ZooKeeperArbiterError) -> &'static str {
     match error {
         ZooKeeperArbiterError::ShortSession { .. } => LONG,
-        ZooKeeperArbiterError::MissingRight { .. } | ZooKeeperArbiterError::Refused { .. } => {
-            WRITES
-        }
+        ZooKeeperArbiterError::MissingRight { .. }
+        | ZooKeeperArbiterError::NotChecked { .. }
+        | ZooKeeperArbiterError::Refused { .. } => WRITES,
         ZooKeeperArbiterError::Layout { .. } => "the subtree is an arbiter of this version",
         ZooKeeperArbiterError::BadFile { .. } => "the files for TLS can be used",
         ZooKeeperArbiterError::Unreachable { .. }
         | ZooKeeperArbiterError::Late { .. }
         | ZooKeeperArbiterError::Lost { .. }
         | ZooKeeperArbiterError::BadAddress { .. }
+        | ZooKeeperArbiterError::NotAServer { .. }
         | ZooKeeperArbiterError::Login { .. }
         | ZooKeeperArbiterError::Rebuilt { .. }
         | ZooKeeperArbiterError::BadPath { .. }
@@ -107,16 +109,42 @@ async fn look(
     findings.push(Finding { detail, ..Finding::pass(REACHED) });
     findings.push(session(lease, client.session_timeout()));
     let id = tree.read_id(&client).await?;
-    try_writing(tree, &client).await?;
-    findings.push(Finding {
-        detail: id.map_or_else(
-            || format!("the first start makes {}", tree.place.root()),
-            |id| id.to_string(),
-        ),
-        ..Finding::pass(WRITES)
-    });
+    let counted = tree.probe(&client).await?;
+    let root = tree.place.root();
+    let detail = match (id, Known::of(&tree.place).await) {
+        (Some(id), _) => id.to_string(),
+        (None, None) => format!("the first start makes {root}"),
+        (None, Some(known)) => {
+            findings.push(missing(root, &known, counted));
+            format!("the next start makes {root}")
+        }
+    };
+    findings.push(Finding { detail, ..Finding::pass(WRITES) });
     findings.push(holder(tree.look(&client, &side.to_string()).await?));
+    let nodes = tree.nodes(&client).await?;
+    let names: Vec<String> = nodes.into_iter().map(|(name, _)| name).collect();
+    findings.push(status::present(&names));
     Ok(())
+}
+
+/// Somebody has deleted the subtree, or the ensemble is another one.
+fn missing(root: &str, known: &Known, counted: u64) -> Finding {
+    let id = &known.id;
+    if counted > known.seen {
+        return Finding::warn(
+            THERE,
+            format!("{root} is gone; the next start makes it again, as {id}"),
+            "nothing is to be done: positions are in the targets",
+        );
+    }
+    Finding::fail(
+        THERE,
+        format!(
+            "{root} is gone, and the ensemble has counted fewer transactions than this machine \
+             remembers: it was made anew, and cannot be {id} again"
+        ),
+        "stop every process of the former arbiter, then run: otter-server position adopt",
+    )
 }
 
 /// One that is too short was refused already.
@@ -139,25 +167,6 @@ fn session(lease: Duration, granted: Duration) -> Finding {
     Finding {
         detail: format!("{} s for leases of {} s", seconds(&granted), seconds(&lease)),
         ..Finding::pass(LONG)
-    }
-}
-
-/// Makes a node that ends with this session, where the arbiter's nodes are or will be, and deletes
-/// it.
-async fn try_writing(tree: &Tree, client: &Client) -> Result<(), ZooKeeperArbiterError> {
-    let name = random_name().map_err(ZooKeeperArbiterError::NoRandomness)?;
-    let mut folder = tree.leases_path();
-    loop {
-        let path = format!("{folder}/check-{name}");
-        match client.create(&path, b"check", &tree.ephemeral()).await {
-            Ok(_) => {
-                return client.delete(&path, None).await.map_err(tree.failed(&path));
-            }
-            Err(ClientError::NoNode) if !folder.is_empty() => {
-                folder.truncate(folder.rfind('/').unwrap_or(0));
-            }
-            Err(error) => return Err(tree.failed(&path)(error)),
-        }
     }
 }
 

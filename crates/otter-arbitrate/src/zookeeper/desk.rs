@@ -36,6 +36,9 @@ pub(super) struct Shared {
     connected: tokio::sync::Mutex<Option<Connected>>,
     /// Sides whose node may have been made by a request that was not answered.
     pub(super) leftovers: std::sync::Mutex<Vec<String>>,
+    /// Held while a deleted subtree is made again, with whether it must not be: the ensemble was
+    /// made anew. Those that wait then find it there.
+    is_refuted: tokio::sync::Mutex<bool>,
     /// True when the keeper has given everything back.
     pub(super) ended: watch::Sender<bool>,
 }
@@ -49,6 +52,7 @@ impl Shared {
             holding,
             connected: tokio::sync::Mutex::new(None),
             leftovers: std::sync::Mutex::default(),
+            is_refuted: tokio::sync::Mutex::new(false),
             ended: watch::Sender::new(false),
         }
     }
@@ -98,9 +102,28 @@ impl Shared {
         connected.over.send_replace(true);
     }
 
-    /// The arbiter that answers must be the one that this process began with.
-    pub(super) fn require_ours(&self, id: Option<ArbiterId>) -> Result<()> {
-        if id.as_ref() == Some(&self.holding.arbiter) { Ok(()) } else { Err(self.rebuilt(id)) }
+    /// The arbiter that answers must be the one that this process began with. Its nodes are made
+    /// again where somebody has deleted them.
+    pub(super) async fn require_ours(&self, client: &Client) -> Result<()> {
+        let found = match self.tree.read_id(client).await? {
+            Some(id) => id,
+            None => self.make_again(client).await?,
+        };
+        if found == self.holding.arbiter { Ok(()) } else { Err(self.rebuilt(Some(found))) }
+    }
+
+    /// Makes the id again, unless somebody was faster; returns the one that is there.
+    async fn make_again(&self, client: &Client) -> Result<ArbiterId> {
+        let mut is_refuted = self.is_refuted.lock().await;
+        if let Some(id) = self.tree.read_id(client).await? {
+            return Ok(id);
+        }
+        if *is_refuted {
+            return Err(self.rebuilt(None));
+        }
+        let made = self.tree.make_id_again(client, &self.holding.arbiter, self.tree.seen()).await?;
+        *is_refuted = made.is_none();
+        made.ok_or_else(|| self.rebuilt(None))
     }
 
     fn rebuilt(&self, found: Option<ArbiterId>) -> ZooKeeperArbiterError {
@@ -160,14 +183,19 @@ async fn ask_within(
         }
         let connected = shared.connect().await?;
         let client = &connected.client;
-        shared.require_ours(shared.tree.read_id(client).await?)?;
+        shared.require_ours(client).await?;
         // Until the lease is held or not, a node under our session is no leftover.
         let granting = shared.holding.granting(key);
         let unanswered = Unanswered { shared, side: Some(key) };
         let holding = &shared.holding;
         let made = shared.tree.make(client, key, (&holding.holder, holding.lease)).await?;
         let term = match made {
-            None => return Err(shared.rebuilt(None)),
+            // Somebody is deleting the subtree.
+            None => {
+                unanswered.answered();
+                shared.tree.make_folders(client).await?;
+                continue;
+            }
             Some(Made::Ours(term)) => term,
             Some(Made::Exists) => match shared.tree.look(client, key).await? {
                 // A request of ours whose answer was lost has made it, for nobody.
@@ -192,7 +220,7 @@ async fn ask_within(
             return Ok(Campaign::Won(lease));
         }
     }
-    Err(ZooKeeperArbiterError::Contention { servers: shared.tree.servers() })
+    Err(shared.tree.contention())
 }
 
 /// Ends a lease when its node goes away, whoever deleted it; ends itself with the lease.

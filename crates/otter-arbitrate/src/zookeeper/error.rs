@@ -6,7 +6,11 @@ use std::time::Duration;
 use otter_core::{ArbiterId, Classify, Fault};
 use zookeeper_client::Error as ClientError;
 
-use super::place::ZooKeeperPlace;
+use super::place::{Scheme, ZooKeeperPlace};
+
+const WITH_DIGEST: &str = "allow the scheme digest on every server, and check user and password";
+const WITH_SASL: &str =
+    "check user and password, and that the section Server of every server's JAAS file has them";
 
 /// A failure of a [`ZooKeeperArbiter`](super::ZooKeeperArbiter).
 ///
@@ -86,6 +90,14 @@ pub enum ZooKeeperArbiterError {
         /// What was given.
         address: String,
     },
+    /// What is near is none of the servers.
+    #[error(
+        "{address} is not one of the servers: add it to them, or take it out of those that are near"
+    )]
+    NotAServer {
+        /// The address.
+        address: String,
+    },
     /// A file of certificates or keys cannot be used.
     #[error("the file {} cannot be used for TLS: {cause}; it must be PEM that this user may read", .file.display())]
     BadFile {
@@ -95,17 +107,30 @@ pub enum ZooKeeperArbiterError {
         cause: String,
     },
     /// The ensemble does not let the user in.
-    #[error(
-        "ZooKeeper at {servers} does not let {user} in: {cause}; allow the scheme digest on every \
-         server, and check user and password"
-    )]
+    #[error("ZooKeeper at {servers} does not let {user} in: {cause}; {remedy}")]
     Login {
         /// The addresses.
         servers: String,
         /// The user.
         user: String,
+        /// What to do about it.
+        remedy: &'static str,
         /// What it said.
         cause: ClientError,
+    },
+    /// The ensemble takes sessions, but does not know who they are of.
+    #[error(
+        "ZooKeeper at {servers} does not check who {user} is, so that nodes of that user cannot be \
+         made: have every server read a JAAS file with a section Server \
+         (-Djava.security.auth.login.config), and set \
+         authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider in its \
+         configuration"
+    )]
+    NotChecked {
+        /// The addresses.
+        servers: String,
+        /// The user.
+        user: String,
     },
     /// A right at a node is missing.
     #[error(
@@ -182,7 +207,11 @@ impl ZooKeeperArbiterError {
         let servers = place.cluster();
         if *error == ClientError::AuthFailed {
             let user = place.user().unwrap_or("nobody").to_owned();
-            return Self::Login { servers, user, cause: error.clone() };
+            let remedy = match place.scheme() {
+                Some(Scheme::Sasl) => WITH_SASL,
+                Some(Scheme::Digest) | None => WITH_DIGEST,
+            };
+            return Self::Login { servers, user, remedy, cause: error.clone() };
         }
         Self::Unreachable { servers, has_tls: place.has_tls(), cause: error.to_string() }
     }
@@ -208,11 +237,18 @@ impl ZooKeeperArbiterError {
             ClientError::AuthFailed => Self::connecting(place, error),
             ClientError::NoAuth => {
                 let user = place.user().map(str::to_owned);
-                let acl = match &user {
-                    Some(user) => format!("digest:{user}:HASH:cdrwa"),
-                    None => "world:anyone:cdrwa".to_owned(),
+                let acl = match (&user, place.scheme()) {
+                    (Some(user), Some(Scheme::Sasl)) => format!("sasl:{user}:cdrwa"),
+                    (Some(user), Some(Scheme::Digest) | None) => {
+                        format!("digest:{user}:HASH:cdrwa")
+                    }
+                    (None, _) => "world:anyone:cdrwa".to_owned(),
                 };
                 Self::MissingRight { servers, path, user, root: place.root().to_owned(), acl }
+            }
+            // What stands for the user of this session stands for nobody.
+            ClientError::InvalidAcl if place.scheme() == Some(Scheme::Sasl) => {
+                Self::NotChecked { servers, user: place.user().unwrap_or("nobody").to_owned() }
             }
             _ => Self::Refused { servers, path, cause: error.clone() },
         }
@@ -231,8 +267,10 @@ impl Classify for ZooKeeperArbiterError {
             | Self::Rebuilt { .. }
             | Self::BadPath { .. }
             | Self::BadAddress { .. }
+            | Self::NotAServer { .. }
             | Self::BadFile { .. }
             | Self::Login { .. }
+            | Self::NotChecked { .. }
             | Self::MissingRight { .. }
             | Self::Layout { .. }
             | Self::Refused { .. }

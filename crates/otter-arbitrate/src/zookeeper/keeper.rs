@@ -133,8 +133,7 @@ impl Keeper {
         // after it and longer, so that the lease is over here before anybody else can have it.
         let asked = BootTime::now();
         let old = session.expires();
-        let id = self.shared.tree.read_id(&connected.client).await?;
-        self.shared.require_ours(id)?;
+        self.shared.require_ours(&connected.client).await?;
         // An answer after the end comes too late, whatever it says: we were frozen in between.
         if BootTime::now() >= old {
             self.shared.drop_session(connected, &Loss::Late).await;

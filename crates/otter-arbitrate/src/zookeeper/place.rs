@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use otter_core::database_url::Secret;
-use zookeeper_client::{Acls, Connector, TlsCa, TlsCerts, TlsIdentity, TlsOptions};
+use zookeeper_client::{Acls, Connector, SaslOptions, TlsCa, TlsCerts, TlsIdentity, TlsOptions};
 
 use super::error::ZooKeeperArbiterError;
 
@@ -36,15 +36,28 @@ type Result<T> = std::result::Result<T, ZooKeeperArbiterError>;
 pub struct ZooKeeperPlace {
     /// `host:port`, IPv6 in brackets.
     servers: Vec<String>,
+    /// Those of the servers that are asked first; none where all are equal.
+    near: Vec<String>,
     root: String,
     login: Option<Login>,
     tls: Option<ZooKeeperTls>,
+    state: Option<PathBuf>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
 struct Login {
+    scheme: Scheme,
     user: String,
     password: Secret,
+}
+
+/// How a user is let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scheme {
+    /// The scheme `digest`: the password is sent, and servers know no users.
+    Digest,
+    /// SASL with DIGEST-MD5: servers know the users.
+    Sasl,
 }
 
 /// The files that secure the lines to ZooKeeper, in PEM form. They are read whenever a session
@@ -80,14 +93,42 @@ impl ZooKeeperPlace {
         if !is_path || root == "/zookeeper" || root.starts_with("/zookeeper/") {
             return Err(ZooKeeperArbiterError::BadPath { path: root.to_owned() });
         }
-        Ok(Self { servers, root: root.to_owned(), login: None, tls: None })
+        let root = root.to_owned();
+        Ok(Self { servers, near: Vec::new(), root, login: None, tls: None, state: None })
+    }
+
+    /// Prefers some of the servers, such as the observers of this site: a session begins with them,
+    /// and with others only where none of them answers at once. It stays with those that it began
+    /// with.
+    ///
+    /// # Errors
+    /// [`Fault::Fatal`](otter_core::Fault::Fatal) where one of them is no address, or is not among
+    /// the servers.
+    pub fn with_near<S: AsRef<str>>(mut self, near: impl IntoIterator<Item = S>) -> Result<Self> {
+        for server in near {
+            let address = address(server.as_ref())?;
+            if !self.servers.contains(&address) {
+                return Err(ZooKeeperArbiterError::NotAServer { address });
+            }
+            self.near.push(address);
+        }
+        Ok(self)
     }
 
     /// Asks as a user, with the scheme `digest`: the nodes are made so that nobody else may use
     /// them.
     #[must_use]
     pub fn with_login(mut self, user: impl Into<String>, password: Secret) -> Self {
-        self.login = Some(Login { user: user.into(), password });
+        self.login = Some(Login { scheme: Scheme::Digest, user: user.into(), password });
+        self
+    }
+
+    /// Asks as a user that the servers know, with SASL and DIGEST-MD5: the nodes are made so that
+    /// nobody else may use them. The password does not travel; what proves it is as weak as MD5, so
+    /// that lines through foreign networks need TLS as well.
+    #[must_use]
+    pub fn with_sasl(mut self, user: impl Into<String>, password: Secret) -> Self {
+        self.login = Some(Login { scheme: Scheme::Sasl, user: user.into(), password });
         self
     }
 
@@ -96,6 +137,21 @@ impl ZooKeeperPlace {
     pub fn with_tls(mut self, tls: ZooKeeperTls) -> Self {
         self.tls = Some(tls);
         self
+    }
+
+    /// Remembers the arbiter in a folder of this machine, which is made where it is not there: after
+    /// the subtree was deleted, while no process ran, it is made again as the same arbiter. Several
+    /// processes may use one folder.
+    #[must_use]
+    pub fn with_state(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.state = Some(folder.into());
+        self
+    }
+
+    /// The folder that the arbiter is remembered in.
+    #[must_use]
+    pub fn state(&self) -> Option<&Path> {
+        self.state.as_deref()
     }
 
     /// The servers, each `host:port`.
@@ -116,6 +172,11 @@ impl ZooKeeperPlace {
         self.login.as_ref().map(|login| login.user.as_str())
     }
 
+    /// How the user is let in.
+    pub(super) fn scheme(&self) -> Option<Scheme> {
+        self.login.as_ref().map(|login| login.scheme)
+    }
+
     /// Whether the lines are encrypted.
     #[must_use]
     pub fn has_tls(&self) -> bool {
@@ -127,11 +188,14 @@ impl ZooKeeperPlace {
         self.servers.join(",")
     }
 
-    /// What the client goes through, in an order of its own: each server as often as it takes to
-    /// be back soon after an outage.
+    /// What the client goes through, in an order of its own; `None` where no server is near.
+    pub(super) fn near_tries(&self) -> Option<String> {
+        (!self.near.is_empty()).then(|| tries(&self.near))
+    }
+
+    /// What the client goes through, in an order of its own.
     pub(super) fn tries(&self) -> String {
-        let times = LEAST_TRIES_PER_ROUND.div_ceil(self.servers.len());
-        vec![self.cluster(); times].join(",")
+        tries(&self.servers)
     }
 
     /// Whose the nodes are that we make.
@@ -145,8 +209,12 @@ impl ZooKeeperPlace {
     /// Adds user and certificates.
     pub(super) fn secure(&self, connector: Connector) -> Result<Connector> {
         let connector = match &self.login {
-            Some(Login { user, password }) => {
+            Some(Login { scheme: Scheme::Digest, user, password }) => {
                 connector.with_auth("digest", format!("{user}:{}", password.expose()).as_bytes())
+            }
+            Some(Login { scheme: Scheme::Sasl, user, password }) => {
+                let password = password.expose().to_owned();
+                connector.with_sasl(SaslOptions::digest_md5(user.clone(), password))
             }
             None => connector,
         };
@@ -155,6 +223,12 @@ impl ZooKeeperPlace {
             None => Ok(connector),
         }
     }
+}
+
+/// Each server as often as it takes to be back soon after an outage.
+fn tries(servers: &[String]) -> String {
+    let times = LEAST_TRIES_PER_ROUND.div_ceil(servers.len().max(1));
+    vec![servers.join(","); times].join(",")
 }
 
 impl ZooKeeperTls {
@@ -235,9 +309,11 @@ impl fmt::Debug for ZooKeeperPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ZooKeeperPlace")
             .field("servers", &self.servers)
+            .field("near", &self.near)
             .field("root", &self.root)
             .field("user", &self.user())
             .field("tls", &self.tls)
+            .field("state", &self.state)
             .finish()
     }
 }
@@ -311,11 +387,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_near_is_one_of_the_servers() {
+        let place = ZooKeeperPlace::new(["a", "b", "c:7"], "/otter").unwrap();
+        assert_eq!(place.near_tries(), None);
+        let near = place.clone().with_near(["b:2181", "c:7"]).unwrap().near_tries().unwrap();
+        assert_eq!(near.split(',').count(), 12);
+        assert!(near.split(',').all(|one| one == "b:2181" || one == "c:7"), "{near}");
+        let error = place.clone().with_near(["c"]).unwrap_err().to_string();
+        assert!(error.contains("c:2181 is not one of the servers"), "{error}");
+        assert!(place.with_near(["c:"]).is_err());
+    }
+
+    #[test]
     fn the_password_is_not_printed() {
         let place = ZooKeeperPlace::new(["a"], "/otter").unwrap();
-        let place = place.with_login("otter", Secret::new("hunter2"));
-        let printed = format!("{place:?} {place}");
-        assert!(printed.contains("otter") && !printed.contains("hunter2"), "{printed}");
+        for place in [
+            place.clone().with_login("otter", Secret::new("hunter2")),
+            place.with_sasl("otter", Secret::new("hunter2")),
+        ] {
+            let printed = format!("{place:?} {place}");
+            assert!(printed.contains("otter") && !printed.contains("hunter2"), "{printed}");
+        }
     }
 
     #[test]

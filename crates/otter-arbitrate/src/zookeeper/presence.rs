@@ -34,6 +34,8 @@ struct Member {
     shared: Arc<Shared>,
     key: Arc<str>,
     nodes: watch::Sender<Nodes>,
+    /// The session that the node was made under last.
+    under: Option<i64>,
 }
 
 /// What stands in the node of a process.
@@ -51,7 +53,7 @@ pub(super) fn join(shared: &Arc<Shared>, alive: &Arc<Alive>) -> Result<Presence>
     let (nodes, seen) = watch::channel(Nodes::default());
     let (left, mut is_left) = watch::channel(());
     let mut is_closed = alive.0.subscribe();
-    let member = Member { shared: Arc::clone(shared), key: Arc::clone(&key), nodes };
+    let member = Member { shared: Arc::clone(shared), key: Arc::clone(&key), nodes, under: None };
     tokio::spawn(async move {
         tokio::select! {
             biased;
@@ -65,7 +67,7 @@ pub(super) fn join(shared: &Arc<Shared>, alive: &Arc<Alive>) -> Result<Presence>
 }
 
 impl Member {
-    async fn stay(self, is_left: &mut watch::Receiver<()>) {
+    async fn stay(mut self, is_left: &mut watch::Receiver<()>) {
         let mut is_failing = false;
         loop {
             let outcome = tokio::select! {
@@ -95,7 +97,7 @@ impl Member {
     }
 
     /// Looks at all nodes, and waits until one comes or goes.
-    async fn see(&self) -> Result<()> {
+    async fn see(&mut self) -> Result<()> {
         let limit = self.shared.holding.answer_limit();
         let servers = self.shared.tree.servers();
         let looked = timeout(limit, Box::pin(self.look())).await;
@@ -110,15 +112,29 @@ impl Member {
         Ok(())
     }
 
-    async fn look(&self) -> Result<(Connected, OneshotWatcher)> {
+    async fn look(&mut self) -> Result<(Connected, OneshotWatcher)> {
         let connected = self.shared.connect().await?;
         let client = &connected.client;
-        let tree = &self.shared.tree;
+        let shared = Arc::clone(&self.shared);
+        let tree = &shared.tree;
         loop {
-            let (keys, watcher) = tree.watch_nodes(client).await?;
+            let Some((keys, watcher)) = tree.watch_nodes(client).await? else {
+                // Somebody has deleted the subtree.
+                shared.require_ours(client).await?;
+                tree.make_folders(client).await?;
+                continue;
+            };
             // A session that is over has taken the node with it.
             if !keys.iter().any(|key| **key == *self.key) {
-                tree.make_node(client, &self.key, &self.shared.holding.holder).await?;
+                if !tree.make_node(client, &self.key, &shared.holding.holder).await? {
+                    continue;
+                }
+                let session = client.session_id().0;
+                if self.under.replace(session) == Some(session) {
+                    // Deleted by hand, and most likely not alone: the others come back as well.
+                    // Whoever were counted without them would take too much.
+                    sleep(shared.holding.lease / TRIES_PER_LEASE).await;
+                }
                 continue;
             }
             let mut made = Vec::with_capacity(keys.len());
@@ -157,16 +173,23 @@ impl Tree {
         format!("{}/{key}", self.nodes_path())
     }
 
-    /// The keys of all nodes, and a watch that tells when one comes or goes.
-    async fn watch_nodes(&self, client: &Client) -> Result<(Vec<String>, OneshotWatcher)> {
+    /// The keys of all nodes, and a watch that tells when one comes or goes; `None` where the subtree
+    /// is gone.
+    async fn watch_nodes(&self, client: &Client) -> Result<Option<(Vec<String>, OneshotWatcher)>> {
         let path = self.nodes_path();
-        client.list_and_watch_children(&path).await.map_err(self.failed(&path))
+        match client.list_and_watch_children(&path).await {
+            Ok(found) => Ok(Some(found)),
+            Err(ClientError::NoNode) => Ok(None),
+            Err(error) => Err(self.failed(&path)(error)),
+        }
     }
 
-    async fn make_node(&self, client: &Client, key: &str, name: &str) -> Result<()> {
+    /// Makes the node of a process; false where the subtree is gone.
+    async fn make_node(&self, client: &Client, key: &str, name: &str) -> Result<bool> {
         let path = self.node_path(key);
         match client.create(&path, name.as_bytes(), &self.ephemeral()).await {
-            Ok(_) | Err(ClientError::NodeExists) => Ok(()),
+            Ok(_) | Err(ClientError::NodeExists) => Ok(true),
+            Err(ClientError::NoNode) => Ok(false),
             Err(error) => Err(self.failed(&path)(error)),
         }
     }

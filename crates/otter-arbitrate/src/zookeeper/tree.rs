@@ -12,15 +12,17 @@
 //! twice, and nobody competes for a counter.
 
 use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use otter_core::ArbiterId;
+use tokio::time::timeout;
 use zookeeper_client::{Client, CreateMode, CreateOptions};
 use zookeeper_client::{Error as ClientError, OneshotWatcher, Stat};
 
 use super::error::ZooKeeperArbiterError;
 use super::place::ZooKeeperPlace;
-use crate::random::random_name;
 
 /// The layout of the nodes that this version knows.
 const LAYOUT: &str = "1";
@@ -31,10 +33,16 @@ const SILENCES_PER_SESSION: u32 = 6;
 /// its own.
 const SHORTEST_SILENCE: Duration = Duration::from_secs(1);
 
+/// Servers that are near have this part of a session to answer, before the others are asked: a small
+/// part of what one question may take.
+const NEAR_PER_SESSION: u32 = 12;
+
 /// The nodes of one arbiter.
 #[derive(Debug, Clone)]
 pub(super) struct Tree {
     pub(super) place: ZooKeeperPlace,
+    /// The highest transaction that any node told of: no ensemble that counts lower is this one.
+    seen: Arc<AtomicU64>,
 }
 
 /// What stands in the node of a side.
@@ -63,7 +71,17 @@ type Result<T> = std::result::Result<T, ZooKeeperArbiterError>;
 
 impl Tree {
     pub(super) fn new(place: &ZooKeeperPlace) -> Self {
-        Self { place: place.clone() }
+        Self { place: place.clone(), seen: Arc::default() }
+    }
+
+    /// The highest transaction of the ensemble that is known.
+    pub(super) fn seen(&self) -> u64 {
+        self.seen.load(Ordering::Acquire)
+    }
+
+    /// The ensemble has counted so far.
+    pub(super) fn note_seen(&self, transaction: u64) {
+        self.seen.fetch_max(transaction, Ordering::AcqRel);
     }
 
     /// The addresses of all servers.
@@ -106,52 +124,71 @@ impl Tree {
     /// late; and clocks run at different rates.
     pub(super) async fn connect(&self, lease: Duration) -> Result<Client> {
         let session = session_for(lease);
-        let connector = Client::connector()
-            .with_session_timeout(session)
-            .with_connection_timeout((session / SILENCES_PER_SESSION).max(SHORTEST_SILENCE))
-            .with_fail_eagerly();
-        let connector = self.place.secure(connector)?;
-        let servers = self.servers();
-        let connected = if self.place.has_tls() {
-            connector.secure_connect(&self.place.tries()).await
-        } else {
-            connector.connect(&self.place.tries()).await
+        let near = match self.place.near_tries() {
+            // Whoever is near answers soon; the others must still have time to.
+            Some(near) => {
+                timeout(session / NEAR_PER_SESSION, self.connect_to(&near, session)).await.ok()
+            }
+            None => None,
         };
-        let client =
-            connected.map_err(|error| ZooKeeperArbiterError::connecting(&self.place, &error))?;
+        let client = match near {
+            Some(Ok(client)) => client,
+            Some(Err(_)) | None => self.connect_to(&self.place.tries(), session).await?,
+        };
         let granted = client.session_timeout();
         if granted < session {
-            let needed = session;
+            let (servers, needed) = (self.servers(), session);
             return Err(ZooKeeperArbiterError::ShortSession { servers, granted, needed });
         }
         Ok(client)
     }
 
-    /// The arbiter's id, made where it is missing.
-    pub(super) async fn open_id(&self, client: &Client) -> Result<ArbiterId> {
-        let persistent = CreateMode::Persistent.with_acls(self.place.acls());
+    async fn connect_to(&self, tries: &str, session: Duration) -> Result<Client> {
+        let connector = Client::connector()
+            .with_session_timeout(session)
+            .with_connection_timeout((session / SILENCES_PER_SESSION).max(SHORTEST_SILENCE))
+            .with_fail_eagerly();
+        let connector = self.place.secure(connector)?;
+        let connected = if self.place.has_tls() {
+            connector.secure_connect(tries).await
+        } else {
+            connector.connect(tries).await
+        };
+        connected.map_err(|error| ZooKeeperArbiterError::connecting(&self.place, &error))
+    }
+
+    /// Makes the nodes that leases and processes are below, where they are missing.
+    pub(super) async fn make_folders(&self, client: &Client) -> Result<()> {
         for folder in [self.leases_path(), self.nodes_path()] {
-            client.mkdir(&folder, &persistent).await.map_err(self.failed(&folder))?;
+            let made = client.mkdir(&folder, &self.persistent()).await;
+            made.map_err(self.failed(&folder))?;
         }
-        let path = self.id_path();
-        let random = random_name().map_err(ZooKeeperArbiterError::NoRandomness)?;
-        let content = format!("zookeeper-{random} {LAYOUT}");
-        match client.create(&path, content.as_bytes(), &persistent).await {
+        Ok(())
+    }
+
+    /// Gives the subtree this id, unless it has one; returns the one that it has.
+    pub(super) async fn make_id(&self, client: &Client, id: &ArbiterId) -> Result<ArbiterId> {
+        self.make_folders(client).await?;
+        let (path, content) = (self.id_path(), format!("{id} {LAYOUT}"));
+        match client.create(&path, content.as_bytes(), &self.persistent()).await {
             // Another process may have been first: its id is the one.
             Ok(_) | Err(ClientError::NodeExists) => {}
+            // Somebody is still deleting.
+            Err(ClientError::NoNode) => return Err(self.contention()),
             Err(error) => return Err(self.failed(&path)(error)),
         }
-        self.read_id(client).await?.ok_or_else(|| self.bad_layout(&path))
+        self.read_id(client).await?.ok_or_else(|| self.contention())
     }
 
     /// The arbiter's id; `None` where it has none.
     pub(super) async fn read_id(&self, client: &Client) -> Result<Option<ArbiterId>> {
         let path = self.id_path();
-        let content = match client.get_data(&path).await {
-            Ok((content, _)) => content,
+        let (content, stat) = match client.get_data(&path).await {
+            Ok(answer) => answer,
             Err(ClientError::NoNode) => return Ok(None),
             Err(error) => return Err(self.failed(&path)(error)),
         };
+        self.term(&stat, &path)?;
         let text = String::from_utf8(content).map_err(|_| self.bad_layout(&path))?;
         match text.split_once(' ') {
             Some((id, LAYOUT)) if !id.is_empty() => Ok(Some(ArbiterId::new(id))),
@@ -274,8 +311,19 @@ impl Tree {
         CreateMode::Ephemeral.with_acls(self.place.acls())
     }
 
-    fn term(&self, stat: &Stat, path: &str) -> Result<u64> {
-        u64::try_from(stat.czxid).map_err(|_| self.bad_layout(path))
+    fn persistent(&self) -> CreateOptions<'static> {
+        CreateMode::Persistent.with_acls(self.place.acls())
+    }
+
+    /// The transaction that made a node.
+    pub(super) fn term(&self, stat: &Stat, path: &str) -> Result<u64> {
+        let term = u64::try_from(stat.czxid).map_err(|_| self.bad_layout(path))?;
+        self.note_seen(term);
+        Ok(term)
+    }
+
+    pub(super) fn contention(&self) -> ZooKeeperArbiterError {
+        ZooKeeperArbiterError::Contention { servers: self.servers() }
     }
 
     pub(super) fn failed(&self, path: &str) -> impl Fn(ClientError) -> ZooKeeperArbiterError {

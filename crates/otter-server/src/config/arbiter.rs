@@ -11,22 +11,29 @@ use super::error::{ConfigError, Problem};
 use super::section::{Keys, Section};
 
 pub(super) const KEYS: Keys = Keys {
-    known: &["kind", "path", "url", "servers", "root", "user", "password", "tls", "lease_ms"],
+    known: &[
+        "kind", "path", "url", "servers", "near", "root", "scheme", "user", "password", "tls",
+        "lease_ms",
+    ],
     not_built: &[],
 };
 
 pub(super) const TLS_KEYS: Keys = Keys { known: &["ca", "cert", "key"], not_built: &[] };
 
-/// Keys that go with one kind alone.
-const OF_ONE_KIND: [(&str, &str); 7] = [
-    ("path", "kind = \"local\""),
-    ("url", "kind = \"mysql\""),
-    ("servers", ZOOKEEPER),
-    ("root", ZOOKEEPER),
-    ("user", ZOOKEEPER),
-    ("password", ZOOKEEPER),
-    ("tls", ZOOKEEPER),
+/// Keys that do not go with every kind, and the kinds that they go with.
+const OF_SOME_KINDS: [(&str, &[&str]); 9] = [
+    ("path", &[LOCAL, ZOOKEEPER]),
+    ("url", &[MYSQL]),
+    ("servers", &[ZOOKEEPER]),
+    ("near", &[ZOOKEEPER]),
+    ("root", &[ZOOKEEPER]),
+    ("scheme", &[ZOOKEEPER]),
+    ("user", &[ZOOKEEPER]),
+    ("password", &[ZOOKEEPER]),
+    ("tls", &[ZOOKEEPER]),
 ];
+const LOCAL: &str = "kind = \"local\"";
+const MYSQL: &str = "kind = \"mysql\"";
 const ZOOKEEPER: &str = "kind = \"zookeeper\"";
 
 const DEFAULT_FOLDER: &str = "otter-state";
@@ -62,7 +69,8 @@ pub enum ArbiterKind {
     },
     /// In a subtree of a ZooKeeper ensemble, for processes of several machines.
     ZooKeeper {
-        /// The servers, the subtree and who asks; it prints itself without the password.
+        /// The servers, the subtree, who asks, and the folder that the arbiter is remembered in; it
+        /// prints itself without the password.
         place: ZooKeeperPlace,
     },
 }
@@ -112,19 +120,22 @@ pub(super) fn read(
 }
 
 fn local(section: &Section<'_>, folder: &Path) -> Result<ArbiterKind, ConfigError> {
-    refuse_others(section, "kind = \"local\"")?;
-    let path = match section.text("path")? {
+    refuse_others(section, LOCAL)?;
+    Ok(ArbiterKind::Local { path: state_folder(section, folder)? })
+}
+
+fn state_folder(section: &Section<'_>, folder: &Path) -> Result<PathBuf, ConfigError> {
+    match section.text("path")? {
         Some(path) if path.value.is_empty() => {
-            return Err(section.bad_value("path", "the path of a folder"));
+            Err(section.bad_value("path", "the path of a folder"))
         }
-        Some(path) => folder.join(path.value),
-        None => folder.join(DEFAULT_FOLDER),
-    };
-    Ok(ArbiterKind::Local { path })
+        Some(path) => Ok(folder.join(path.value)),
+        None => Ok(folder.join(DEFAULT_FOLDER)),
+    }
 }
 
 fn mysql(section: &Section<'_>) -> Result<ArbiterKind, ConfigError> {
-    refuse_others(section, "kind = \"mysql\"")?;
+    refuse_others(section, MYSQL)?;
     let example = "url = \"mysql://otter:${PASSWORD}@10.0.0.9:3306\"";
     let text = section.url("url")?.ok_or_else(|| section.missing("url", example))?;
     let url = text
@@ -148,23 +159,43 @@ fn zookeeper(section: &Section<'_>, folder: &Path) -> Result<ArbiterKind, Config
         let key = if is_root { "root" } else { "servers" };
         section.error(key, Problem::ZooKeeper { key, section: section.title(), error })
     })?;
-    match (section.text("user")?, section.text("password")?) {
-        (None, None) => {}
-        (Some(user), Some(_)) if user.value.is_empty() || user.value.contains(':') => {
-            return Err(section.bad_value("user", "a name without `:`"));
-        }
-        (Some(user), Some(password)) => {
-            place = place.with_login(user.value, Secret::new(password.value));
-        }
-        (Some(_), None) => {
-            return Err(section.missing("password", "password = \"${ZOOKEEPER_PASSWORD}\""));
-        }
-        (None, Some(_)) => return Err(section.missing("user", "user = \"otter\"")),
-    }
+    let near = section.texts("near", "[\"10.0.0.7:2181\"]")?;
+    place = place.with_near(near).map_err(|error| {
+        section.error("near", Problem::ZooKeeper { key: "near", section: section.title(), error })
+    })?;
+    place = place.with_state(state_folder(section, folder)?);
+    place = with_user(section, place)?;
     if let Some(tls) = section.table("tls", "`tls` of [arbiter]", &TLS_KEYS)? {
         place = place.with_tls(read_tls(&tls, folder)?);
     }
     Ok(ArbiterKind::ZooKeeper { place })
+}
+
+/// Adds who asks.
+fn with_user(section: &Section<'_>, place: ZooKeeperPlace) -> Result<ZooKeeperPlace, ConfigError> {
+    let scheme = section.text("scheme")?;
+    let is_sasl = match scheme.as_ref().map(|scheme| scheme.value.as_str()) {
+        None | Some("digest") => false,
+        Some("sasl") => true,
+        Some(_) => return Err(section.bad_value("scheme", "\"digest\" or \"sasl\"")),
+    };
+    match (section.text("user")?, section.text("password")?) {
+        (None, None) if scheme.is_some() => Err(section.missing("user", "user = \"otter\"")),
+        (None, None) => Ok(place),
+        (Some(user), Some(_)) if user.value.is_empty() || user.value.contains([':', '"']) => {
+            Err(section.bad_value("user", "a name without `:` and quotes"))
+        }
+        (Some(user), Some(password)) => {
+            let password = Secret::new(password.value);
+            Ok(if is_sasl {
+                place.with_sasl(user.value, password)
+            } else {
+                place.with_login(user.value, password)
+            })
+        }
+        (Some(_), None) => Err(section.missing("password", "password = \"${ZOOKEEPER_PASSWORD}\"")),
+        (None, Some(_)) => Err(section.missing("user", "user = \"otter\"")),
+    }
 }
 
 fn read_tls(section: &Section<'_>, folder: &Path) -> Result<ZooKeeperTls, ConfigError> {
@@ -184,10 +215,11 @@ fn read_tls(section: &Section<'_>, folder: &Path) -> Result<ZooKeeperTls, Config
 
 /// Refuses keys that belong to another kind of arbiter.
 fn refuse_others(section: &Section<'_>, ours: &'static str) -> Result<(), ConfigError> {
-    for (key, kind) in OF_ONE_KIND {
-        if kind != ours && section.has(key) {
-            let title = section.title();
-            return Err(section.error(key, Problem::OtherKind { key, section: title, kind }));
+    for (key, kinds) in OF_SOME_KINDS {
+        if !kinds.contains(&ours) && section.has(key) {
+            let (section_title, kind) = (section.title(), kinds.first().copied().unwrap_or(ours));
+            let problem = Problem::OtherKind { key, section: section_title, kind };
+            return Err(section.error(key, problem));
         }
     }
     Ok(())

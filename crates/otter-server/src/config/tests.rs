@@ -269,6 +269,9 @@ fn an_arbiter_in_zookeeper_takes_servers_and_how_to_be_let_in() {
     let plain = place(servers);
     assert_eq!(plain.to_string(), "10.0.0.7:2181,zk:3399/otter");
     assert_eq!((plain.user(), plain.has_tls()), (None, false));
+    assert_eq!(plain.state(), Some(Path::new("/etc/otter/otter-state")));
+    let stateful = place(&format!("{servers}path = \"/var/lib/otter\"\n"));
+    assert_eq!(stateful.state(), Some(Path::new("/var/lib/otter")));
     assert!(parse(servers).unwrap().arbiter.kind.is_shared());
     let rich = format!(
         "{servers}root = \"/a/b\"\nuser = \"otter\"\npassword = \"${{VIRGINIA_PASSWORD}}\"\n\
@@ -307,7 +310,21 @@ fn an_arbiter_in_zookeeper_takes_servers_and_how_to_be_let_in() {
     assert!(with("user = \"otter\"").contains("has no `password`: add password = \"${"));
     assert!(with("password = \"hunter2\"").contains("has no `user`: add user = "));
     let colon = with("password = \"hunter2\"\nuser = \"a:b\"");
-    assert_eq!(colon, "line 23: `user` in [arbiter] takes a name without `:`");
+    assert_eq!(colon, "line 23: `user` in [arbiter] takes a name without `:` and quotes");
+    let near = format!("{servers}near = [\"10.0.0.7\"]\n");
+    assert!(format!("{:?}", place(&near)).contains("near: [\"10.0.0.7:2181\"]"));
+    assert_eq!(
+        with("near = [\"10.0.0.8\"]"),
+        "line 22: `near` in [arbiter]: 10.0.0.8:2181 is not one of the servers: add it to them, or \
+         take it out of those that are near"
+    );
+    let scheme = with("scheme = \"kerberos\"");
+    assert_eq!(scheme, "line 22: `scheme` in [arbiter] takes \"digest\" or \"sasl\"");
+    assert!(with("scheme = \"sasl\"").contains("has no `user`: add user = "));
+    let sasl =
+        place(&format!("{servers}scheme = \"sasl\"\nuser = \"o\"\npassword = \"hunter2\"\n"));
+    assert_eq!(sasl.user(), Some("o"));
+    assert_ne!(sasl, place(&format!("{servers}user = \"o\"\npassword = \"hunter2\"\n")));
     assert!(with("tls = {}").contains("`tls` of [arbiter] has no `ca`: add ca = "));
     assert!(with("tls = { ca = \"a\", cert = \"b\" }").contains("has no `key`: add key = "));
     assert!(with("tls = { ca = \"a\", key = \"b\" }").contains("has no `cert`: add cert = "));

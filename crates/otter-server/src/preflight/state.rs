@@ -1,10 +1,11 @@
-//! Whether the arbiter's folder can be written, and whether somebody holds the pipeline.
+//! Whether the state folder can be written, and with an arbiter there, whether somebody holds the
+//! pipeline.
 
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use otter_arbitrate::LocalArbiter;
-use otter_core::{Finding, PipelineId, Side};
+use otter_core::{Finding, PipelineId, Side, Verdict};
 
 use super::MEND;
 
@@ -15,6 +16,20 @@ const PROBE: [u8; 4096] = [0; 4096];
 /// Looks at the folder of the arbiter for one pipeline.
 pub(super) fn look(folder: &Path, pipeline: &str) -> Vec<Finding> {
     vec![writable(folder), free(folder, pipeline)]
+}
+
+/// Looks at the folder that an arbiter of another place is remembered in. Nothing depends on it while
+/// a process runs.
+pub(super) fn look_at_record(folder: &Path) -> Vec<Finding> {
+    let mut finding = writable(folder);
+    if finding.verdict == Verdict::Fail {
+        finding.verdict = Verdict::Warn;
+        finding.detail.push_str(
+            "; so where the arbiter's nodes are deleted while no process runs, `position adopt` \
+             will be needed",
+        );
+    }
+    vec![finding]
 }
 
 /// A running pipeline is no fault, but a second process would have to wait.
@@ -65,8 +80,6 @@ fn failed(folder: &Path, error: &io::Error) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use otter_core::Verdict;
-
     use super::*;
 
     #[test]
@@ -84,5 +97,9 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let finding = writable(file.path());
         assert_eq!(finding.verdict, Verdict::Fail, "{finding:?}");
+        let findings = look_at_record(file.path());
+        let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+        assert_eq!(finding.verdict, Verdict::Warn, "{finding:?}");
+        assert!(finding.detail.contains("position adopt"), "{finding:?}");
     }
 }
