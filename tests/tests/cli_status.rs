@@ -119,3 +119,57 @@ async fn an_arbiter_in_zookeeper_tells_since_when_and_how_long_at_most() {
     let away = scene.command(&["status"]).await;
     assert_told(&away, 1, &["cannot be reached", "a majority of the ensemble"]);
 }
+
+/// Pauses, restarts and resumes the one pipeline of a scene, whose processes are stopped at the end.
+async fn pause_and_resume(scene: &Scene) {
+    let insert = async |id: u32| {
+        let statement = format!("INSERT INTO shop.item VALUES ({id}, 'a', 1.0)");
+        scene.source.execute(&statement).await.unwrap();
+    };
+    let is_wanted = async |what: &str| assert_eq!(told(scene).await["wanted"], json!(what));
+    let mut otter = scene.run().await;
+    insert(1).await;
+    scene.wait_for_items(1).await;
+    is_wanted("running").await;
+    let paused = scene.command(&["pause", "shop"]).await;
+    assert!(paused.stdout.starts_with("pipeline shop: paused; host "), "{}", paused.stdout);
+    otter.wait_for_log("pipeline is paused", DEADLINE).await;
+    is_wanted("paused").await;
+    assert_eq!(told(scene).await["holder"], Value::Null);
+    assert!(text(scene).await.contains("`otter-server resume shop` lets it run again"));
+    insert(2).await;
+    // What is wanted outlives the process.
+    otter.terminate_and_expect_success(DEADLINE).await;
+    let mut otter = OtterProcess::run(scene.folder(), &scene.config);
+    otter.wait_for_log("pipeline is paused", DEADLINE).await;
+    assert!(!otter.log().contains("pipeline running"), "{}", otter.log());
+    assert_eq!(scene.items().await.len(), 1);
+    let again = scene.command(&["pause", "shop"]).await;
+    assert_eq!(again.stdout, "pipeline shop: paused; no process holds it\n");
+    let unknown = scene.command(&["resume", "shap"]).await;
+    assert_told(&unknown, 2, &["has no pipeline `shap`"]);
+    let resumed = scene.command(&["resume", "shop"]).await;
+    assert!(resumed.stdout.starts_with("pipeline shop: resumed; "), "{}", resumed.stdout);
+    scene.wait_for_items(2).await;
+    is_wanted("running").await;
+    otter.terminate_and_expect_success(DEADLINE).await;
+}
+
+#[tokio::test]
+async fn a_paused_pipeline_rests_until_it_is_resumed() {
+    let (mut scene, ensemble) = tokio::join!(Scene::start(Flavor::MariaDb), Ensemble::start(1));
+    pause_and_resume(&scene).await;
+    let url = scene.target.url_as("otter", PASSWORD);
+    let in_database = format!("[arbiter]\nkind = \"mysql\"\nurl = \"{url}\"\nlease_ms = 3000\n");
+    let in_zookeeper = format!("[arbiter]\n{}lease_ms = 4000\n", ensemble.config_lines());
+    let mut before = LOCAL.to_owned();
+    for lines in [in_database, in_zookeeper] {
+        scene.replace(&before, &lines);
+        let adopted = scene.command(&["position", "adopt"]).await;
+        assert_eq!(adopted.code, Some(0), "{}{}", adopted.stdout, adopted.stderr);
+        // The pipeline carries it when it runs again.
+        scene.source.execute("DELETE FROM shop.item").await.unwrap();
+        pause_and_resume(&scene).await;
+        before = lines;
+    }
+}

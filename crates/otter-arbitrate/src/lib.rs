@@ -20,6 +20,7 @@
 mod holding;
 pub mod local;
 mod machine;
+mod name;
 mod random;
 #[cfg(test)]
 #[cfg(feature = "sql")]
@@ -27,6 +28,7 @@ mod simulation;
 #[cfg(feature = "sql")]
 pub mod sql;
 pub mod status;
+pub mod wanted;
 #[cfg(feature = "zookeeper")]
 pub mod zookeeper;
 
@@ -34,5 +36,6 @@ pub use local::{LocalArbiter, LocalArbiterError};
 #[cfg(feature = "sql")]
 pub use sql::{SqlArbiter, SqlArbiterError};
 pub use status::{ArbiterStatus, HeldSide, PresentNode};
+pub use wanted::{Wanted, Wishes};
 #[cfg(feature = "zookeeper")]
 pub use zookeeper::{ZooKeeperArbiter, ZooKeeperArbiterError, ZooKeeperPlace, ZooKeeperTls};

@@ -18,6 +18,7 @@ mod files;
 mod grant;
 mod hold;
 mod record;
+mod wanted;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use otter_core::{Arbiter, ArbiterId, Campaign, Holder, Lease, Result, Side};
+use otter_core::{Arbiter, ArbiterId, Campaign, Holder, Lease, PipelineId, Result, Side};
 use tokio::time::sleep;
 use tracing::info;
 
@@ -36,6 +37,7 @@ use grant::{Asked, World};
 use crate::machine;
 use crate::random::random_name;
 use crate::status::{ArbiterStatus, HeldSide};
+use crate::wanted::{Wanted, Wishes};
 
 /// Long enough for a busy machine to renew in time, short enough to follow a frozen process soon.
 const DEFAULT_LEASE: Duration = Duration::from_secs(10);
@@ -137,7 +139,28 @@ impl LocalArbiter {
             Ok(holder.map(|holder| HeldSide { holder, since: None, until: None, lease: None }))
         };
         let sides = sides.iter().map(held).collect::<Result<_, LocalArbiterError>>()?;
-        Ok(ArbiterStatus { id, sides, nodes: Vec::new() })
+        let paused = wanted::paused(state)?;
+        Ok(ArbiterStatus { id, sides, nodes: Vec::new(), paused })
+    }
+
+    /// Writes what is wanted of a pipeline into a state directory, for all processes that use it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and [`Fault::Fatal`](otter_core::Fault::Fatal) where the name is too
+    /// long for a file.
+    pub fn want(
+        state: &Path,
+        pipeline: &PipelineId,
+        wanted: Wanted,
+    ) -> Result<(), LocalArbiterError> {
+        wanted::want(state, pipeline, wanted)
+    }
+
+    /// Follows what is wanted of pipelines, from within a tokio runtime. A change is seen within a
+    /// second.
+    #[must_use]
+    pub fn wishes(&self) -> Wishes {
+        wanted::follow(&self.state)
     }
 
     async fn ask(&self, side: &Side) -> Result<Asked, LocalArbiterError> {

@@ -25,7 +25,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use otter_core::database_url::DatabaseUrl;
 use otter_core::{
-    Arbiter, ArbiterId, Campaign, Finding, Holder, Join, Lease, Presence, Result, Side, Term,
+    Arbiter, ArbiterId, Campaign, Finding, Holder, Join, Lease, PipelineId, Presence, Result, Side,
+    Term,
 };
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
@@ -36,6 +37,7 @@ pub use error::SqlArbiterError;
 use crate::holding::{Alive, Holding};
 use crate::random::random_name;
 use crate::status::ArbiterStatus;
+use crate::wanted::{Wanted, Wishes};
 use conn::Conn;
 use keeper::Keeper;
 use shared::{Shared, World};
@@ -120,6 +122,36 @@ impl SqlArbiter {
     ) -> Result<ArbiterStatus, SqlArbiterError> {
         let texts = texts_of(url);
         look_in(url, async |conn| status::status(conn, url, &texts, sides).await).await
+    }
+
+    /// Writes what is wanted of a pipeline into a schema, for all processes that use it; makes the
+    /// arbiter's tables where they are not there.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn want(
+        url: &DatabaseUrl,
+        pipeline: &PipelineId,
+        wanted: Wanted,
+    ) -> Result<(), SqlArbiterError> {
+        let texts = texts_of(url);
+        look_in(url, async |conn| {
+            open_id(conn, url, &texts).await?;
+            let text = texts.want(pipeline.as_str(), wanted);
+            let failed = |error: sqlx::Error| SqlArbiterError::asking(url, texts.schema(), &error);
+            conn.query(text).await.map_err(failed)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Follows what is wanted of pipelines. A change is seen within a third of a lease, and within a
+    /// second while this process waits for a side.
+    #[must_use]
+    pub fn wishes(&self) -> Wishes {
+        let wishes = Wishes::new(self.shared.paused.subscribe());
+        self.shared.holding.work.notify_one();
+        wishes
     }
 
     /// What keeps a schema from arbitrating a side, or may: the server, the account's rights, the
@@ -289,7 +321,7 @@ async fn read_id(
     Ok(Some(ArbiterId::new(id.as_str())))
 }
 
-const ALL_TABLES: u32 = 4;
+const ALL_TABLES: u32 = 5;
 
 /// Whether the schema is there, and how many of its tables.
 fn count_tables(rows: &[conn::TextRow]) -> (bool, u32) {

@@ -2,11 +2,12 @@
 //!
 //! Times are those of the arbiter's own clock, and decide nothing (CLOCK-1).
 
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 #[cfg(any(feature = "sql", feature = "zookeeper"))]
 use otter_core::Finding;
-use otter_core::{ArbiterId, Holder};
+use otter_core::{ArbiterId, Holder, PipelineId};
 
 /// What an arbiter's records tell about some sides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct ArbiterStatus {
     pub sides: Vec<Option<HeldSide>>,
     /// The processes that share pipelines, the oldest first; none where the arbiter does not know.
     pub nodes: Vec<PresentNode>,
+    /// The pipelines that shall rest.
+    pub paused: BTreeSet<PipelineId>,
 }
 
 /// A process that is present.

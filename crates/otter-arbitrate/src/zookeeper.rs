@@ -16,6 +16,7 @@ mod place;
 mod presence;
 mod tree;
 mod version;
+mod wanted;
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,7 +24,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use otter_core::{
-    Arbiter, ArbiterId, Campaign, Finding, Holder, Join, Lease, Presence, Result, Side, Term,
+    Arbiter, ArbiterId, Campaign, Finding, Holder, Join, Lease, PipelineId, Presence, Result, Side,
+    Term,
 };
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -34,6 +36,7 @@ pub use place::{ZooKeeperPlace, ZooKeeperTls};
 
 use crate::holding::{Alive, Holding};
 use crate::status::{ArbiterStatus, HeldSide, PresentNode};
+use crate::wanted::{Wanted, Wishes};
 use desk::Shared;
 use keeper::Keeper;
 use known::{Known, Record};
@@ -167,9 +170,33 @@ impl ZooKeeperArbiter {
             });
             let nodes = present.collect();
             let sides = held.into_iter().map(|node| node.map(held_side)).collect();
-            Ok(ArbiterStatus { id, sides, nodes })
+            let paused = tree.paused(&client).await?;
+            Ok(ArbiterStatus { id, sides, nodes, paused })
         };
         within(place, LOOK, look).await
+    }
+
+    /// Writes what is wanted of a pipeline into a subtree, for all processes that use it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn want(
+        place: &ZooKeeperPlace,
+        pipeline: &PipelineId,
+        wanted: Wanted,
+    ) -> Result<(), ZooKeeperArbiterError> {
+        let tree = Tree::new(place);
+        let write = async {
+            let client = tree.connect(LOOK).await?;
+            tree.want(&client, pipeline, wanted).await
+        };
+        within(place, LOOK, write).await
+    }
+
+    /// Follows what is wanted of pipelines: a change is told by a watch.
+    #[must_use]
+    pub fn wishes(&self) -> Wishes {
+        wanted::follow(&self.shared, &self.alive)
     }
 
     /// What keeps a subtree from arbitrating a side, or may: the servers and their versions, the

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use otter_arbitrate::{ArbiterStatus, LocalArbiter, SqlArbiter, ZooKeeperArbiter};
+use otter_arbitrate::{ArbiterStatus, LocalArbiter, SqlArbiter, Wanted, Wishes, ZooKeeperArbiter};
 use otter_binlog::copy::CopySelector;
 use otter_binlog::selector::{BinlogSelector, SelectorOptions};
 use otter_core::{
@@ -27,7 +27,7 @@ pub(crate) struct OpenArbiter {
 
 #[derive(Debug)]
 enum Opened {
-    Local,
+    Local(LocalArbiter),
     MySql(SqlArbiter),
     ZooKeeper(ZooKeeperArbiter),
 }
@@ -36,16 +36,25 @@ impl OpenArbiter {
     /// The same arbiter, where it tells processes of each other.
     pub(crate) fn shared(&self) -> Option<Arc<dyn Join>> {
         match &self.opened {
-            Opened::Local => None,
+            Opened::Local(_) => None,
             Opened::MySql(arbiter) => Some(Arc::new(arbiter.clone())),
             Opened::ZooKeeper(arbiter) => Some(Arc::new(arbiter.clone())),
+        }
+    }
+
+    /// Follows what operators want of the pipelines.
+    pub(crate) fn wishes(&self) -> Wishes {
+        match &self.opened {
+            Opened::Local(arbiter) => arbiter.wishes(),
+            Opened::MySql(arbiter) => arbiter.wishes(),
+            Opened::ZooKeeper(arbiter) => arbiter.wishes(),
         }
     }
 
     /// Gives all leases back and waits until others can have them; a few seconds at most.
     pub(crate) async fn close(self) {
         match self.opened {
-            Opened::Local => {}
+            Opened::Local(_) => {}
             Opened::MySql(arbiter) => arbiter.close().await,
             Opened::ZooKeeper(arbiter) => arbiter.close().await,
         }
@@ -58,7 +67,7 @@ pub(crate) async fn arbiter(config: &Config) -> Result<OpenArbiter> {
     Ok(match &config.arbiter.kind {
         ArbiterKind::Local { path } => {
             let arbiter = LocalArbiter::open(path)?.with_lease(lease);
-            OpenArbiter { arbiter: Arc::new(arbiter), opened: Opened::Local }
+            OpenArbiter { arbiter: Arc::new(arbiter.clone()), opened: Opened::Local(arbiter) }
         }
         ArbiterKind::MySql { url } => {
             let arbiter = SqlArbiter::open(url, lease).await?;
@@ -87,6 +96,16 @@ pub(crate) async fn arbiter_status(config: &Config, sides: &[Side]) -> Result<Ar
         ArbiterKind::MySql { url } => SqlArbiter::status(url, sides).await?,
         ArbiterKind::ZooKeeper { place } => ZooKeeperArbiter::status(place, sides).await?,
     })
+}
+
+/// Writes what is wanted of a pipeline, for all processes of an installation.
+pub(crate) async fn want(config: &Config, pipeline: &PipelineId, wanted: Wanted) -> Result<()> {
+    match &config.arbiter.kind {
+        ArbiterKind::Local { path } => LocalArbiter::want(path, pipeline, wanted)?,
+        ArbiterKind::MySql { url } => SqlArbiter::want(url, pipeline, wanted).await?,
+        ArbiterKind::ZooKeeper { place } => ZooKeeperArbiter::want(place, pipeline, wanted).await?,
+    }
+    Ok(())
 }
 
 /// Puts a pipeline together, ready to run, and tells how fast it may go.

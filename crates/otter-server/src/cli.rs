@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use otter_arbitrate::Wanted;
 use otter_core::mapping::TablePattern;
 use otter_core::{AtStart, DatabaseUrl, Start};
 
@@ -46,6 +47,13 @@ enum Command {
     /// The arbiter of the configuration is asked; nothing is changed. With `kind = "local"` only
     /// the processes of this machine are known.
     Status(StatusArgs),
+    /// Stop a pipeline in order, wherever it runs, until it is resumed
+    ///
+    /// Every process of the installation heeds it, also one that is started later. The process that
+    /// runs the pipeline loads what it has read, commits, and gives it back.
+    Pause(OnePipeline),
+    /// Let a paused pipeline run again
+    Resume(OnePipeline),
     /// Watch two private databases being kept in step under load
     Demo(DemoArgs),
     /// Print what a database's server writes to its binlog, or what is in binlog files, as lines of
@@ -116,6 +124,15 @@ struct StatusArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, Args)]
+struct OnePipeline {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// The pipeline
+    #[arg(value_name = "PIPELINE")]
+    pipeline: String,
 }
 
 #[derive(Debug, Args)]
@@ -259,6 +276,14 @@ async fn answer(command: Command) -> Exit {
             let Some(config) = load(&args.config) else { return Exit::Usage };
             let format = if args.json { StatusFormat::Json } else { StatusFormat::Text };
             crate::status::status(&config, format).await
+        }
+        Command::Pause(of) => {
+            let Some(config) = load(&of.config) else { return Exit::Usage };
+            crate::wanted::want(&config, &of.pipeline, Wanted::Paused).await
+        }
+        Command::Resume(of) => {
+            let Some(config) = load(&of.config) else { return Exit::Usage };
+            crate::wanted::want(&config, &of.pipeline, Wanted::Running).await
         }
         Command::Demo(args) => {
             let options = DemoOptions {

@@ -22,3 +22,4 @@ mod status;
 mod tail;
 mod terminal;
 mod verify;
+mod wanted;

@@ -11,11 +11,13 @@ mod waits;
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use otter_arbitrate::{Wanted, Wishes};
 use otter_core::{
     Arbiter, AtStart, Campaign, Fault, Join, Lease, PipelineId, Share, Shares, Side, Stop,
     StopHandle,
 };
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use crate::assemble::OpenArbiter;
@@ -110,7 +112,8 @@ async fn run_under(
     (mut signals, mut hangups): (EndSignals, Hangups),
 ) -> Exit {
     let arbiter = &open.arbiter;
-    let leases = match leases(config, arbiter.as_ref(), options.when_held).await {
+    let wishes = open.wishes();
+    let leases = match leases(config, (arbiter.as_ref(), &wishes), options.when_held).await {
         Ok(leases) => leases,
         Err(exit) => return exit,
     };
@@ -127,6 +130,7 @@ async fn run_under(
             at_start: options.at_start,
             stop: asked.clone(),
             pace: paces.of(pipeline),
+            wishes: wishes.clone(),
             share,
         };
         running.spawn(async move { one.run(lease).await });
@@ -199,19 +203,29 @@ async fn keep(shares: Option<Shares>, stop: &Stop) -> Infallible {
     std::future::pending().await
 }
 
-/// The leases of all pipelines where nobody shall be waited for; else none yet.
+/// The leases of all pipelines where nobody shall be waited for, but of those that are paused; else
+/// none yet.
 async fn leases(
     config: &Config,
-    arbiter: &dyn Arbiter,
+    (arbiter, wishes): (&dyn Arbiter, &Wishes),
     when_held: WhenHeld,
 ) -> Result<Vec<Option<Lease>>, Exit> {
     let mut leases = Vec::with_capacity(config.pipelines.len());
+    if when_held == WhenHeld::Exit {
+        // Where it takes longer, the arbiter says why when it is asked for a lease.
+        let _ = timeout(config.arbiter.lease, wishes.known()).await;
+    }
     for pipeline in &config.pipelines {
         if when_held == WhenHeld::Wait {
             leases.push(None);
             continue;
         }
         let id = PipelineId::new(pipeline.name.as_str());
+        // One that is paused is nobody's.
+        if wishes.of(&id) == Some(Wanted::Paused) {
+            leases.push(None);
+            continue;
+        }
         match arbiter.try_campaign(&Side::target(id)).await {
             Ok(Campaign::Won(lease)) => leases.push(Some(lease)),
             Ok(Campaign::Held(holder)) => {

@@ -7,7 +7,7 @@
 use std::fmt::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use otter_arbitrate::{ArbiterStatus, HeldSide, PresentNode};
+use otter_arbitrate::{ArbiterStatus, HeldSide, PresentNode, Wanted};
 use otter_core::{ArbiterId, PipelineId, Side, SourceTime};
 use otter_sink::copy::{self, CopyProgress};
 use otter_sink::quarantine::Quarantine;
@@ -105,6 +105,11 @@ impl Told<'_> {
         self.sides.iter().zip(self.found.sides.iter().map(Option::as_ref))
     }
 
+    fn wanted(&self, side: &Side) -> Wanted {
+        let is_paused = self.found.paused.contains(&side.pipeline);
+        if is_paused { Wanted::Paused } else { Wanted::Running }
+    }
+
     fn as_text(&self, is_terminal: bool) -> String {
         let id = self.found.id.as_ref().map_or("not used yet", ArbiterId::as_str);
         let mut text = format!("arbiter {id}, in {}\n", self.place());
@@ -118,6 +123,13 @@ impl Told<'_> {
             );
             text.push('\n');
             print_table(&mut text, &rows, is_terminal);
+        }
+        for side in self.sides.iter().filter(|side| self.wanted(side) == Wanted::Paused) {
+            let _ = writeln!(
+                text,
+                "pipeline {0}: paused; `otter-server resume {0}` lets it run again",
+                side.pipeline
+            );
         }
         for (side, held) in self.sides.iter().zip(self.held) {
             let Some(rows) = held.filter(|rows| *rows > 0) else { continue };
@@ -171,6 +183,7 @@ impl Told<'_> {
                     "lease_ms": held.and_then(|held| held.lease).map(|lease| {
                         u64::try_from(lease.as_millis()).unwrap_or(u64::MAX)
                     }),
+                    "wanted": self.wanted(side).to_string(),
                     "quarantine_rows": rows,
                     "initial_copy": copy.map(|copy| json!({
                         "tables_done": copy.done,
@@ -239,6 +252,7 @@ fn time(time: SystemTime) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::time::Duration;
 
     use otter_core::{Holder, Term};
@@ -264,6 +278,7 @@ mod tests {
                 PresentNode { name: "host db7, process 4711".to_owned(), held: 2 },
                 PresentNode { name: "host db8, process 12".to_owned(), held: 0 },
             ],
+            paused: BTreeSet::from([PipelineId::new("hangzhou-virginia")]),
         }
     }
 
@@ -291,6 +306,7 @@ c                  host db7, process 4711  12    2025-11-21T08:00:00Z  2.5 s aft
 process                 pipelines
 host db7, process 4711  2
 host db8, process 12    0
+pipeline hangzhou-virginia: paused; `otter-server resume hangzhou-virginia` lets it run again
 pipeline c: 3 rows are held in quarantine; `otter-server quarantine list` shows why
 ";
         assert_eq!(told.as_text(false), text);
@@ -307,10 +323,11 @@ pipeline c: 3 rows are held in quarantine; `otter-server quarantine list` shows 
         let expected = json!({
             "pipeline": "a", "side": "target", "holder": "host db7, process 4711", "term": 12,
             "since": "2025-11-21T08:00:00Z", "until": "2025-11-21T08:00:10Z", "lease_ms": null,
-            "quarantine_rows": null, "initial_copy": null,
+            "wanted": "running", "quarantine_rows": null, "initial_copy": null,
         });
         assert_eq!(json["pipelines"][0], expected);
         assert_eq!(json["pipelines"][1]["holder"], Value::Null);
+        assert_eq!(json["pipelines"][1]["wanted"], "paused");
         assert_eq!(json["pipelines"][2]["lease_ms"], 2_500);
         assert_eq!(json["processes"][1], json!({ "name": "host db8, process 12", "pipelines": 0 }));
         assert_eq!(json["pipelines"][2]["quarantine_rows"], 3);
@@ -319,7 +336,8 @@ pipeline c: 3 rows are held in quarantine; `otter-server quarantine list` shows 
     #[test]
     fn a_local_arbiter_says_that_it_knows_this_machine_only() {
         let kind = ArbiterKind::Local { path: "/var/lib/otter".into() };
-        let found = ArbiterStatus { id: None, sides: vec![None], nodes: Vec::new() };
+        let (nodes, paused) = (Vec::new(), BTreeSet::new());
+        let found = ArbiterStatus { id: None, sides: vec![None], nodes, paused };
         let sides = &sides()[..1];
         let text = Told { kind: &kind, sides, found: &found, held: &[None], copies: &[None] }
             .as_text(false);

@@ -69,7 +69,7 @@ fn write(path: &Path, content: &str) -> Result<(), LocalArbiterError> {
 }
 
 /// A new name is durable only when its folder is.
-fn sync_parent(path: &Path) -> Result<(), LocalArbiterError> {
+pub(super) fn sync_parent(path: &Path) -> Result<(), LocalArbiterError> {
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

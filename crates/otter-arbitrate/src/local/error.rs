@@ -78,6 +78,12 @@ pub enum LocalArbiterError {
         #[source]
         source: io::Error,
     },
+    /// A pipeline's name does not fit into the name of a file.
+    #[error("the name of pipeline {pipeline} is too long to be paused: give it a shorter one")]
+    LongName {
+        /// The pipeline.
+        pipeline: String,
+    },
     /// The system has no random numbers for an arbiter id.
     #[error("the system gives no random numbers")]
     NoRandomness(#[source] getrandom::Error),
@@ -124,6 +130,7 @@ impl Classify for LocalArbiterError {
             | Self::Unsupported { .. }
             | Self::Corrupt { .. }
             | Self::Shared { .. }
+            | Self::LongName { .. }
             | Self::NoRandomness(_) => Fault::Fatal,
         }
     }

@@ -4,11 +4,11 @@
 //! It has a connection of its own, so that nobody who asks can keep it waiting. When the server
 //! does not answer, the session goes on until its time is over by this machine's clock.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use otter_core::{Causes, Holder, Node, Term};
+use otter_core::{Causes, Holder, Node, PipelineId, Term};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
@@ -19,6 +19,7 @@ use super::error::SqlArbiterError;
 use super::shared::{Board, Shared};
 use crate::holding::{Loss, Session, Stored};
 use crate::machine::BootTime;
+use crate::wanted;
 
 /// A session is renewed so often in the time that a lease lasts.
 const RENEWALS_PER_LEASE: u32 = 3;
@@ -228,7 +229,8 @@ impl Keeper {
 
     /// Whether anybody wants to know how things are.
     fn looks(&self) -> bool {
-        self.shared.is_awaited() || self.shared.members.is_any()
+        let is_followed = self.shared.paused.receiver_count() > 0;
+        is_followed || self.shared.is_awaited() || self.shared.members.is_any()
     }
 
     /// When the board is looked at next.
@@ -250,7 +252,7 @@ impl Keeper {
             return desk::require_ours(&self.shared, None);
         };
         desk::require_ours(&self.shared, first.first().and_then(Option::as_deref))?;
-        let (mut held, mut nodes) = (HashMap::new(), Vec::new());
+        let (mut held, mut nodes, mut paused) = (HashMap::new(), Vec::new(), BTreeSet::new());
         for row in rows {
             match row.as_slice() {
                 [Some(side), Some(term), Some(name)] => {
@@ -262,10 +264,14 @@ impl Keeper {
                 [Some(key), Some(name)] => {
                     nodes.push(Node { key: key.as_str().into(), name: name.as_str().into() });
                 }
+                [Some(pipeline)] => {
+                    paused.insert(PipelineId::new(pipeline.as_str()));
+                }
                 _ => return Err(desk::bad_answer(&self.shared, "a lease without a term")),
             }
         }
         self.shared.members.see(nodes);
+        wanted::tell(&self.shared.paused, paused);
         self.shared.board.send_replace(Board { asked, held });
         Ok(())
     }

@@ -15,6 +15,7 @@ use super::conn::Conn;
 use super::presence::Members;
 use super::text::Texts;
 use crate::holding::Holding;
+use crate::wanted::Paused;
 
 /// A server counts a session as over a twentieth of the lease later than its holder does, for
 /// clocks that run at different rates.
@@ -49,6 +50,8 @@ pub(super) struct Shared {
     pub(super) holding: Arc<Holding>,
     pub(super) board: watch::Sender<Board>,
     waiting: AtomicUsize,
+    /// The pipelines that shall rest, for those that follow it.
+    pub(super) paused: watch::Sender<Paused>,
     /// What this process is present as.
     pub(super) members: Members,
     /// One connection for all that ask, in turn; none where the last one broke.
@@ -71,6 +74,7 @@ impl Shared {
             holding,
             board: watch::Sender::new(Board::empty()),
             waiting: AtomicUsize::new(0),
+            paused: watch::Sender::new(None),
             members: Members::default(),
             desk: tokio::sync::Mutex::new(None),
             ended: watch::Sender::new(false),

@@ -1,10 +1,10 @@
 //! Who holds what, read from the tables for people.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use otter_core::database_url::DatabaseUrl;
-use otter_core::{Holder, Side, Term};
+use otter_core::{Holder, PipelineId, Side, Term};
 
 use super::conn::{Conn, TextRow};
 use super::error::SqlArbiterError;
@@ -20,7 +20,8 @@ pub(super) async fn status(
 ) -> Result<ArbiterStatus, SqlArbiterError> {
     let Some(id) = peek_id(conn, url, texts).await? else {
         let sides = vec![None; sides.len()];
-        return Ok(ArbiterStatus { id: None, sides, nodes: Vec::new() });
+        let (nodes, paused) = (Vec::new(), BTreeSet::new());
+        return Ok(ArbiterStatus { id: None, sides, nodes, paused });
     };
     let failed = |error: sqlx::Error| SqlArbiterError::asking(url, texts.schema(), &error);
     let bad = |what| SqlArbiterError::BadAnswer {
@@ -48,8 +49,15 @@ pub(super) async fn status(
         let held = found.iter().flatten().filter(|found| found.token == *token).count();
         nodes.push(PresentNode { name: name.clone(), held });
     }
+    let rows = match conn.query(texts.paused()).await.map_err(failed) {
+        // An earlier version made the tables, and pauses nothing.
+        Err(error) if error.is_missing_table() => Vec::new(),
+        rows => rows?,
+    };
+    let name = |row: TextRow| row.into_iter().next().flatten();
+    let paused = rows.into_iter().filter_map(name).map(PipelineId::new).collect();
     let sides = found.into_iter().map(|found| found.map(|found| found.held)).collect();
-    Ok(ArbiterStatus { id: Some(id), sides, nodes })
+    Ok(ArbiterStatus { id: Some(id), sides, nodes, paused })
 }
 
 /// A side that is held, and the session that holds it.

@@ -5,6 +5,7 @@
 //! arbiter_session  a row for each process that holds something; when its leases end
 //! arbiter_node     a row for each process that shares pipelines; gone or void with its session
 //! arbiter_lease    a row for each side that was ever granted: the last term, and whose it is
+//! arbiter_paused   a row for each pipeline that an operator wants to rest
 //! ```
 //!
 //! The id and the counter of terms stand in one row, so that whatever is deleted, no term of one
@@ -15,6 +16,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::holding::Stored;
+use crate::wanted::Wanted;
 
 /// The layout of the tables that this version knows.
 pub(super) const LAYOUT: u32 = 1;
@@ -33,6 +35,7 @@ pub(super) struct Texts {
     session: String,
     lease: String,
     node: String,
+    paused: String,
 }
 
 impl Texts {
@@ -44,6 +47,7 @@ impl Texts {
             session: table("arbiter_session"),
             lease: table("arbiter_lease"),
             node: table("arbiter_node"),
+            paused: table("arbiter_paused"),
             schema: schema.to_owned(),
         }
     }
@@ -59,7 +63,8 @@ impl Texts {
             "SELECT (SELECT COUNT(*) FROM information_schema.schemata \
              WHERE schema_name = {schema}), \
              (SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = {schema} \
-             AND table_name IN ('arbiter', 'arbiter_session', 'arbiter_lease', 'arbiter_node'))"
+             AND table_name IN ('arbiter', 'arbiter_session', 'arbiter_lease', 'arbiter_node', \
+             'arbiter_paused'))"
         )
     }
 
@@ -81,7 +86,7 @@ impl Texts {
     }
 
     pub(super) fn make_tables(&self) -> String {
-        let Self { arbiter, session, lease, node, .. } = self;
+        let Self { arbiter, session, lease, node, paused, .. } = self;
         const OPTIONS: &str = "ENGINE=InnoDB ROW_FORMAT=DYNAMIC";
         const TOKEN: &str = "CHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL";
         format!(
@@ -97,7 +102,10 @@ impl Texts {
              granted DATETIME(6) NOT NULL, KEY (token)) {OPTIONS}; \
              CREATE TABLE IF NOT EXISTS {node} (\
              joined BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, \
-             node {TOKEN} UNIQUE, token {TOKEN}) {OPTIONS}"
+             node {TOKEN} UNIQUE, token {TOKEN}) {OPTIONS}; \
+             CREATE TABLE IF NOT EXISTS {paused} (\
+             pipeline VARCHAR({LONGEST_SIDE}) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL \
+             PRIMARY KEY, since DATETIME(6) NOT NULL) {OPTIONS}"
         )
     }
 
@@ -128,17 +136,36 @@ impl Texts {
         )
     }
 
-    /// One row: the arbiter's id; then one for each side that is held: side, term, holder; and
-    /// one for each node that is present, the oldest first: node, name.
+    /// One row: the arbiter's id; then one for each side that is held: side, term, holder; one for
+    /// each node that is present, the oldest first: node, name; and one for each pipeline that shall
+    /// rest: its name.
     pub(super) fn look_at_all(&self) -> String {
-        let Self { arbiter, session, lease, node, .. } = self;
+        let Self { arbiter, session, lease, node, paused, .. } = self;
         format!(
             "SELECT id FROM {arbiter} WHERE one = 1; \
              SELECT l.side, l.term, s.holder FROM {lease} l JOIN {session} s \
              ON s.token = l.token WHERE s.expires > UTC_TIMESTAMP(6); \
              SELECT n.node, s.holder FROM {node} n JOIN {session} s \
-             ON s.token = n.token WHERE s.expires > UTC_TIMESTAMP(6) ORDER BY n.joined"
+             ON s.token = n.token WHERE s.expires > UTC_TIMESTAMP(6) ORDER BY n.joined; \
+             SELECT pipeline FROM {paused}"
         )
+    }
+
+    /// One row for each pipeline that shall rest: its name.
+    pub(super) fn paused(&self) -> String {
+        format!("SELECT pipeline FROM {}", self.paused)
+    }
+
+    /// Writes what is wanted of a pipeline.
+    pub(super) fn want(&self, pipeline: &str, wanted: Wanted) -> String {
+        let (paused, pipeline) = (&self.paused, literal(pipeline));
+        match wanted {
+            Wanted::Paused => format!(
+                "INSERT IGNORE INTO {paused} (pipeline, since) \
+                 VALUES ({pipeline}, UTC_TIMESTAMP(6))"
+            ),
+            Wanted::Running => format!("DELETE FROM {paused} WHERE pipeline = {pipeline}"),
+        }
     }
 
     /// Makes a node present under a session, as the youngest, and forgets those whose session is
@@ -258,7 +285,7 @@ impl Texts {
 
     /// Writes into every table and takes it back. What the operator sees of it is an error.
     pub(super) fn probe(&self, token: &str) -> String {
-        let Self { arbiter, session, lease, node, .. } = self;
+        let Self { arbiter, session, lease, node, paused, .. } = self;
         format!(
             "START TRANSACTION; \
              SELECT last_term FROM {arbiter} WHERE one = 1 FOR UPDATE; \
@@ -268,6 +295,7 @@ impl Texts {
              INSERT INTO {lease} (side, term, token, granted) \
              VALUES ('{token}', 0, '{token}', UTC_TIMESTAMP(6)); \
              INSERT INTO {node} (node, token) VALUES ('{token}', '{token}'); \
+             INSERT INTO {paused} (pipeline, since) VALUES ('{token}', UTC_TIMESTAMP(6)); \
              DELETE FROM {session} WHERE token = '{token}'; \
              ROLLBACK"
         )

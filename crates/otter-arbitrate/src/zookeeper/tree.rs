@@ -4,6 +4,7 @@
 //! ROOT/arbiter                 the arbiter's id and the layout, made once
 //! ROOT/leases/NAME@target      ephemeral: a side is held; its lease in ms, its holder in words
 //! ROOT/nodes/KEY               ephemeral: a process is present; its name in words
+//! ROOT/paused/NAME             an operator wants this pipeline to rest
 //! ```
 //!
 //! A lease's node is written once, and tells all that people may ask: the ensemble adds the time.
@@ -103,6 +104,11 @@ impl Tree {
         format!("{}/nodes", self.place.root())
     }
 
+    /// The node that those of paused pipelines are below.
+    pub(super) fn paused_path(&self) -> String {
+        format!("{}/paused", self.place.root())
+    }
+
     /// The node of a side, whose name may hold anything.
     pub(super) fn side_path(&self, side: &str) -> String {
         let mut path = self.leases_path();
@@ -157,9 +163,9 @@ impl Tree {
         connected.map_err(|error| ZooKeeperArbiterError::connecting(&self.place, &error))
     }
 
-    /// Makes the nodes that leases and processes are below, where they are missing.
+    /// Makes the nodes that all others are below, where they are missing.
     pub(super) async fn make_folders(&self, client: &Client) -> Result<()> {
-        for folder in [self.leases_path(), self.nodes_path()] {
+        for folder in [self.leases_path(), self.nodes_path(), self.paused_path()] {
             let made = client.mkdir(&folder, &self.persistent()).await;
             made.map_err(self.failed(&folder))?;
         }
@@ -311,7 +317,7 @@ impl Tree {
         CreateMode::Ephemeral.with_acls(self.place.acls())
     }
 
-    fn persistent(&self) -> CreateOptions<'static> {
+    pub(super) fn persistent(&self) -> CreateOptions<'static> {
         CreateMode::Persistent.with_acls(self.place.acls())
     }
 

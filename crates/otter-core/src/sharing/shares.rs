@@ -246,6 +246,13 @@ impl Share {
         }
     }
 
+    /// Takes no part in the pipeline until the next campaign: this process is not counted as one that
+    /// runs it, or waits for it. A campaign must have been dropped, and its lease too.
+    pub fn rest(&self) {
+        let index = self.index;
+        self.inner.note(|sharing, _| sharing.out(index));
+    }
+
     /// Returns when the pipeline shall stop, and its lease be dropped, for a node that has joined.
     /// The next [`campaign`](Self::campaign) waits for its turn again.
     ///

@@ -5,13 +5,14 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use otter_arbitrate::{Wanted, Wishes};
 use otter_binlog::connection::Connection;
 use otter_core::{
     Arbiter, AtStart, Campaign, Fault, Lease, PipelineId, Share, Side, Stop, StopHandle,
 };
 use otter_sink::checkpoint;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
 use super::moves;
@@ -30,6 +31,8 @@ pub(super) struct Standby {
     pub(super) at_start: AtStart,
     pub(super) stop: Stop,
     pub(super) pace: watch::Receiver<Pace>,
+    /// What operators want.
+    pub(super) wishes: Wishes,
     /// Its share, where processes share pipelines out.
     pub(super) share: Option<Share>,
 }
@@ -39,8 +42,8 @@ pub(super) struct Standby {
 enum Stopped {
     /// The process shall end.
     WithAll,
-    /// Another process shall have the pipeline.
-    ForAnother,
+    /// Another process shall have the pipeline, or none.
+    Here,
 }
 
 /// Whether the pipeline has run before, here or elsewhere.
@@ -70,7 +73,7 @@ impl Standby {
             };
             let fault = match self.run_pipeline(lease, turn).await {
                 Ok(Stopped::WithAll) => return Exit::Done,
-                Ok(Stopped::ForAnother) => None,
+                Ok(Stopped::Here) => None,
                 Err(fault) => Some(fault),
             };
             if let Some(fault) = fault {
@@ -107,7 +110,7 @@ impl Standby {
             outcome = pipeline.run_with(lease, &stop) => {
                 outcome.map_err(|error| error.fault())?;
                 let is_all = self.stop.is_asked();
-                Ok(if is_all { Stopped::WithAll } else { Stopped::ForAnother })
+                Ok(if is_all { Stopped::WithAll } else { Stopped::Here })
             }
             never = self.pass_stops_on(&end) => match never {},
             never = moves::tell(&self.config.name, progress) => match never {},
@@ -116,8 +119,10 @@ impl Standby {
         }
     }
 
-    /// Stops the pipeline when the process shall end, and when another one shall have it.
+    /// Stops the pipeline when the process shall end, when another one shall have it, and when it
+    /// shall rest.
     async fn pass_stops_on(&self, end: &StopHandle) -> Infallible {
+        let id = self.id();
         let asked_back = async {
             match &self.share {
                 Some(share) => share.is_asked_back().await,
@@ -127,6 +132,9 @@ impl Standby {
         tokio::select! {
             biased;
             () = self.stop.asked() => {}
+            () = self.wishes.wait_for(&id, Wanted::Paused) => {
+                info!(pipeline = %self.config.name, "pipeline shall rest; it stops");
+            }
             () = asked_back => {
                 info!(pipeline = %self.config.name, "pipeline is given to a process that has joined");
             }
@@ -166,12 +174,45 @@ impl Standby {
         }
     }
 
+    fn id(&self) -> PipelineId {
+        PipelineId::new(self.config.name.as_str())
+    }
+
+    /// Campaigns while the pipeline shall run.
     async fn ask_and_wait(&mut self) -> otter_core::Result<(Lease, Turn)> {
+        let (id, wishes) = (self.id(), self.wishes.clone());
+        loop {
+            self.rest_while_paused(&id).await;
+            tokio::select! {
+                biased;
+                () = wishes.wait_for(&id, Wanted::Paused) => {}
+                won = self.ask() => return won,
+            }
+        }
+    }
+
+    /// A pipeline that is paused is nobody's: its lease is given back, so that an operator can set its
+    /// position meanwhile, and a process that holds nothing need not live for it to stay paused.
+    async fn rest_while_paused(&self, id: &PipelineId) {
+        // Where the arbiter does not tell, it says why when it is asked for the lease.
+        let _ = timeout(self.installation.arbiter.lease, self.wishes.known()).await;
+        if self.wishes.of(id) != Some(Wanted::Paused) {
+            return;
+        }
+        if let Some(share) = &self.share {
+            share.rest();
+        }
+        info!(pipeline = %id, "pipeline is paused; `otter-server resume` lets it run again");
+        self.wishes.wait_for(id, Wanted::Running).await;
+        info!(pipeline = %id, "pipeline is resumed");
+    }
+
+    async fn ask(&mut self) -> otter_core::Result<(Lease, Turn)> {
         if let Some(share) = &mut self.share {
             let won = share.campaign().await?;
             return Ok((won.lease, if won.was_held { Turn::Later } else { Turn::First }));
         }
-        let side = Side::target(PipelineId::new(self.config.name.as_str()));
+        let side = Side::target(self.id());
         match self.arbiter.try_campaign(&side).await? {
             Campaign::Won(lease) => Ok((lease, Turn::First)),
             Campaign::Held(_) => Ok((self.arbiter.campaign(&side).await?, Turn::Later)),
@@ -207,8 +248,7 @@ impl Standby {
             return true;
         }
         let pipeline = &self.config.name;
-        let id = PipelineId::new(pipeline.as_str());
-        match checkpoint::read(&self.config.to.url, SCHEMA, &id).await {
+        match checkpoint::read(&self.config.to.url, SCHEMA, &self.id()).await {
             Ok(Some(_)) => return self.reaches_the_source().await,
             Ok(None) => {}
             Err(error) => {
