@@ -13,6 +13,8 @@
 
 #[path = "sql_arbiter/check.rs"]
 mod check;
+#[path = "sql_arbiter/deleted.rs"]
+mod deleted;
 #[path = "sql_arbiter/place.rs"]
 mod place;
 #[path = "sql_arbiter/suites.rs"]

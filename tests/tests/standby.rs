@@ -88,6 +88,10 @@ fn arbiter_lines(url: &str) -> String {
     format!("[arbiter]\nkind = \"mysql\"\nurl = \"{url}\"\nlease_ms = {}\n", LEASE.as_millis())
 }
 
+/// Deletes all that the arbiter knows.
+const DROP_ALL: &str = "DROP TABLE otter.arbiter, otter.arbiter_session, otter.arbiter_lease, \
+                        otter.arbiter_node, otter.arbiter_paused";
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_process_is_followed_within_the_lease_and_five_seconds() {
     for flavor in FLAVORS {
@@ -223,13 +227,19 @@ async fn moving_from_local_to_a_shared_arbiter_needs_the_operators_word() {
         let refused = here.scene.command(&["position", "adopt"]).await;
         assert_eq!(refused.code, Some(5), "{}{}", refused.stdout, refused.stderr);
 
-        // Everything of the arbiter is deleted, as a restored or replaced server would be.
+        // Everything of the arbiter is deleted: this machine remembers it.
         otter.terminate_and_expect_success(DEADLINE).await;
-        execute(
-            &here.arbiter,
-            "DROP TABLE otter.arbiter, otter.arbiter_session, otter.arbiter_lease",
-        )
-        .await;
+        execute(&here.arbiter, DROP_ALL).await;
+        let sound = here.scene.command(&["check"]).await;
+        assert_eq!(sound.code, Some(0), "{}{}", sound.stdout, sound.stderr);
+        let mut otter = here.scene.run().await;
+        assert!(otter.log().contains("made again as the same arbiter"), "{}", otter.log());
+        here.item_arrives_within(DEADLINE).await;
+        otter.terminate_and_expect_success(DEADLINE).await;
+
+        // And so is what this machine remembers, as on a new one.
+        execute(&here.arbiter, DROP_ALL).await;
+        std::fs::remove_dir_all(here.scene.folder().join("otter-state")).unwrap();
         let told = here.scene.command(&["run"]).await;
         assert_told(&told, 3, &["belongs to arbiter mysql-", "position adopt"]);
         assert_eq!(here.scene.command(&["position", "adopt"]).await.code, Some(0));

@@ -18,6 +18,8 @@
 
 #[cfg(any(feature = "sql", feature = "zookeeper"))]
 mod holding;
+#[cfg(any(feature = "sql", feature = "zookeeper"))]
+mod known;
 pub mod local;
 mod machine;
 mod name;

@@ -12,6 +12,7 @@ mod check;
 mod conn;
 mod desk;
 mod error;
+mod identity;
 mod keeper;
 mod presence;
 mod shared;
@@ -19,6 +20,7 @@ mod status;
 mod text;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,13 +37,14 @@ use tracing::info;
 pub use error::SqlArbiterError;
 
 use crate::holding::{Alive, Holding};
-use crate::random::random_name;
+use crate::known::{Known, Record, Spot};
 use crate::status::ArbiterStatus;
 use crate::wanted::{Wanted, Wishes};
 use conn::Conn;
+use identity::{make_missing, open_id, peek_id};
 use keeper::Keeper;
 use shared::{Shared, World};
-use text::{LAYOUT, Texts};
+use text::Texts;
 
 /// The schema where the URL names none: Otter's own, which no pipeline carries.
 const DEFAULT_SCHEMA: &str = "otter";
@@ -92,14 +95,50 @@ impl SqlArbiter {
     /// [`Fault::Fatal`](otter_core::Fault::Fatal) where it does not let the account in or the
     /// schema cannot be made, naming the remedy.
     pub async fn open(url: &DatabaseUrl, lease: Duration) -> Result<Self, SqlArbiterError> {
+        Self::open_at(url, &spot(url, None), lease).await
+    }
+
+    /// As [`open`](Self::open), and remembers the arbiter in a folder of this machine, which is made
+    /// where it is not there: after the schema was deleted, while no process ran, it is made again as
+    /// the same arbiter, and where it was restored from a backup, terms go on above those that this
+    /// machine has seen. Several processes may use one folder.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_remembering(
+        url: &DatabaseUrl,
+        state: &Path,
+        lease: Duration,
+    ) -> Result<Self, SqlArbiterError> {
+        Self::open_at(url, &spot(url, Some(state)), lease).await
+    }
+
+    async fn open_at(
+        url: &DatabaseUrl,
+        spot: &Spot,
+        lease: Duration,
+    ) -> Result<Self, SqlArbiterError> {
         let lease = lease.max(SHORTEST_LEASE);
-        let texts = texts_of(url);
-        let arbiter = look_in(url, async |conn| open_id(conn, url, &texts).await).await?;
+        let (texts, known) = (texts_of(url), Known::of(spot).await);
+        let open = async |conn: &mut Conn| open_id(conn, url, &texts, known.as_ref()).await;
+        let found = look_in(url, open).await?;
+        let mut record = Record::new(spot, found.id.clone());
+        record.keep(found.last_term).await;
         let world = World { url: url.clone(), texts };
-        let shared = Arc::new(Shared::new(world, Arc::new(Holding::new(arbiter, lease))));
+        let shared = Arc::new(Shared::new(world, Arc::new(Holding::new(found.id, lease))));
+        shared.note_seen(found.last_term);
         let (stop, stopped) = watch::channel(false);
+        // Apart from the keeper, which must not wait for a disk.
+        let counted = Arc::clone(&shared);
+        tokio::spawn(record.follow(move || counted.seen(), lease, stopped.clone()));
         tokio::spawn(Keeper::new(Arc::clone(&shared)).run(stopped));
         Ok(Self { shared, alive: Arc::new(Alive(stop)) })
+    }
+
+    /// The id of the arbiter of a schema, as a folder of this machine remembers it; `None` where it
+    /// does not.
+    pub async fn remembered(url: &DatabaseUrl, state: &Path) -> Option<ArbiterId> {
+        Known::of(&spot(url, Some(state))).await.map(|known| known.id)
     }
 
     /// The id of the arbiter of a schema, which is only looked at; `None` where nobody has opened
@@ -136,10 +175,10 @@ impl SqlArbiter {
     ) -> Result<(), SqlArbiterError> {
         let texts = texts_of(url);
         look_in(url, async |conn| {
-            open_id(conn, url, &texts).await?;
-            let text = texts.want(pipeline.as_str(), wanted);
             let failed = |error: sqlx::Error| SqlArbiterError::asking(url, texts.schema(), &error);
-            conn.query(text).await.map_err(failed)?;
+            // Without an id: that is for those who know it.
+            make_missing(conn, &texts).await.map_err(failed)?;
+            conn.query(texts.want(pipeline.as_str(), wanted)).await.map_err(failed)?;
             Ok(())
         })
         .await
@@ -247,6 +286,13 @@ impl fmt::Debug for SqlArbiter {
     }
 }
 
+/// What is remembered, and where.
+fn spot(url: &DatabaseUrl, state: Option<&Path>) -> Spot {
+    let root = url.database().unwrap_or(DEFAULT_SCHEMA).to_owned();
+    let (folder, servers) = (state.map(Path::to_owned), vec![url.address()]);
+    Spot { folder, file: "mysql-arbiter", root, servers }
+}
+
 fn texts_of(url: &DatabaseUrl) -> Texts {
     Texts::new(url.database().unwrap_or(DEFAULT_SCHEMA))
 }
@@ -265,68 +311,4 @@ async fn look_in<T>(
         conn.goodbye().await;
     }
     outcome
-}
-
-/// The arbiter's id: read where it is there, else made from randomness with its tables.
-async fn open_id(
-    conn: &mut Conn,
-    url: &DatabaseUrl,
-    texts: &Texts,
-) -> Result<ArbiterId, SqlArbiterError> {
-    let failed = |error: sqlx::Error| SqlArbiterError::asking(url, texts.schema(), &error);
-    let rows = conn.query(texts.look_for_tables()).await.map_err(failed)?;
-    let (has_schema, tables) = count_tables(&rows);
-    if tables < ALL_TABLES {
-        if !has_schema {
-            conn.query(texts.make_schema()).await.map_err(failed)?;
-        }
-        conn.query(texts.make_tables()).await.map_err(failed)?;
-    }
-    if let Some(id) = read_id(conn, url, texts).await? {
-        return Ok(id);
-    }
-    let id = format!("mysql-{}", random_name().map_err(SqlArbiterError::NoRandomness)?);
-    conn.query(texts.make_id(&id)).await.map_err(failed)?;
-    // Another process may have been first: its id is the one.
-    let place = format!("{}/{}", url.address(), texts.schema());
-    let what = "no arbiter id, though it has just been written";
-    read_id(conn, url, texts).await?.ok_or(SqlArbiterError::BadAnswer { place, what })
-}
-
-async fn peek_id(
-    conn: &mut Conn,
-    url: &DatabaseUrl,
-    texts: &Texts,
-) -> Result<Option<ArbiterId>, SqlArbiterError> {
-    match read_id(conn, url, texts).await {
-        Err(error) if error.is_missing_table() => Ok(None),
-        outcome => outcome,
-    }
-}
-
-async fn read_id(
-    conn: &mut Conn,
-    url: &DatabaseUrl,
-    texts: &Texts,
-) -> Result<Option<ArbiterId>, SqlArbiterError> {
-    let rows = conn
-        .query(texts.read_id())
-        .await
-        .map_err(|error| SqlArbiterError::asking(url, texts.schema(), &error))?;
-    let Some([Some(id), Some(layout)]) = rows.first().map(Vec::as_slice) else { return Ok(None) };
-    if *layout != LAYOUT.to_string() {
-        let (place, found) = (format!("{}/{}", url.address(), texts.schema()), layout.clone());
-        return Err(SqlArbiterError::Layout { place, found, known: LAYOUT });
-    }
-    Ok(Some(ArbiterId::new(id.as_str())))
-}
-
-const ALL_TABLES: u32 = 5;
-
-/// Whether the schema is there, and how many of its tables.
-fn count_tables(rows: &[conn::TextRow]) -> (bool, u32) {
-    let Some([Some(schemata), Some(tables)]) = rows.first().map(Vec::as_slice) else {
-        return (false, 0);
-    };
-    (schemata != "0", tables.parse().unwrap_or(0))
 }

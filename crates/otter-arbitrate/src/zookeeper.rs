@@ -11,7 +11,6 @@ mod desk;
 mod error;
 mod identity;
 mod keeper;
-mod known;
 mod place;
 mod presence;
 mod tree;
@@ -35,11 +34,11 @@ pub use error::ZooKeeperArbiterError;
 pub use place::{ZooKeeperPlace, ZooKeeperTls};
 
 use crate::holding::{Alive, Holding};
+use crate::known::{Known, Record};
 use crate::status::{ArbiterStatus, HeldSide, PresentNode};
 use crate::wanted::{Wanted, Wishes};
 use desk::Shared;
 use keeper::Keeper;
-use known::{Known, Record};
 use tree::{Node, Tree};
 
 /// Long enough for a busy network to be heard in time, short enough to take over soon.
@@ -94,7 +93,7 @@ impl ZooKeeperArbiter {
         lease: Duration,
     ) -> Result<Self, ZooKeeperArbiterError> {
         let lease = lease.max(SHORTEST_LEASE);
-        let (tree, known) = (Tree::new(place), Known::of(place).await);
+        let (tree, known) = (Tree::new(place), Known::of(&place.spot()).await);
         let open = async {
             let client = tree.connect(lease).await?;
             match tree.reopen_id(&client, known.as_ref()).await? {
@@ -116,7 +115,7 @@ impl ZooKeeperArbiter {
         lease: Duration,
     ) -> Result<Option<Self>, ZooKeeperArbiterError> {
         let lease = lease.max(SHORTEST_LEASE);
-        let (tree, known) = (Tree::new(place), Known::of(place).await);
+        let (tree, known) = (Tree::new(place), Known::of(&place.spot()).await);
         let open = async {
             let client = tree.connect(lease).await?;
             tree.reopen_id(&client, known.as_ref()).await
@@ -128,12 +127,12 @@ impl ZooKeeperArbiter {
     }
 
     async fn start(tree: Tree, id: ArbiterId, lease: Duration) -> Self {
-        let mut record = Record::new(&tree.place, id.clone());
+        let mut record = Record::new(&tree.place.spot(), id.clone());
         record.keep(tree.seen()).await;
         let shared = Arc::new(Shared::new(tree.clone(), Arc::new(Holding::new(id, lease))));
         let (stop, stopped) = watch::channel(false);
         // Apart from the keeper, which must not wait for a disk.
-        tokio::spawn(record.follow(tree, lease, stopped.clone()));
+        tokio::spawn(record.follow(move || tree.seen(), lease, stopped.clone()));
         tokio::spawn(Keeper::new(Arc::clone(&shared)).run(stopped));
         Self { shared, alive: Arc::new(Alive(stop)) }
     }
@@ -161,7 +160,7 @@ impl ZooKeeperArbiter {
             let client = tree.connect(LOOK).await?;
             let id = match tree.read_id(&client).await? {
                 Some(id) => Some(id),
-                None => Known::of(place).await.map(|known| known.id),
+                None => Known::of(&place.spot()).await.map(|known| known.id),
             };
             let held = tree.look_at_all(&client, &keys).await?;
             let present = tree.nodes(&client).await?.into_iter().map(|(name, session)| {

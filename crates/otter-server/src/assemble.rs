@@ -69,8 +69,8 @@ pub(crate) async fn arbiter(config: &Config) -> Result<OpenArbiter> {
             let arbiter = LocalArbiter::open(path)?.with_lease(lease);
             OpenArbiter { arbiter: Arc::new(arbiter.clone()), opened: Opened::Local(arbiter) }
         }
-        ArbiterKind::MySql { url } => {
-            let arbiter = SqlArbiter::open(url, lease).await?;
+        ArbiterKind::MySql { url, path } => {
+            let arbiter = SqlArbiter::open_remembering(url, path, lease).await?;
             OpenArbiter { arbiter: Arc::new(arbiter.clone()), opened: Opened::MySql(arbiter) }
         }
         ArbiterKind::ZooKeeper { place } => {
@@ -93,7 +93,13 @@ pub(crate) async fn arbiter_id(config: &Config) -> Result<Option<ArbiterId>> {
 pub(crate) async fn arbiter_status(config: &Config, sides: &[Side]) -> Result<ArbiterStatus> {
     Ok(match &config.arbiter.kind {
         ArbiterKind::Local { path } => LocalArbiter::status(path, sides)?,
-        ArbiterKind::MySql { url } => SqlArbiter::status(url, sides).await?,
+        ArbiterKind::MySql { url, path } => {
+            let mut found = SqlArbiter::status(url, sides).await?;
+            if found.id.is_none() {
+                found.id = SqlArbiter::remembered(url, path).await;
+            }
+            found
+        }
         ArbiterKind::ZooKeeper { place } => ZooKeeperArbiter::status(place, sides).await?,
     })
 }
@@ -102,7 +108,7 @@ pub(crate) async fn arbiter_status(config: &Config, sides: &[Side]) -> Result<Ar
 pub(crate) async fn want(config: &Config, pipeline: &PipelineId, wanted: Wanted) -> Result<()> {
     match &config.arbiter.kind {
         ArbiterKind::Local { path } => LocalArbiter::want(path, pipeline, wanted)?,
-        ArbiterKind::MySql { url } => SqlArbiter::want(url, pipeline, wanted).await?,
+        ArbiterKind::MySql { url, .. } => SqlArbiter::want(url, pipeline, wanted).await?,
         ArbiterKind::ZooKeeper { place } => ZooKeeperArbiter::want(place, pipeline, wanted).await?,
     }
     Ok(())

@@ -61,8 +61,9 @@ pub(crate) async fn look(config: &Config, pipeline: &PipelineConfig) -> Report {
     let side = Side::target(PipelineId::new(pipeline.name.as_str()));
     match &config.arbiter.kind {
         ArbiterKind::Local { path } => report.note(About::State, state::look(path, &pipeline.name)),
-        ArbiterKind::MySql { url } => {
+        ArbiterKind::MySql { url, path } => {
             report.note(About::Arbiter, SqlArbiter::check(url, &side).await);
+            report.note(About::State, state::look_at_record(path));
         }
         ArbiterKind::ZooKeeper { place } => {
             let findings = ZooKeeperArbiter::check(place, config.arbiter.lease, &side).await;

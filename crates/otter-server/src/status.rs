@@ -161,7 +161,7 @@ impl Told<'_> {
     fn place(&self) -> String {
         match self.kind {
             ArbiterKind::Local { path } => path.display().to_string(),
-            ArbiterKind::MySql { url } => {
+            ArbiterKind::MySql { url, .. } => {
                 format!("{}/{}", url.address(), url.database().unwrap_or(assemble::SCHEMA))
             }
             ArbiterKind::ZooKeeper { place } => place.to_string(),
@@ -287,7 +287,8 @@ mod tests {
     }
 
     fn kind() -> ArbiterKind {
-        ArbiterKind::MySql { url: "mysql://otter:hunter2@10.0.0.9/leases".parse().unwrap() }
+        let url = "mysql://otter:hunter2@10.0.0.9/leases".parse().unwrap();
+        ArbiterKind::MySql { url, path: "/var/lib/otter".into() }
     }
 
     #[test]

@@ -7,8 +7,9 @@ use otter_core::{Finding, Side};
 
 use super::conn::{Conn, TextRow};
 use super::error::SqlArbiterError;
+use super::identity::{ALL_TABLES, count_tables, read_id};
 use super::text::Texts;
-use super::{ALL_TABLES, count_tables, look_in, read_id, texts_of};
+use super::{look_in, texts_of};
 use crate::random::random_name;
 use crate::status;
 
@@ -75,7 +76,7 @@ async fn look(
     let probed = conn.query(texts.probe(&token)).await.map_err(failed);
     findings.push(match probed {
         Ok(_) => Finding {
-            detail: id.map_or_else(|| "it has no id yet".to_owned(), |id| id.to_string()),
+            detail: id.map_or_else(|| "it has no id yet".to_owned(), |found| found.id.to_string()),
             ..Finding::pass(WRITES)
         },
         Err(error @ SqlArbiterError::MissingRight { .. }) => {

@@ -118,7 +118,7 @@ async fn ask_over(
         shared.holding.lose_session(&session, &Loss::Ended);
         return Ok(Asked::Again);
     }
-    let term = term.parse().map_err(|_| bad_answer(shared, "a term that is no number"))?;
+    let term = read_term(shared, term)?;
     // Where the session is over already, what was granted ends with it.
     let lease = shared.holding.hold((side, key), Term(term), (&session, alive));
     Ok(lease.map_or(Asked::Again, |lease| Asked::Told(Campaign::Won(lease))))
@@ -142,8 +142,15 @@ async fn look(
     if session.is_some_and(|session| session.token == *token) {
         return Ok(None);
     }
-    let term = term.parse().map_err(|_| bad_answer(shared, "a term that is no number"))?;
+    let term = read_term(shared, term)?;
     Ok(Some(Holder { name: name.clone(), term: Term(term) }))
+}
+
+/// A term that was granted.
+pub(super) fn read_term(shared: &Shared, text: &str) -> Result<u64, SqlArbiterError> {
+    let term = text.parse().map_err(|_| bad_answer(shared, "a term that is no number"))?;
+    shared.note_seen(term);
+    Ok(term)
 }
 
 /// Begins a session. Whoever calls it holds the desk, so that there is one at a time.

@@ -256,9 +256,7 @@ impl Keeper {
         for row in rows {
             match row.as_slice() {
                 [Some(side), Some(term), Some(name)] => {
-                    let term = term.parse().map_err(|_| {
-                        desk::bad_answer(&self.shared, "a lease whose term is no number")
-                    })?;
+                    let term = desk::read_term(&self.shared, term)?;
                     held.insert(side.clone(), Holder { name: name.clone(), term: Term(term) });
                 }
                 [Some(key), Some(name)] => {

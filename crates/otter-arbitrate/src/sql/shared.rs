@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use otter_core::Holder;
@@ -52,6 +52,8 @@ pub(super) struct Shared {
     waiting: AtomicUsize,
     /// The pipelines that shall rest, for those that follow it.
     pub(super) paused: watch::Sender<Paused>,
+    /// The highest term that was seen.
+    seen: AtomicU64,
     /// What this process is present as.
     pub(super) members: Members,
     /// One connection for all that ask, in turn; none where the last one broke.
@@ -75,6 +77,7 @@ impl Shared {
             board: watch::Sender::new(Board::empty()),
             waiting: AtomicUsize::new(0),
             paused: watch::Sender::new(None),
+            seen: AtomicU64::new(0),
             members: Members::default(),
             desk: tokio::sync::Mutex::new(None),
             ended: watch::Sender::new(false),
@@ -84,6 +87,16 @@ impl Shared {
     /// How long the server shall count a renewal.
     pub(super) fn lasts(&self) -> Duration {
         self.holding.lease + self.holding.lease / SERVER_PATIENCE
+    }
+
+    /// The highest term that is known.
+    pub(super) fn seen(&self) -> u64 {
+        self.seen.load(Ordering::Acquire)
+    }
+
+    /// This term was granted, by whom ever.
+    pub(super) fn note_seen(&self, term: u64) {
+        self.seen.fetch_max(term, Ordering::AcqRel);
     }
 
     /// Whether somebody waits for a side.

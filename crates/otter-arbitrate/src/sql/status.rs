@@ -8,7 +8,7 @@ use otter_core::{Holder, PipelineId, Side, Term};
 
 use super::conn::{Conn, TextRow};
 use super::error::SqlArbiterError;
-use super::peek_id;
+use super::identity::peek_id;
 use super::text::Texts;
 use crate::status::{ArbiterStatus, HeldSide, PresentNode};
 

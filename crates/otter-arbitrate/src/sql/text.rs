@@ -109,18 +109,27 @@ impl Texts {
         )
     }
 
-    /// Whoever is first gives the arbiter its id.
-    pub(super) fn make_id(&self, id: &str) -> String {
+    /// Whoever is first gives the arbiter its id; terms begin above the last one.
+    pub(super) fn make_id(&self, id: &str, last_term: u64) -> String {
         format!(
-            "INSERT IGNORE INTO {} (one, id, last_term, layout) VALUES (1, {}, 0, {LAYOUT})",
+            "INSERT IGNORE INTO {} (one, id, last_term, layout) \
+             VALUES (1, {}, {last_term}, {LAYOUT})",
             self.arbiter,
             literal(id)
         )
     }
 
-    /// One row: id and layout; none where the arbiter has no id.
+    /// Has terms go on above one, where they have not come so far.
+    pub(super) fn raise_terms(&self, last_term: u64) -> String {
+        format!(
+            "UPDATE {} SET last_term = GREATEST(last_term, {last_term}) WHERE one = 1",
+            self.arbiter
+        )
+    }
+
+    /// One row: id, layout and the last term; none where the arbiter has no id.
     pub(super) fn read_id(&self) -> String {
-        format!("SELECT id, layout FROM {} WHERE one = 1", self.arbiter)
+        format!("SELECT id, layout, last_term FROM {} WHERE one = 1", self.arbiter)
     }
 
     /// One row: the arbiter's id; term, token and holder of the side, where a live session holds

@@ -6,10 +6,10 @@ use std::time::Duration;
 use otter_core::{Finding, Side};
 
 use super::error::ZooKeeperArbiterError;
-use super::known::Known;
 use super::tree::{Node, Tree, session_for};
 use super::version::{self, Told};
 use super::within;
+use crate::known::Known;
 use crate::status;
 
 /// An ensemble whose shortest session is so much longer than asked for has long ticks, and a dead
@@ -111,7 +111,7 @@ async fn look(
     let id = tree.read_id(&client).await?;
     let counted = tree.probe(&client).await?;
     let root = tree.place.root();
-    let detail = match (id, Known::of(&tree.place).await) {
+    let detail = match (id, Known::of(&tree.place.spot()).await) {
         (Some(id), _) => id.to_string(),
         (None, None) => format!("the first start makes {root}"),
         (None, Some(known)) => {

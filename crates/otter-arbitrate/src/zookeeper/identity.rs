@@ -11,8 +11,8 @@ use tracing::warn;
 use zookeeper_client::{Client, Error as ClientError};
 
 use super::error::ZooKeeperArbiterError;
-use super::known::{self, Known};
 use super::tree::Tree;
+use crate::known::Known;
 use crate::random::random_name;
 
 type Result<T> = std::result::Result<T, ZooKeeperArbiterError>;
@@ -46,7 +46,7 @@ impl Tree {
                 "the ensemble has counted fewer transactions than this machine remembers: it was \
                  made anew, and the arbiter is not the same"
             );
-            known::refute(&self.place).await;
+            self.place.spot().refute().await;
         }
         Ok(made)
     }

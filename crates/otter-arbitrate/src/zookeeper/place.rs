@@ -12,6 +12,7 @@ use otter_core::database_url::Secret;
 use zookeeper_client::{Acls, Connector, SaslOptions, TlsCa, TlsCerts, TlsIdentity, TlsOptions};
 
 use super::error::ZooKeeperArbiterError;
+use crate::known::Spot;
 
 /// Where ZooKeeper listens when nobody says otherwise.
 const DEFAULT_PORT: u16 = 2181;
@@ -154,6 +155,12 @@ impl ZooKeeperPlace {
         self.state.as_deref()
     }
 
+    /// What is remembered, and where.
+    pub(super) fn spot(&self) -> Spot {
+        let (folder, root, servers) = (self.state.clone(), self.root.clone(), self.servers.clone());
+        Spot { folder, file: "zookeeper-arbiter", root, servers }
+    }
+
     /// The servers, each `host:port`.
     #[must_use]
     pub fn servers(&self) -> &[String] {
@@ -193,9 +200,15 @@ impl ZooKeeperPlace {
         (!self.near.is_empty()).then(|| tries(&self.near))
     }
 
-    /// What the client goes through, in an order of its own.
+    /// What the client goes through, in an order of its own, where nobody near answers: those that
+    /// are near once only, since they cost time.
     pub(super) fn tries(&self) -> String {
-        tries(&self.servers)
+        let is_far = |server: &&String| !self.near.contains(server);
+        let far: Vec<String> = self.servers.iter().filter(is_far).cloned().collect();
+        if self.near.is_empty() || far.is_empty() {
+            return tries(&self.servers);
+        }
+        format!("{},{}", tries(&far), self.near.join(","))
     }
 
     /// Whose the nodes are that we make.
@@ -393,6 +406,11 @@ mod tests {
         let near = place.clone().with_near(["b:2181", "c:7"]).unwrap().near_tries().unwrap();
         assert_eq!(near.split(',').count(), 12);
         assert!(near.split(',').all(|one| one == "b:2181" || one == "c:7"), "{near}");
+        let some_near = place.clone().with_near(["b"]).unwrap().tries();
+        let count = |server: &str| some_near.split(',').filter(|one| *one == server).count();
+        assert_eq!([count("a:2181"), count("b:2181"), count("c:7")], [6, 1, 6]);
+        let all_near = place.clone().with_near(["a", "b", "c:7"]).unwrap();
+        assert_eq!(all_near.tries(), place.tries());
         let error = place.clone().with_near(["c"]).unwrap_err().to_string();
         assert!(error.contains("c:2181 is not one of the servers"), "{error}");
         assert!(place.with_near(["c:"]).is_err());

@@ -22,7 +22,7 @@ pub(super) const TLS_KEYS: Keys = Keys { known: &["ca", "cert", "key"], not_buil
 
 /// Keys that do not go with every kind, and the kinds that they go with.
 const OF_SOME_KINDS: [(&str, &[&str]); 9] = [
-    ("path", &[LOCAL, ZOOKEEPER]),
+    ("path", &[LOCAL, MYSQL, ZOOKEEPER]),
     ("url", &[MYSQL]),
     ("servers", &[ZOOKEEPER]),
     ("near", &[ZOOKEEPER]),
@@ -66,6 +66,8 @@ pub enum ArbiterKind {
     MySql {
         /// The server, the account and the schema; it prints itself without the password.
         url: DatabaseUrl,
+        /// The folder that the arbiter is remembered in.
+        path: PathBuf,
     },
     /// In a subtree of a ZooKeeper ensemble, for processes of several machines.
     ZooKeeper {
@@ -109,7 +111,7 @@ pub(super) fn read(
     let kind = section.text("kind")?;
     let kind = match kind.as_ref().map_or("local", |kind| kind.value.as_str()) {
         "local" => local(section, folder)?,
-        "mysql" => mysql(section)?,
+        "mysql" => mysql(section, folder)?,
         "zookeeper" => zookeeper(section, folder)?,
         _ => return Err(section.bad_value("kind", "\"local\", \"mysql\" or \"zookeeper\"")),
     };
@@ -134,7 +136,7 @@ fn state_folder(section: &Section<'_>, folder: &Path) -> Result<PathBuf, ConfigE
     }
 }
 
-fn mysql(section: &Section<'_>) -> Result<ArbiterKind, ConfigError> {
+fn mysql(section: &Section<'_>, folder: &Path) -> Result<ArbiterKind, ConfigError> {
     refuse_others(section, MYSQL)?;
     let example = "url = \"mysql://otter:${PASSWORD}@10.0.0.9:3306\"";
     let text = section.url("url")?.ok_or_else(|| section.missing("url", example))?;
@@ -142,7 +144,7 @@ fn mysql(section: &Section<'_>) -> Result<ArbiterKind, ConfigError> {
         .value
         .parse()
         .map_err(|error| section.error("url", Problem::Url { section: section.title(), error }))?;
-    Ok(ArbiterKind::MySql { url })
+    Ok(ArbiterKind::MySql { url, path: state_folder(section, folder)? })
 }
 
 fn zookeeper(section: &Section<'_>, folder: &Path) -> Result<ArbiterKind, ConfigError> {

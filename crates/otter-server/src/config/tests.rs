@@ -232,9 +232,10 @@ fn an_arbiter_in_a_database_takes_a_url_and_nothing_of_the_other_kind() {
     let parse = |lines: &str| parse(&format!("{GOOD}[arbiter]\n{lines}"));
     let url = "url = \"mysql://otter:${HANGZHOU_PASSWORD}@10.0.0.9/leases\"\n";
     let arbiter = parse(&format!("kind = \"mysql\"\n{url}lease_ms = 3000\n")).unwrap().arbiter;
-    let ArbiterKind::MySql { url: read } = &arbiter.kind else { panic!("{arbiter:?}") };
+    let ArbiterKind::MySql { url: read, path } = &arbiter.kind else { panic!("{arbiter:?}") };
     assert_eq!((read.host(), read.database()), ("10.0.0.9", Some("leases")));
     assert_eq!(read.password().expose(), "one@/");
+    assert_eq!(path, Path::new("/etc/otter/otter-state"));
     assert!(!format!("{arbiter:?}").contains("one@/"), "{arbiter:?}");
     assert_eq!(arbiter.lease, Duration::from_secs(3));
     assert!(arbiter.kind.is_shared());
@@ -246,8 +247,8 @@ fn an_arbiter_in_a_database_takes_a_url_and_nothing_of_the_other_kind() {
     assert!(complaint(url).ends_with(
         "line 20: `url` in [arbiter] goes with kind = \"mysql\": write that, or remove the key"
     ));
-    let both = complaint(&format!("kind = \"mysql\"\n{url}path = \"x\"\n"));
-    assert!(both.contains("`path` in [arbiter] goes with kind = \"local\""), "{both}");
+    let both = complaint(&format!("kind = \"mysql\"\n{url}root = \"/x\"\n"));
+    assert!(both.contains("`root` in [arbiter] goes with kind = \"zookeeper\""), "{both}");
     let sql = complaint("kind = \"sql\"\n");
     assert!(
         sql.ends_with("`kind` in [arbiter] takes \"local\", \"mysql\" or \"zookeeper\""),

@@ -1,9 +1,10 @@
-//! Opening the arbiter for `run`: a new one is made only where no checkpoint names a former one.
+//! Opening the arbiter for `run`: a new one is made only where no checkpoint names a former one of its
+//! kind.
 //!
-//! Whoever makes a new arbiter where the nodes of the former were deleted keeps those that know the
+//! Whoever makes a new arbiter where the records of the former were deleted keeps those that know the
 //! former from making it again, and every pipeline would need an operator.
 
-use otter_arbitrate::{ZooKeeperArbiter, ZooKeeperPlace};
+use otter_arbitrate::ZooKeeperArbiter;
 use otter_core::{ArbiterId, Classify, Fault, PipelineId, Result};
 use otter_sink::checkpoint;
 use tokio::task::JoinSet;
@@ -11,21 +12,18 @@ use tokio::task::JoinSet;
 use crate::assemble::{self, OpenArbiter, SCHEMA};
 use crate::config::{ArbiterKind, Config, PipelineConfig};
 
-/// How the ids of arbiters in ZooKeeper begin.
-const IN_ZOOKEEPER: &str = "zookeeper-";
 /// So many targets are asked at once: few for a server that many pipelines write to.
 const AT_ONCE: usize = 16;
 
 /// The arbiter would be a new one, and a checkpoint names a former one.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "there is no arbiter in {place}, and the checkpoint of pipeline {pipeline} belongs to arbiter \
-     {former}: where its nodes were deleted, start a process first whose state folder knows it; \
-     where the ensemble is another one, make sure that no process works under the former arbiter any \
-     more, then run: otter-server position adopt -c {file}"
+    "there is no arbiter yet where [arbiter] says, and the checkpoint of pipeline {pipeline} belongs \
+     to arbiter {former}: where its records were deleted, start a process first whose state folder \
+     knows it; otherwise make sure that no process works under the former arbiter any more, then \
+     run: otter-server position adopt -c {file}"
 )]
 struct FormerArbiter {
-    place: String,
     pipeline: String,
     former: ArbiterId,
     file: String,
@@ -43,38 +41,50 @@ impl Classify for FormerArbiter {
 
 /// Opens the arbiter of an installation.
 pub(super) async fn open(config: &Config) -> Result<OpenArbiter> {
-    let ArbiterKind::ZooKeeper { place } = &config.arbiter.kind else {
-        return assemble::arbiter(config).await;
-    };
-    if let Some(arbiter) = ZooKeeperArbiter::reopen(place, config.arbiter.lease).await? {
-        return Ok(assemble::in_zookeeper(arbiter));
+    match &config.arbiter.kind {
+        // Its folder is the machine's own: nobody else could know what was in it.
+        ArbiterKind::Local { .. } => return assemble::arbiter(config).await,
+        ArbiterKind::MySql { .. } => {
+            if assemble::arbiter_id(config).await?.is_some() {
+                return assemble::arbiter(config).await;
+            }
+        }
+        ArbiterKind::ZooKeeper { place } => {
+            if let Some(arbiter) = ZooKeeperArbiter::reopen(place, config.arbiter.lease).await? {
+                return Ok(assemble::in_zookeeper(arbiter));
+            }
+        }
     }
-    match former(config, place).await {
+    match former(config).await {
         Some(error) => Err(error.into()),
         None => assemble::arbiter(config).await,
     }
 }
 
-/// Looks for a checkpoint that names another arbiter in ZooKeeper. A target that does not answer is
+/// Looks for a checkpoint that names another arbiter of this kind. A target that does not answer is
 /// told by its pipeline.
-async fn former(config: &Config, place: &ZooKeeperPlace) -> Option<FormerArbiter> {
+async fn former(config: &Config) -> Option<FormerArbiter> {
+    // How the ids of its kind begin.
+    let kind = format!("{}-", config.arbiter.kind.word());
     for some in config.pipelines.chunks(AT_ONCE) {
         let mut asked = JoinSet::new();
         for pipeline in some {
-            asked.spawn(former_of(pipeline.clone()));
+            asked.spawn(arbiter_of(pipeline.clone()));
         }
         while let Some(answer) = asked.join_next().await {
             let Ok(Some((pipeline, former))) = answer else { continue };
-            let (place, file) = (place.to_string(), config.file.display().to_string());
-            return Some(FormerArbiter { place, pipeline, former, file });
+            if former.as_str().starts_with(&kind) {
+                let file = config.file.display().to_string();
+                return Some(FormerArbiter { pipeline, former, file });
+            }
         }
     }
     None
 }
 
-async fn former_of(pipeline: PipelineConfig) -> Option<(String, ArbiterId)> {
+/// The arbiter that a pipeline's checkpoint names.
+async fn arbiter_of(pipeline: PipelineConfig) -> Option<(String, ArbiterId)> {
     let id = PipelineId::new(pipeline.name.as_str());
     let found = checkpoint::read(&pipeline.to.url, SCHEMA, &id).await.ok()??;
-    let is_in_zookeeper = found.arbiter.as_str().starts_with(IN_ZOOKEEPER);
-    is_in_zookeeper.then_some((pipeline.name, found.arbiter))
+    Some((pipeline.name, found.arbiter))
 }

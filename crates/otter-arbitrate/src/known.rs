@@ -1,8 +1,8 @@
-//! What a machine remembers of an arbiter in ZooKeeper: its id, in a small file.
+//! What a machine remembers of an arbiter that is elsewhere: its id, in a small file.
 //!
-//! Whoever deletes the subtree deletes the id. Processes that run know it; this file knows it while
-//! none does. It is apart from the tree, since it must be right only about this: which id, on which
-//! servers, and how far the ensemble had counted. Holds no password.
+//! Whoever deletes an arbiter's records deletes its id. Processes that run know it; this file knows it
+//! while none does. It is apart from the records, since it must be right only about this: which id, on
+//! which servers, and how far they had counted. Holds no password.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -14,38 +14,64 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tracing::warn;
 
-use super::place::ZooKeeperPlace;
-use super::tree::Tree;
 use crate::local::{LocalArbiterError, durable};
 use crate::random::random_name;
 
-/// The file's name; other arbiters of the same folder have other names for theirs.
-const FILE: &str = "zookeeper-arbiter";
-/// What a file is called that was found to be about another ensemble. Only people read it.
-const REFUTED: &str = "zookeeper-arbiter.refuted";
+/// What is behind the name of a file that was found to be about another arbiter. Only people read it.
+#[cfg(feature = "zookeeper")]
+const REFUTED: &str = "refuted";
 
 /// How often it is looked whether there is something to write: as often as a session is renewed.
 const WRITES_PER_LEASE: u32 = 3;
 
+/// Where an arbiter is, and where this machine remembers it.
+#[derive(Debug, Clone)]
+pub(crate) struct Spot {
+    /// The folder; none where nothing shall be remembered.
+    pub(crate) folder: Option<PathBuf>,
+    /// The file's name; other kinds of arbiters have other names for theirs.
+    pub(crate) file: &'static str,
+    /// What tells arbiters of the same servers apart.
+    pub(crate) root: String,
+    pub(crate) servers: Vec<String>,
+}
+
 /// An arbiter as a machine remembers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Known {
-    pub(super) id: ArbiterId,
-    /// The highest transaction of the ensemble that was seen.
-    pub(super) seen: u64,
+pub(crate) struct Known {
+    pub(crate) id: ArbiterId,
+    /// The highest number that was seen, from which terms are made.
+    pub(crate) seen: u64,
     root: String,
     servers: Vec<String>,
 }
 
-impl Known {
-    pub(super) fn new(place: &ZooKeeperPlace, id: ArbiterId, seen: u64) -> Self {
-        Self { id, seen, root: place.root().to_owned(), servers: place.servers().to_vec() }
+impl Spot {
+    fn path(&self) -> Option<PathBuf> {
+        Some(self.folder.as_ref()?.join(self.file))
     }
 
-    /// What the folder of a place remembers about it. A file that cannot be read is as good as none,
-    /// but for a warning.
-    pub(super) async fn of(place: &ZooKeeperPlace) -> Option<Self> {
-        let file = place.state()?.join(FILE);
+    /// Puts what was found to be about another arbiter aside, so that it is not tried again when its
+    /// servers have counted further.
+    #[cfg(feature = "zookeeper")]
+    pub(crate) async fn refute(&self) {
+        let Some(path) = self.path() else { return };
+        let moved = spawn_blocking(move || std::fs::rename(&path, path.with_extension(REFUTED)));
+        if let Ok(Err(error)) = moved.await {
+            warn!(%error, "what is remembered of another arbiter cannot be put aside");
+        }
+    }
+}
+
+impl Known {
+    pub(crate) fn new(spot: &Spot, id: ArbiterId, seen: u64) -> Self {
+        Self { id, seen, root: spot.root.clone(), servers: spot.servers.clone() }
+    }
+
+    /// What a machine remembers about a spot. A file that cannot be read is as good as none, but for
+    /// a warning.
+    pub(crate) async fn of(spot: &Spot) -> Option<Self> {
+        let file = spot.path()?;
         let shown = file.clone();
         let read = spawn_blocking(move || read(&file)).await.ok()?;
         let known = match read {
@@ -56,21 +82,21 @@ impl Known {
                 return None;
             }
         };
-        if known.is_about(place) {
+        if known.is_about(spot) {
             return Some(known);
         }
         warn!(
             file = %shown.display(), remembered = %known.servers.join(","), root = %known.root,
             "the arbiter that is remembered is in another place: none of its servers is configured, \
-             or root is another; it is not used"
+             or its part of them is another; it is not used"
         );
         None
     }
 
-    /// Whether it may be the arbiter of a place: the subtree is the same, and a server.
-    fn is_about(&self, place: &ZooKeeperPlace) -> bool {
-        let is_ours = |server: &String| place.servers().contains(server);
-        self.root == place.root() && self.servers.iter().any(is_ours)
+    /// Whether it may be the arbiter of a spot: the root is the same, and a server.
+    fn is_about(&self, spot: &Spot) -> bool {
+        let is_ours = |server: &String| spot.servers.contains(server);
+        self.root == spot.root && self.servers.iter().any(is_ours)
     }
 
     fn text(&self) -> String {
@@ -89,16 +115,6 @@ impl Known {
     }
 }
 
-/// Puts what was found to be about another ensemble aside, so that it is not tried again when the
-/// ensemble has counted further.
-pub(super) async fn refute(place: &ZooKeeperPlace) {
-    let Some(folder) = place.state().map(Path::to_owned) else { return };
-    let moved = spawn_blocking(move || std::fs::rename(folder.join(FILE), folder.join(REFUTED)));
-    if let Ok(Err(error)) = moved.await {
-        warn!(%error, "what is remembered of another arbiter cannot be put aside");
-    }
-}
-
 fn read(file: &Path) -> Result<Option<Known>, String> {
     match std::fs::read_to_string(file) {
         Ok(text) => match Known::parse(&text) {
@@ -112,44 +128,44 @@ fn read(file: &Path) -> Result<Option<Known>, String> {
 
 /// Keeps the file of one arbiter up to date.
 #[derive(Debug)]
-pub(super) struct Record {
-    folder: Option<PathBuf>,
+pub(crate) struct Record {
+    file: Option<PathBuf>,
     known: Known,
     written: Option<u64>,
     is_failing: bool,
 }
 
 impl Record {
-    pub(super) fn new(place: &ZooKeeperPlace, id: ArbiterId) -> Self {
-        let folder = place.state().map(Path::to_owned);
-        Self { folder, known: Known::new(place, id, 0), written: None, is_failing: false }
+    pub(crate) fn new(spot: &Spot, id: ArbiterId) -> Self {
+        let known = Known::new(spot, id, 0);
+        Self { file: spot.path(), known, written: None, is_failing: false }
     }
 
-    /// Writes as the ensemble counts on, until everybody who held the sender has gone, or one says
+    /// Writes as the servers count on, until everybody who held the sender has gone, or one says
     /// that it is enough.
-    pub(super) async fn follow(
+    pub(crate) async fn follow(
         mut self,
-        tree: Tree,
+        seen: impl Fn() -> u64,
         lease: Duration,
         mut stop: watch::Receiver<bool>,
     ) {
         // An error means that nobody is left.
         while timeout(lease / WRITES_PER_LEASE, stop.wait_for(|stop| *stop)).await.is_err() {
-            self.keep(tree.seen()).await;
+            self.keep(seen()).await;
         }
-        self.keep(tree.seen()).await;
+        self.keep(seen()).await;
     }
 
-    /// Writes how far the ensemble has counted, where that is new. What cannot be written is told
+    /// Writes how far the servers have counted, where that is new. What cannot be written is told
     /// once: nothing depends on it while a process runs.
-    pub(super) async fn keep(&mut self, seen: u64) {
+    pub(crate) async fn keep(&mut self, seen: u64) {
         if self.written == Some(seen) {
             return;
         }
-        let Some(folder) = self.folder.clone() else { return };
+        let Some(file) = self.file.clone() else { return };
         self.known.seen = seen;
         let known = self.known.clone();
-        let Ok(wrote) = spawn_blocking(move || write(&folder, known)).await else { return };
+        let Ok(wrote) = spawn_blocking(move || write(&file, known)).await else { return };
         match wrote {
             Ok(()) => {
                 self.written = Some(seen);
@@ -159,8 +175,8 @@ impl Record {
                 self.is_failing = true;
                 warn!(
                     error = %Causes(&error),
-                    "the arbiter cannot be remembered: where its nodes are deleted while no process \
-                     runs, `otter-server position adopt` will be needed"
+                    "the arbiter cannot be remembered: where its records are deleted while no \
+                     process runs, `otter-server position adopt` will be needed"
                 );
             }
             Err(_) => {}
@@ -168,29 +184,33 @@ impl Record {
     }
 }
 
-fn write(folder: &Path, mut known: Known) -> Result<(), LocalArbiterError> {
-    durable::create_folder(folder)?;
-    let file = folder.join(FILE);
+fn write(file: &Path, mut known: Known) -> Result<(), LocalArbiterError> {
+    if let Some(folder) = file.parent() {
+        durable::create_folder(folder)?;
+    }
     // Another process of this machine may have seen more.
-    if let Ok(Some(there)) = read(&file)
+    if let Ok(Some(there)) = read(file)
         && there.id == known.id
     {
         known.seen = known.seen.max(there.seen);
     }
     let random = random_name().map_err(LocalArbiterError::NoRandomness)?;
-    durable::replace(&file, &folder.join(format!("{FILE}.new.{random}")), &known.text())
+    durable::replace(file, &file.with_extension(format!("new.{random}")), &known.text())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn place(servers: &[&str], root: &str) -> ZooKeeperPlace {
-        ZooKeeperPlace::new(servers, root).unwrap()
+    fn spot(servers: &[&str], root: &str, folder: Option<&Path>) -> Spot {
+        let servers = servers.iter().map(ToString::to_string).collect();
+        let folder = folder.map(Path::to_owned);
+        Spot { folder, file: "test-arbiter", root: root.to_owned(), servers }
     }
 
     fn known() -> Known {
-        Known::new(&place(&["a:1", "b:2"], "/otter"), ArbiterId::new("zookeeper-1"), 4_294_967_301)
+        let spot = spot(&["a:1", "b:2"], "/otter", None);
+        Known::new(&spot, ArbiterId::new("zookeeper-1"), 4_294_967_301)
     }
 
     #[test]
@@ -207,20 +227,22 @@ mod tests {
     }
 
     #[test]
-    fn it_is_about_a_place_with_the_same_root_and_a_server_in_common() {
+    fn it_is_about_a_spot_with_the_same_root_and_a_server_in_common() {
         for (servers, root, is_about) in [
-            (&["b:2", "c:3"], "/otter", true),
-            (&["c:3", "d:4"], "/otter", false),
-            (&["a:1", "b:2"], "/other", false),
+            (["b:2", "c:3"], "/otter", true),
+            (["c:3", "d:4"], "/otter", false),
+            (["a:1", "b:2"], "/other", false),
         ] {
-            assert_eq!(known().is_about(&place(servers, root)), is_about, "{servers:?} {root}");
+            let spot = spot(&servers, root, None);
+            assert_eq!(known().is_about(&spot), is_about, "{servers:?} {root}");
         }
     }
 
     #[tokio::test]
-    async fn the_highest_transaction_is_kept_whoever_writes_last() {
-        let folder = tempfile::tempdir().unwrap();
-        let here = place(&["a:1"], "/otter").with_state(folder.path().join("state"));
+    async fn the_highest_number_is_kept_whoever_writes_last() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("state");
+        let here = spot(&["a:1"], "/otter", Some(&folder));
         assert_eq!(Known::of(&here).await, None);
         for (seen, expected) in [(7, 7), (5, 7), (9, 9)] {
             Record::new(&here, ArbiterId::new("zookeeper-1")).keep(seen).await;
@@ -230,17 +252,20 @@ mod tests {
         Record::new(&here, ArbiterId::new("zookeeper-2")).keep(3).await;
         let known = Known::of(&here).await.unwrap();
         assert_eq!((known.id.as_str(), known.seen), ("zookeeper-2", 3));
-        let elsewhere = place(&["b:1"], "/otter").with_state(folder.path().join("state"));
-        assert_eq!(Known::of(&elsewhere).await, None);
-        refute(&here).await;
-        assert_eq!(Known::of(&here).await, None);
+        assert_eq!(Known::of(&spot(&["b:1"], "/otter", Some(&folder))).await, None);
+        #[cfg(feature = "zookeeper")]
+        {
+            here.refute().await;
+            assert_eq!(Known::of(&here).await, None);
+            assert!(folder.join("test-arbiter.refuted").exists());
+        }
     }
 
     #[tokio::test]
     async fn a_damaged_file_is_as_good_as_none() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join(FILE), "arbiter zoo").unwrap();
-        let here = place(&["a:1"], "/otter").with_state(folder.path());
+        std::fs::write(folder.path().join("test-arbiter"), "arbiter zoo").unwrap();
+        let here = spot(&["a:1"], "/otter", Some(folder.path()));
         assert_eq!(Known::of(&here).await, None);
         Record::new(&here, ArbiterId::new("zookeeper-1")).keep(3).await;
         assert!(Known::of(&here).await.is_some());
