@@ -15,11 +15,13 @@ pub(crate) async fn want(config: &Config, name: &str, wanted: Wanted) -> Exit {
     let Some(pipelines) = position::chosen(config, Some(name)) else { return Exit::Usage };
     for pipeline in pipelines {
         let id = PipelineId::new(pipeline.name.as_str());
+        // Asked before: whoever holds it may be quick.
+        let text = consequence(config, &id, wanted).await;
         if let Err(error) = assemble::want(config, &id, wanted).await {
             complain(error);
             return Exit::Failed;
         }
-        write(&format!("pipeline {id}: {}\n", consequence(config, &id, wanted).await));
+        write(&format!("pipeline {id}: {text}\n"));
     }
     Exit::Done
 }

@@ -61,7 +61,11 @@ async fn what_is_deleted_while_processes_work_is_made_again_as_the_same_arbiter(
         assert!(matches!(asked, Campaign::Held(holder) if holder.term == again.term()));
         assert_eq!(ZooKeeperArbiter::peek(&here).await.unwrap().as_ref(), Some(one.id()));
         see_each_other(&[&here_too, &there_too]).await;
-        assert_eq!(ZooKeeperArbiter::status(&here, &[]).await.unwrap().nodes.len(), 2);
+        // What they know may be what they knew before.
+        wait_until("both are present again", DEADLINE, async || {
+            ZooKeeperArbiter::status(&here, &[]).await.unwrap().nodes.len() == 2
+        })
+        .await;
     }
 }
 

@@ -118,10 +118,10 @@ pub enum ZooKeeperArbiterError {
         /// What it said.
         cause: ClientError,
     },
-    /// The ensemble takes sessions, but does not know who they are of.
+    /// The ensemble takes the session, but as nobody's.
     #[error(
-        "ZooKeeper at {servers} does not check who {user} is, so that nodes of that user cannot be \
-         made: have every server read a JAAS file with a section Server \
+        "ZooKeeper at {servers} takes the session, but not as that of {user}, so that nodes of that \
+         user cannot be made: have every server read a JAAS file whose section Server has that user \
          (-Djava.security.auth.login.config), and set \
          authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider in its \
          configuration"
