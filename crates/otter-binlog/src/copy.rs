@@ -25,6 +25,7 @@ mod key;
 mod passing;
 mod pieces;
 mod preflight;
+mod resync;
 mod run;
 mod snapshot;
 mod tables;
@@ -37,10 +38,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use otter_core::mapping::Mappings;
-use otter_core::{Batch, Budget, CopyLog, Position, Result, Select, Start};
+use otter_core::{Batch, Budget, CopyLog, FilePlace, Position, Result, Select, Start};
 
 pub use error::CopyError;
 pub use preflight::check;
+pub use resync::{Inspected, ResyncSelector, inspect};
 use run::Run;
 
 use crate::selector::{BinlogSelector, SelectError};
@@ -76,6 +78,21 @@ impl CopySelector {
     #[must_use]
     pub fn new(inner: BinlogSelector, mappings: Mappings, log: Arc<dyn CopyLog>) -> Self {
         Self { inner, setting: Setting { mappings, log }, run: None }
+    }
+
+    /// The selector inside.
+    pub(crate) fn inner(&self) -> &BinlogSelector {
+        &self.inner
+    }
+
+    /// Whether tables are still to be copied.
+    pub(crate) fn is_copying(&self) -> bool {
+        self.run.as_ref().is_some_and(|run| !run.is_over())
+    }
+
+    /// As [`BinlogSelector::idle_place`].
+    pub(crate) fn idle_place(&self) -> Option<FilePlace> {
+        if self.run.as_ref()?.is_drained() { self.inner.idle_place() } else { None }
     }
 }
 

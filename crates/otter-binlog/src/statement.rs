@@ -8,7 +8,7 @@ mod classify;
 mod kind;
 mod named;
 mod names;
-mod tokens;
+pub(crate) mod tokens;
 
 pub(crate) use classify::classify;
 pub(crate) use kind::{Scope, Statement, XaVerb};

@@ -120,7 +120,7 @@ impl Transaction {
             .iter()
             .map(|event| match event {
                 Event::Rows(rows) => rows.row_count(),
-                Event::Ddl(_) | Event::Copy(_) => 0,
+                Event::Ddl(_) | Event::Copy(_) | Event::Resync(_) => 0,
             })
             .sum()
     }

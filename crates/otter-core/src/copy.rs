@@ -24,6 +24,12 @@ pub enum InCopy {
     Streamed,
     /// They were read by the copy. The target may have some of them already, as they are.
     Copied,
+    /// They are changes of the stream to a table of which rows are copied again: of what the target
+    /// has in their place nothing is known.
+    Mended,
+    /// They were read to be copied again: whatever the target has in their place goes first, and of
+    /// rows that are deleted only a key may be known.
+    Resynced,
 }
 
 /// How far the copy of a table is.

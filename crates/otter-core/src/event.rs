@@ -9,6 +9,7 @@ pub use view::ColumnView;
 
 use crate::copy::{CopyStep, InCopy};
 use crate::ddl::Ddl;
+use crate::resync::ResyncStep;
 use crate::rows::RowArena;
 use crate::table::Table;
 use crate::value::Value;
@@ -23,6 +24,8 @@ pub enum Event {
     Ddl(Ddl),
     /// How far the initial copy is behind the rows before it.
     Copy(CopyStep),
+    /// A request to copy rows again, or how far one is behind the rows before it.
+    Resync(ResyncStep),
 }
 
 /// What kind of change a [`RowsEvent`] holds.
@@ -44,7 +47,7 @@ pub struct RowFlags {
     pub no_foreign_key_checks: bool,
     /// The session did not check unique keys.
     pub no_unique_checks: bool,
-    /// What the rows have to do with the initial copy of their table.
+    /// What the rows have to do with a copy of their table.
     pub copy: InCopy,
 }
 

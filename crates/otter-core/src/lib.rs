@@ -24,6 +24,7 @@ pub mod nearest;
 pub mod pipeline;
 pub mod position;
 pub mod presence;
+pub mod resync;
 pub mod rows;
 pub mod schema_log;
 #[cfg(feature = "script")]
@@ -52,6 +53,7 @@ pub use mapping::{ColumnRules, Mapping, Mappings, Route};
 pub use pipeline::{AtStart, Pipeline, PipelineError, PipelineOptions, Progress, State};
 pub use position::{Distance, FilePlace, Fingerprint, Gtid, GtidSet, Place, Position};
 pub use presence::{Join, Node, Nodes, Presence};
+pub use resync::{ResyncLog, ResyncRecord, ResyncRequest, ResyncStage, ResyncStep, ResyncWish};
 pub use rows::{Cell, RowArena, RowArenaBuilder};
 pub use schema_log::{MemorySchemaLog, SchemaLog, SchemaLogConflict, SchemaRecord};
 pub use sharing::{Share, Shares};

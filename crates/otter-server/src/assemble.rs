@@ -5,18 +5,27 @@
 use std::sync::Arc;
 
 use otter_arbitrate::{ArbiterStatus, LocalArbiter, SqlArbiter, Wanted, Wishes, ZooKeeperArbiter};
-use otter_binlog::copy::CopySelector;
+use otter_binlog::copy::{CopySelector, ResyncSelector};
 use otter_binlog::selector::{BinlogSelector, SelectorOptions};
 use otter_core::{
     Arbiter, ArbiterId, AtStart, Join, Pipeline, PipelineId, PipelineOptions, Result, Route, Side,
     Throttle, ThrottleHandle,
 };
-use otter_sink::{LoaderOptions, MySqlLoader, TargetCopyLog, TargetSchemaLog};
+use otter_sink::{
+    LoaderOptions, Mode, MySqlLoader, TargetCopyLog, TargetResyncLog, TargetSchemaLog,
+};
 
 use crate::config::{ArbiterKind, Config, PipelineConfig};
 
 /// The schema in the target that holds checkpoints and marks.
 pub(crate) const SCHEMA: &str = "otter";
+
+/// The table in the same schema of a source into which requests to copy rows again are inserted.
+const REQUESTS: &str = "resync";
+
+/// Why rows are not copied again in fast mode.
+pub(crate) const NOT_IN_FAST_MODE: &str =
+    "the pipeline runs with mode = \"fast\": set mode = \"strict\", start it again, and ask again";
 
 /// The arbiter of an installation, which may have something to give back at the end.
 #[derive(Debug)]
@@ -132,15 +141,21 @@ pub(crate) fn pipeline(
     let loader = Arc::new(loader(id.clone(), config));
     let (loader, handle) = Throttle::new(loader, config.limits.throttle);
     let selector = selector_with_log(&id, config);
-    let pipeline = match config.initial_copy {
-        None => Pipeline::new(id, arbiter, selector, loader),
+    let mappings = config.mappings.clone();
+    let requests = Arc::new(TargetResyncLog::new(config.to.url.clone(), SCHEMA, &id));
+    let mut selector = match config.initial_copy {
+        None => ResyncSelector::new(selector, mappings, requests),
         Some(existing) => {
-            let rules = (config.mappings.clone(), existing);
+            let rules = (mappings.clone(), existing);
             let log = TargetCopyLog::new(config.to.url.clone(), SCHEMA, &id, rules);
-            let selector = CopySelector::new(selector, config.mappings.clone(), Arc::new(log));
-            Pipeline::new(id, arbiter, selector, loader)
+            let selector = CopySelector::new(selector, mappings.clone(), Arc::new(log));
+            ResyncSelector::around_copy(selector, mappings, requests)
         }
     };
+    if config.mode == Mode::Fast {
+        selector = selector.refuse(NOT_IN_FAST_MODE);
+    }
+    let pipeline = Pipeline::new(id, arbiter, selector, loader);
     (pipeline.transform(Route::new(config.mappings.clone())).options(options), handle)
 }
 
@@ -177,6 +192,7 @@ fn selector_options(config: &PipelineConfig) -> SelectorOptions {
     let mut options = SelectorOptions::new(config.from.url.clone(), mappings.filter());
     options.databases = Arc::new(move |database| mappings.touches_database(database));
     options.own_schema = Some(SCHEMA.to_owned());
+    options.request_table = Some(REQUESTS.to_owned());
     options.max_event = config.limits.max_event_bytes;
     options
 }

@@ -1,6 +1,7 @@
 //! The command line: what may be asked, and which command answers.
 
 mod quarantine;
+mod resync;
 mod verify;
 
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ use crate::status::StatusFormat;
 use crate::tail::{Extent, TailOptions, TailSource, parse_until};
 use crate::terminal::complain;
 use quarantine::QuarantineArgs;
+use resync::ResyncArgs;
 use verify::VerifyArgs;
 
 /// Where `tail` finds its server unless told.
@@ -71,8 +73,16 @@ enum Command {
     ///
     /// Both servers compute checksums of ranges of rows. Rows that differ are looked at again when the
     /// target has come to the source's position, so that traffic is no difference. Nothing is written
-    /// and nothing is locked. Rows that differ are printed with their keys and values.
+    /// and nothing is locked. Rows that differ are printed with their keys and values. With `--repair`
+    /// they are copied from the source again, by the running pipeline.
     Verify(Box<VerifyArgs>),
+    /// Copy rows from the source again, while the pipeline runs
+    ///
+    /// The rows are read at the source and replace those of the target, in order with the changes
+    /// that come meanwhile. Without `--key` and `--where` they are all rows of the table. Tells what
+    /// would be done, and does it with `--yes`. The running pipeline takes it up within a second or
+    /// two, else the next start does.
+    Resync(Box<ResyncArgs>),
     /// List, show, retry, edit or drop the rows that a target holds in quarantine
     Quarantine(Box<QuarantineArgs>),
 }
@@ -315,6 +325,7 @@ async fn answer(command: Command) -> Exit {
             crate::position::set(&config, &set.pipeline, &set.to, wish).await
         }
         Command::Verify(args) => args.answer().await,
+        Command::Resync(args) => args.answer().await,
         Command::Quarantine(args) => args.answer().await,
     }
 }

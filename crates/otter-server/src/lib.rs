@@ -14,6 +14,7 @@ mod operator;
 mod position;
 mod preflight;
 mod quarantine;
+mod resync;
 mod retention;
 pub mod run;
 pub mod sandbox;

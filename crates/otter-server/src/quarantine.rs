@@ -121,7 +121,7 @@ fn tail_of(object: &str) -> &str {
 }
 
 /// When a wish is carried out: a running pipeline looks for it, else its next start does.
-async fn when_it_happens(config: &Config, pipeline: &PipelineConfig) -> &'static str {
+pub(crate) async fn when_it_happens(config: &Config, pipeline: &PipelineConfig) -> &'static str {
     let side = Side::target(PipelineId::new(pipeline.name.as_str()));
     match assemble::arbiter_status(config, &[side]).await {
         Ok(status) if status.sides.iter().any(Option::is_some) => "in a moment",

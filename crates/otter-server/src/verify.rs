@@ -5,6 +5,7 @@
 
 mod print;
 mod pulse;
+mod repair;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use crate::position::chosen;
 use crate::status::StatusFormat;
 use crate::terminal::{complain, write};
 use pulse::Pulse;
+pub(crate) use repair::Repair;
 
 /// What is asked for beyond the pipeline.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub(crate) struct VerifyWishes {
     /// The most rows of each table that are printed.
     pub(crate) rows: usize,
     pub(crate) shows_values: bool,
+    /// Whether differences are mended.
+    pub(crate) repair: Repair,
 }
 
 /// Compares the tables of one pipeline or all.
@@ -62,15 +66,19 @@ pub(crate) async fn verify(config: &Config, name: Option<&str>, wishes: &VerifyW
         }
         seen.extend(report.tables.iter().map(|table| table.target.clone()));
         seen.extend(report.tables.iter().flat_map(|table| table.sources.clone()));
-        exit = exit.max(match report.state() {
-            State::Equal => Exit::Done,
-            State::Different => Exit::Failed,
-            State::Unsettled | State::Unverified => Exit::Unproven,
-        });
         match wishes.format {
             StatusFormat::Text => write(&print::as_text(&pipeline.name, &report, wishes)),
             StatusFormat::Json => all.push(print::as_json(&pipeline.name, &report, wishes)),
         }
+        if wishes.repair == Repair::No {
+            exit = exit.max(exit_of(&report));
+            continue;
+        }
+        let mended = Box::pin(repair::repair(config, pipeline, (report, wishes))).await;
+        exit = exit.max(mended.unwrap_or_else(|error| {
+            complain(format_args!("pipeline `{}`: {error}", pipeline.name));
+            Exit::Failed
+        }));
     }
     if wishes.format == StatusFormat::Json {
         write(&format!("{:#}\n", Value::Array(all)));
@@ -85,6 +93,15 @@ pub(crate) async fn verify(config: &Config, name: Option<&str>, wishes: &VerifyW
     }
 }
 
+/// How a command ends that has found this.
+fn exit_of(report: &Report) -> Exit {
+    match report.state() {
+        State::Equal => Exit::Done,
+        State::Different => Exit::Failed,
+        State::Unsettled | State::Unverified => Exit::Unproven,
+    }
+}
+
 async fn verify_one(
     config: &Config,
     pipeline: &PipelineConfig,
@@ -94,6 +111,10 @@ async fn verify_one(
     let tables = mapped_tables(pipeline, wishes).await?;
     let mut options = VerifyOptions::default();
     options.shown_rows = wishes.rows;
+    if wishes.repair != Repair::No {
+        options.shown_rows = wishes.rows.max(repair::MOST_ROWS);
+        options.whole_rows = wishes.repair == Repair::Preview;
+    }
     options.schema = SCHEMA.to_owned();
     if !is_held(config, &id).await {
         // Nobody moves it: there is nothing to wait for.
@@ -109,7 +130,7 @@ async fn verify_one(
 }
 
 /// Whether a process runs the pipeline, as far as the arbiter can tell.
-async fn is_held(config: &Config, id: &PipelineId) -> bool {
+pub(crate) async fn is_held(config: &Config, id: &PipelineId) -> bool {
     match assemble::arbiter_status(config, &[Side::target(id.clone())]).await {
         Ok(status) => status.sides.iter().any(Option::is_some),
         Err(_) => true,

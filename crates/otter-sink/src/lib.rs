@@ -13,6 +13,7 @@ pub mod health;
 pub mod mysql;
 pub mod preflight;
 pub mod quarantine;
+pub mod resync;
 pub mod schema_log;
 pub mod verify;
 
@@ -20,4 +21,5 @@ pub use copy::TargetCopyLog;
 pub use mysql::{
     DdlPolicies, DdlPolicy, Existing, LoaderOptions, Mode, MySqlLoadError, MySqlLoader, OnPoison,
 };
+pub use resync::TargetResyncLog;
 pub use schema_log::TargetSchemaLog;

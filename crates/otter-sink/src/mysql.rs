@@ -23,6 +23,7 @@ pub(crate) mod plan;
 pub(crate) mod quarantine;
 mod random;
 mod refusal;
+mod resync;
 mod segment;
 mod session;
 pub(crate) mod store;

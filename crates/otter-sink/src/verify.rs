@@ -59,7 +59,9 @@ use line::Line;
 pub use mapped::MappedTable;
 use pass::Pass;
 use plan::{Plan, plan};
-pub use report::{ColumnDifference, Difference, DifferenceKind, Report, Shown, State, TableReport};
+pub use report::{
+    ColumnDifference, Difference, DifferenceKind, Report, Shown, SourceKey, State, TableReport,
+};
 use stand::Stand;
 
 use crate::mysql::target::{TargetTable, read_table};
@@ -77,6 +79,8 @@ pub struct VerifyOptions {
     pub patience: Duration,
     /// The schema in the target that holds the checkpoint.
     pub schema: String,
+    /// Whether rows that the target lacks are shown with all their values.
+    pub whole_rows: bool,
 }
 
 /// How far a table is.
@@ -110,6 +114,7 @@ impl Default for VerifyOptions {
             shown_rows: 100,
             patience: Duration::from_secs(10),
             schema: "otter".to_owned(),
+            whole_rows: false,
         }
     }
 }

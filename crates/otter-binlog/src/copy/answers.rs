@@ -70,6 +70,8 @@ impl Run {
                     }
                 }
             }
+            // Nothing of the kind was asked for.
+            Answer::Prepared(_) => {}
             Answer::Again(reason) => return self.ask_again(reason),
             Answer::Failed(error) => return Err(error),
         }

@@ -1,5 +1,6 @@
 //! What a table of the source is, as far as copying it needs.
 
+use std::fmt;
 use std::sync::Arc;
 
 use otter_core::{ColumnType, Ddl, DdlName, DdlSession, Table, TableName};
@@ -12,6 +13,33 @@ use crate::schema::information::{COLUMNS, SchemaColumn, read_tables};
 use crate::schema::reader::quote;
 use crate::statement::{Dialect, Named, named_tables};
 
+/// Which rows of a table are read.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Pick {
+    /// All of them.
+    All,
+    /// So many behind a place in the key, in its order.
+    Part {
+        after: Option<Arc<str>>,
+        rows: u64,
+        /// Of those alone that meet this.
+        condition: Option<Arc<str>>,
+    },
+    /// Those at these places in the key.
+    Keys(Arc<[Arc<str>]>),
+}
+
+impl fmt::Debug for Pick {
+    /// Leaves places and conditions out, which hold values of rows (SECRET-1).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::All => "All",
+            Self::Part { .. } => "Part",
+            Self::Keys(_) => "Keys",
+        })
+    }
+}
+
 /// A table that is about to be copied.
 #[derive(Debug)]
 pub(super) struct Definition {
@@ -20,6 +48,8 @@ pub(super) struct Definition {
     pub(super) types: Vec<ColumnType>,
     /// `None` where nothing tells rows apart.
     pub(super) key: Option<Key>,
+    /// Further keys that tell them apart.
+    pub(super) other_keys: Vec<Key>,
     /// The statement that makes it.
     pub(super) statement: Ddl,
     pub(super) database_collation: Option<Arc<str>>,
@@ -28,9 +58,19 @@ pub(super) struct Definition {
 }
 
 impl Definition {
-    /// The statement that reads rows: all of them, or so many behind a place in the key.
-    pub(super) fn select(&self, part: Option<(&Key, Option<&str>, u64)>) -> Option<String> {
-        let expressions: Vec<_> = self.columns.iter().map(expression).collect();
+    /// The statement that reads rows; `None` where the table has no key, or another one than the pick
+    /// is about.
+    pub(super) fn select(&self, pick: &Pick) -> Option<String> {
+        let mut expressions: Vec<_> = self.columns.iter().map(expression).collect();
+        if let Pick::Keys(places) = pick {
+            // Behind the columns stands which of the keys a row has, as the source compares them.
+            let key = self.key.as_ref()?;
+            let mut tag = String::from("CASE");
+            for (number, place) in places.iter().enumerate() {
+                tag.push_str(&format!(" WHEN {} THEN {number}", key.equal(place)?));
+            }
+            expressions.push(format!("{tag} END"));
+        }
         let name = &self.table.name;
         let mut sql = format!(
             "SELECT {} FROM {}.{}",
@@ -38,14 +78,47 @@ impl Definition {
             quoted(&name.database),
             quoted(&name.table)
         );
-        if let Some((key, after, rows)) = part {
-            sql.push_str(&format!(" FORCE INDEX ({})", quoted(&key.name)));
-            if let Some(place) = after {
-                sql.push_str(&format!(" WHERE {}", key.behind(place)?));
+        if *pick == Pick::All {
+            return Some(sql);
+        }
+        let key = self.key.as_ref()?;
+        sql.push_str(&format!(" FORCE INDEX ({})", quoted(&key.name)));
+        match pick {
+            Pick::All => {}
+            Pick::Part { after, rows, condition } => {
+                let mut conditions = Vec::new();
+                if let Some(place) = after {
+                    conditions.push(format!("({})", key.behind(place)?));
+                }
+                if let Some(condition) = condition {
+                    // The line's end ends a comment.
+                    conditions.push(format!("({condition}\n)"));
+                }
+                if !conditions.is_empty() {
+                    sql.push_str(&format!(" WHERE {}", conditions.join(" AND ")));
+                }
+                sql.push_str(&format!(" ORDER BY {} LIMIT {rows}", key.order()));
             }
-            sql.push_str(&format!(" ORDER BY {} LIMIT {rows}", key.order()));
+            Pick::Keys(places) => {
+                let each: Option<Vec<_>> = places.iter().map(|place| key.equal(place)).collect();
+                sql.push_str(&format!(" WHERE {}", each?.join(" OR ")));
+            }
         }
         Some(sql)
+    }
+
+    /// The key of these columns, in any order; the first one where none are named.
+    pub(super) fn key_of(&self, names: &[Arc<str>]) -> Option<&Key> {
+        let mut keys = self.key.iter().chain(&self.other_keys);
+        if names.is_empty() {
+            return keys.next();
+        }
+        keys.find(|key| {
+            let is_named = |column: &KeyColumn| {
+                names.iter().any(|name| name.eq_ignore_ascii_case(&column.name))
+            };
+            key.columns.len() == names.len() && key.columns.iter().all(is_named)
+        })
     }
 }
 
@@ -105,21 +178,22 @@ pub(super) async fn read(
              ORDER BY index_name <> 'PRIMARY', index_name, seq_in_index"
         ))
         .await?;
-    let key = choose_key(&uniques, &schema.columns);
+    let mut keys = usable_keys(&uniques, &schema.columns).into_iter();
     let (statement, database_collation) = statement(connection, info, name).await?;
     Ok(Some(Definition {
         table: Arc::new(Table { name: name.clone(), ..table }),
         columns: schema.columns,
         types,
-        key,
+        key: keys.next(),
+        other_keys: keys.collect(),
         statement,
         database_collation,
         estimated,
     }))
 }
 
-/// The first key, the primary one before others, that tells rows apart and can be compared.
-fn choose_key(rows: &ResultSet, columns: &[SchemaColumn]) -> Option<Key> {
+/// The keys, the primary one before others, that tell rows apart and can be compared.
+fn usable_keys(rows: &ResultSet, columns: &[SchemaColumn]) -> Vec<Key> {
     let mut keys: Vec<(String, Option<Vec<KeyColumn>>)> = Vec::new();
     for row in rows.rows() {
         let name = row.text(0).unwrap_or_default();
@@ -132,8 +206,8 @@ fn choose_key(rows: &ResultSet, columns: &[SchemaColumn]) -> Option<Key> {
             _ => *parts = None,
         }
     }
-    let found = keys.into_iter().find_map(|(name, parts)| Some((name, parts?)));
-    found.map(|(name, columns)| Key { name, columns })
+    let usable = keys.into_iter().filter_map(|(name, parts)| Some((name, parts?)));
+    usable.map(|(name, columns)| Key { name, columns }).collect()
 }
 
 fn key_column(row: &Row, columns: &[SchemaColumn]) -> Option<KeyColumn> {

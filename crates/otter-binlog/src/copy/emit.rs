@@ -8,7 +8,7 @@ use otter_core::{
 };
 use tracing::info;
 
-use super::definition::Definition;
+use super::definition::{Definition, Pick};
 use super::error::CopyError;
 use super::flight::{Flight, Job};
 use super::pieces::Piece;
@@ -76,7 +76,7 @@ impl Run {
         let mut flight = Flight::new(definition, u64::MAX);
         flight.whole = Some(prepared);
         flight.holds = true;
-        let request = self.begin_flight(flight, None);
+        let request = self.begin_flight(flight, Pick::All);
         self.ask(request);
     }
 

@@ -33,6 +33,14 @@ pub enum CopyError {
         /// What is wrong, with the remedy.
         problem: String,
     },
+    /// Rows of the table cannot be copied again as it was asked for.
+    #[error("rows of {table} cannot be copied again: {problem}")]
+    Request {
+        /// The source's table.
+        table: TableName,
+        /// What is wrong, with the remedy.
+        problem: String,
+    },
     /// The table is changed faster than it can be read.
     #[error(
         "{table} has no key and was changed during each of {tries} tries to read it: stop writing \
@@ -92,6 +100,7 @@ impl Classify for CopyError {
             Self::Interrupted { .. } => Fault::Transient,
             Self::NoGtids { .. }
             | Self::Table { .. }
+            | Self::Request { .. }
             | Self::Busy { .. }
             | Self::BadRecord { .. } => Fault::Fatal,
             Self::PartialRow { .. } | Self::Ddl { .. } => Fault::Poison,

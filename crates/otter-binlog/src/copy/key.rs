@@ -144,6 +144,23 @@ impl Key {
         Some(condition)
     }
 
+    /// The condition for the row at a place; `None` where the place is not one of this key.
+    pub(super) fn equal(&self, place: &str) -> Option<String> {
+        let literals: Vec<&str> = place.split(BETWEEN).collect();
+        if literals.len() != self.columns.len() || !literals.iter().all(|it| is_literal(it)) {
+            return None;
+        }
+        let pairs = self.columns.iter().zip(literals);
+        let pairs: Vec<_> =
+            pairs.map(|(column, literal)| format!("{} = {literal}", column.compared)).collect();
+        Some(format!("({})", pairs.join(" AND ")))
+    }
+
+    /// The place that these literals name, in the order of the columns.
+    pub(super) fn place_of(literals: &[String]) -> Arc<str> {
+        literals.join(&BETWEEN.to_string()).into()
+    }
+
     /// The columns by which rows are sorted.
     pub(super) fn order(&self) -> String {
         let names: Vec<_> = self.columns.iter().map(|column| quoted(&column.name)).collect();
@@ -152,9 +169,17 @@ impl Key {
 
     /// The bytes of a row's key, as its own table calls the columns; `None` where a column is missing.
     pub(super) fn bytes_of(&self, row: Row<'_>) -> Option<Box<[u8]>> {
+        self.bytes_of_values(self.columns.iter().map(|column| row.by_name(&column.name)))
+    }
+
+    /// The bytes of the key with these values, in the order of its columns.
+    pub(super) fn bytes_of_values<'v>(
+        &self,
+        values: impl Iterator<Item = Option<Value<'v>>>,
+    ) -> Option<Box<[u8]>> {
         let mut bytes = Vec::with_capacity(16);
-        for column in &self.columns {
-            push_bytes(&mut bytes, row.by_name(&column.name)?);
+        for value in values {
+            push_bytes(&mut bytes, value?);
         }
         Some(bytes.into())
     }
@@ -178,7 +203,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Appends a value so that different ones differ, and none is the beginning of another.
-fn push_bytes(bytes: &mut Vec<u8>, value: Value<'_>) {
+pub(super) fn push_bytes(bytes: &mut Vec<u8>, value: Value<'_>) {
     let mut add = |tag: u8, content: &[u8]| {
         bytes.push(tag);
         bytes.extend_from_slice(&content.len().to_le_bytes());

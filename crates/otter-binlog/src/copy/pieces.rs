@@ -19,6 +19,8 @@ pub(super) struct Piece {
     pub(super) rows: usize,
     /// The place of the last row in the key.
     pub(super) last: Option<Arc<str>>,
+    /// Which of the keys that were asked for its rows have.
+    pub(super) found: Vec<usize>,
     pub(super) permit: Permit,
 }
 
@@ -39,6 +41,7 @@ pub(super) struct Pieces<'a> {
     piece_bytes: usize,
     arena: RowArenaBuilder,
     rows: usize,
+    found: Vec<usize>,
     permit: Option<Permit>,
     all: End,
 }
@@ -57,6 +60,7 @@ impl<'a> Pieces<'a> {
             piece_bytes,
             arena: RowArenaBuilder::new(),
             rows: 0,
+            found: Vec::new(),
             permit: None,
             all: End { rows: 0, bytes: 0, took: Duration::ZERO },
         }
@@ -96,6 +100,10 @@ impl<'a> Pieces<'a> {
                 },
             )?;
         }
+        // Behind the columns stands which key it is, where keys were asked for.
+        let tag: Option<usize> =
+            row.text(self.definition.columns.len()).and_then(|tag| tag.parse().ok());
+        self.found.extend(tag);
         self.rows += 1;
         Ok(())
     }
@@ -119,7 +127,8 @@ impl<'a> Pieces<'a> {
             })?),
             None => None,
         };
-        let piece = Piece { arena, rows, last, permit };
+        let found = std::mem::take(&mut self.found);
+        let piece = Piece { arena, rows, last, found, permit };
         answers.send(Answer::Piece(piece)).await.map_err(|_| Refused::Gone)
     }
 }

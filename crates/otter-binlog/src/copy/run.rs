@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use tracing::info;
 
 use super::Setting;
-use super::definition::Definition;
+use super::definition::{Definition, Pick};
 use super::error::CopyError;
 use super::flight::{Flight, Job};
 use super::tables::{self, Source};
@@ -192,6 +192,11 @@ impl Run {
         self.open.is_empty()
     }
 
+    /// Whether everything that was read is handed out.
+    pub(super) fn is_drained(&self) -> bool {
+        self.ready.is_empty() && self.stash.is_none()
+    }
+
     /// The next batch: of the stream, or of a table. Cancel safe.
     pub(super) async fn next(&mut self, inner: &mut BinlogSelector) -> Result<Batch> {
         loop {
@@ -276,8 +281,12 @@ impl Run {
             Some(definition) => {
                 let mut flight = Flight::new(Arc::clone(definition), self.rows_at_once);
                 flight.holds = self.source.follows_others(&name);
-                let part = Some((open.record.after.clone(), self.rows_at_once));
-                self.begin_flight(flight, part)
+                let pick = Pick::Part {
+                    after: open.record.after.clone(),
+                    rows: self.rows_at_once,
+                    condition: None,
+                };
+                self.begin_flight(flight, pick)
             }
         };
         self.ask(request);
@@ -285,14 +294,10 @@ impl Run {
     }
 
     /// Begins to read; the stream has just passed the position.
-    pub(super) fn begin_flight(
-        &mut self,
-        flight: Flight,
-        part: Option<(Option<Arc<str>>, u64)>,
-    ) -> Request {
+    pub(super) fn begin_flight(&mut self, flight: Flight, pick: Pick) -> Request {
         let read = Read {
             definition: Arc::clone(&flight.definition),
-            part,
+            pick,
             position: self.position.clone(),
             piece_bytes: PIECE_BYTES.min(self.budget.total_bytes() / 8).max(1),
         };

@@ -111,7 +111,7 @@ impl Desk {
     }
 
     async fn begin(&mut self) -> Result<(), ConnectionError> {
-        self.connection.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT").await
+        self.connection.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY").await
     }
 }
 

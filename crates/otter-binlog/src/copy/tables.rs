@@ -63,8 +63,7 @@ pub(super) async fn read_parents(
     info: &ServerInfo,
     source: &mut Source,
 ) -> Result<(), CopyError> {
-    let logs_cascades = info.flavor() == Flavor::MySql
-        && info.variable("innodb_native_foreign_keys") == Some("OFF");
+    let logs_cascades = logs_cascades(info);
     connection.execute("SET SESSION sql_mode = ''").await?;
     for name in source.tables.keys() {
         let sql = format!("SHOW CREATE TABLE {}.{}", quoted(&name.database), quoted(&name.table));
@@ -85,6 +84,41 @@ pub(super) async fn read_parents(
         }
     }
     Ok(())
+}
+
+/// The tables whose changes change rows of a table without a word in the binlog; the table itself
+/// among them where its own do.
+pub(super) async fn leaders(
+    connection: &mut Connection,
+    info: &ServerInfo,
+    (filter, table): (&TableFilter, &TableName),
+) -> Result<BTreeSet<TableName>, CopyError> {
+    let mut found = BTreeSet::new();
+    if logs_cascades(info) {
+        return Ok(found);
+    }
+    let mut open = vec![table.clone()];
+    while let Some(name) = open.pop() {
+        let sql = format!("SHOW CREATE TABLE {}.{}", quoted(&name.database), quoted(&name.table));
+        let made = match connection.query(&sql).await {
+            Ok(made) => made,
+            // It is gone by now: the stream will tell.
+            Err(error) if error.server_error().is_some_and(|it| it.code == 1146) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let text = made.rows().first().and_then(|row| row.text(1)).unwrap_or_default();
+        for (parent, changes) in parents_in(text, &name.database) {
+            if changes && filter(&parent) && found.insert(parent.clone()) {
+                open.push(parent);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Whether the binlog holds what foreign keys do to rows.
+fn logs_cascades(info: &ServerInfo) -> bool {
+    info.flavor() == Flavor::MySql && info.variable("innodb_native_foreign_keys") == Some("OFF")
 }
 
 /// The tables that a definition refers to, and whether its rows change or go with theirs.

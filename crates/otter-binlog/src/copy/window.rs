@@ -4,6 +4,7 @@
 //! are not here.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use otter_core::{Change, RowKind, RowsEvent};
 
@@ -51,6 +52,16 @@ impl Window {
         if self.keys.is_empty() {
             return vec![rows];
         }
+        self.runs(&rows, key).into_iter().filter_map(|run| rows.part(run)).collect()
+    }
+
+    /// Whether the row with these bytes as its key was touched.
+    pub(super) fn has_touched(&self, key: &[u8]) -> bool {
+        self.keys.contains(key)
+    }
+
+    /// Which rows were not touched since.
+    pub(super) fn runs(&self, rows: &RowsEvent, key: &Key) -> Vec<Range<usize>> {
         let mut runs = Vec::new();
         let mut begin = 0;
         let is_touched = |change: Change<'_>| {
@@ -59,11 +70,12 @@ impl Window {
         };
         for (index, change) in rows.changes().enumerate() {
             if is_touched(change) {
-                runs.extend(rows.part(begin..index));
+                runs.push(begin..index);
                 begin = index + 1;
             }
         }
-        runs.extend(rows.part(begin..rows.row_count()));
+        runs.push(begin..rows.row_count());
+        runs.retain(|run| !run.is_empty());
         runs
     }
 }

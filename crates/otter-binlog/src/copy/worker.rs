@@ -11,9 +11,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::definition::{self, Definition};
+use super::definition::{self, Definition, Pick};
 use super::error::CopyError;
 use super::pieces::{End, Piece, Pieces};
+use super::resync::prepare::{Prepared, Preparing, Refusal, prepare};
 use super::snapshot::{Desk, Snapshot};
 use crate::connection::{Connection, ConnectionError, Flavor};
 use crate::selector::{SourceEnd, source_end};
@@ -33,14 +34,15 @@ pub(super) enum Request {
     Define(TableName),
     /// Rows of a table.
     Read(Box<Read>),
+    /// What is to be read for a request.
+    Prepare(Box<Preparing>),
 }
 
 /// Which rows are asked for.
 #[derive(Debug)]
 pub(super) struct Read {
     pub(super) definition: Arc<Definition>,
-    /// So many rows behind a place in the key; `None` for the whole table.
-    pub(super) part: Option<(Option<Arc<str>>, u64)>,
+    pub(super) pick: Pick,
     /// What the snapshot must hold.
     pub(super) position: Position,
     /// A piece ends with the row that brings it to so many bytes.
@@ -58,6 +60,8 @@ pub(super) enum Answer {
     Piece(Piece),
     /// All that was asked for is here.
     End(End),
+    /// What is to be read for a request; or why nothing can be.
+    Prepared(Result<Box<Prepared>, Refusal>),
     /// The table, or the server, is otherwise than it was: ask again in a while.
     Again(&'static str),
     /// It cannot be done.
@@ -162,13 +166,16 @@ async fn answer(
     let answer = match request {
         Request::Define(table) => open.define(&table).await?,
         Request::Read(read) => open.read(*read, (budget, answers)).await?,
+        Request::Prepare(preparing) => {
+            Answer::Prepared(prepare(&mut open.connection, &open.info, &preparing).await?)
+        }
     };
     *desk = Some(open);
     Ok(answer)
 }
 
 impl Desk {
-    async fn open(url: &DatabaseUrl) -> Result<Self, CopyError> {
+    pub(super) async fn open(url: &DatabaseUrl) -> Result<Self, CopyError> {
         let mut connection = Connection::connect(url).await?;
         let info = connection.server_info().await?;
         let seconds = LONGEST.as_secs();
@@ -205,23 +212,16 @@ impl Desk {
             return Ok(Answer::Again("a snapshot does not hold what was sent already"));
         };
         answers.send(Answer::Snapshot(snapshot)).await.map_err(|_| Refused::Gone)?;
-        let Read { definition, part, piece_bytes, .. } = read;
-        let key = definition.key.as_ref();
-        let sql = match (&part, key) {
-            (None, _) => definition.select(None),
-            (Some((after, rows)), Some(key)) => {
-                definition.select(Some((key, after.as_deref(), *rows)))
-            }
-            (Some(_), None) => None,
-        };
-        let sql = sql.ok_or_else(|| CopyError::BadRecord {
+        let Read { definition, pick, piece_bytes, .. } = read;
+        let sql = definition.select(&pick).ok_or_else(|| CopyError::BadRecord {
             table: definition.table.name.clone(),
             problem: "its key is another one now",
         })?;
+        let has_place = matches!(pick, Pick::Part { .. });
         let (sender, receiver) = mpsc::channel(ROWS_AT_ONCE);
         let connection = &mut self.connection;
         let send = async move { connection.send_rows(&sql, &sender).await };
-        let pieces = Pieces::new(&definition, part.is_some(), (budget, piece_bytes));
+        let pieces = Pieces::new(&definition, has_place, (budget, piece_bytes));
         let (sent, taken) = tokio::join!(send, pieces.take(receiver, answers));
         let end = taken?;
         sent?;

@@ -50,6 +50,9 @@ pub struct SelectorOptions {
     pub own_schema: Option<String>,
     /// The table in `own_schema` whose column `origin` signs a transaction.
     pub mark_table: String,
+    /// The table in `own_schema` into which requests to copy rows again are inserted, and whose rows are
+    /// therefore given. `None` until set.
+    pub request_table: Option<String>,
     /// Whether the source must log whole rows.
     pub rows_needed: RowsNeeded,
     /// Where the source's schema is remembered between runs. One per pipeline; in memory until
@@ -91,6 +94,7 @@ impl SelectorOptions {
             databases: Arc::new(is_of_users),
             own_schema: None,
             mark_table: MARK_TABLE.to_owned(),
+            request_table: None,
             rows_needed: RowsNeeded::AsLogged,
             schema_log: Arc::new(MemorySchemaLog::new()),
             batch_bytes: BATCH_BYTES,
@@ -124,6 +128,9 @@ pub struct ReadOptions {
     pub own_schema: Option<String>,
     /// The table in `own_schema` whose column `origin` signs a transaction.
     pub mark_table: String,
+    /// The table in `own_schema` into which requests to copy rows again are inserted, and whose rows are
+    /// therefore given. `None` until set.
+    pub request_table: Option<String>,
     /// A batch ends with the transaction that brings it to this many bytes.
     pub batch_bytes: usize,
     /// A batch ends with the transaction that brings it to this many rows.
@@ -143,6 +150,7 @@ impl ReadOptions {
             databases: Arc::new(is_of_users),
             own_schema: None,
             mark_table: MARK_TABLE.to_owned(),
+            request_table: None,
             batch_bytes: BATCH_BYTES,
             batch_rows: BATCH_ROWS,
             fragment_bytes: FRAGMENT_BYTES,
@@ -163,6 +171,7 @@ impl From<SelectorOptions> for ReadOptions {
             databases: options.databases,
             own_schema: options.own_schema,
             mark_table: options.mark_table,
+            request_table: options.request_table,
             batch_bytes: options.batch_bytes,
             batch_rows: options.batch_rows,
             fragment_bytes: options.fragment_bytes,

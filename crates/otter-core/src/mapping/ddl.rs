@@ -85,7 +85,8 @@ impl Mappings {
     }
 
     /// Whether another source table may become the same table of the target.
-    fn merges(&self, table: &TableName) -> bool {
+    #[must_use]
+    pub fn merges(&self, table: &TableName) -> bool {
         let own = match self.0.exact.get(table) {
             Some(mapping) => Some(mapping),
             None => self.0.globs.iter().find(|mapping| mapping.from.matches(table)),

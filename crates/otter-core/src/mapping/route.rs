@@ -11,7 +11,8 @@ use super::Mappings;
 use super::filter::BoundFilter;
 use super::spread::BoundSpread;
 use crate::batch::{Batch, Transaction};
-use crate::event::{ColumnView, Event, RowsEvent};
+use crate::copy::InCopy;
+use crate::event::{ColumnView, Event, RowKind, RowsEvent};
 use crate::fault::{Classify, Fault, Result};
 use crate::stage::Transform;
 use crate::table::{Table, TableName};
@@ -71,7 +72,9 @@ impl Route {
     /// Adds what becomes of rows. `before` rows of the transaction came before them.
     fn rows(&self, rows: RowsEvent, transaction: &mut Transaction, before: u64) -> Result<()> {
         let Some(target) = self.target(rows.table())? else { return Ok(()) };
-        let Some(filter) = &target.filter else {
+        // What is copied again must go from the target also where the filter does not keep it now.
+        let goes = rows.kind() == RowKind::Delete && rows.flags().copy == InCopy::Resynced;
+        let Some(filter) = target.filter.as_ref().filter(|_| !goes) else {
             return target.push(rows, transaction, before);
         };
         for (part, ordinal) in filter.apply(&rows, transaction, before)? {
@@ -170,7 +173,7 @@ impl Transform for Route {
                             transaction.events.push(Event::Ddl(ddl));
                         }
                     }
-                    Event::Copy(step) => transaction.events.push(Event::Copy(step)),
+                    step @ (Event::Copy(_) | Event::Resync(_)) => transaction.events.push(step),
                 }
             }
         }

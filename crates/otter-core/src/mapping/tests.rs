@@ -339,6 +339,7 @@ fn names(batch: &Batch) -> Vec<Vec<String>> {
         Event::Rows(rows) => rows.table().name.to_string(),
         Event::Ddl(ddl) => format!("ddl {}", ddl.database),
         Event::Copy(_) => "copy".to_owned(),
+        Event::Resync(_) => "resync".to_owned(),
     };
     batch.transactions.iter().map(|one| one.events.iter().map(event).collect()).collect()
 }

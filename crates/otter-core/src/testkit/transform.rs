@@ -103,7 +103,7 @@ fn rows(batch: &Batch) -> Vec<Out> {
     let mut out = Vec::new();
     for event in batch.transactions.iter().flat_map(|transaction| &transaction.events) {
         match event {
-            Event::Copy(_) => {}
+            Event::Copy(_) | Event::Resync(_) => {}
             Event::Ddl(ddl) => out.push(Out::Statement(ddl.statement.to_string())),
             Event::Rows(rows) => out.extend(rows.changes().map(|change| Out::Row {
                 table: rows.table().name.clone(),

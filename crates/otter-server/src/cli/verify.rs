@@ -7,7 +7,7 @@ use super::quarantine::parse_table;
 use super::{PositionOf, load};
 use crate::exit::Exit;
 use crate::status::StatusFormat;
-use crate::verify::{self, VerifyWishes};
+use crate::verify::{self, Repair, VerifyWishes};
 
 #[derive(Debug, Args)]
 pub(super) struct VerifyArgs {
@@ -26,6 +26,12 @@ pub(super) struct VerifyArgs {
     /// Print no values: keys as digests, and the names of columns
     #[arg(long)]
     no_values: bool,
+    /// Tell what would mend the rows that differ, and with --yes copy them from the source again
+    #[arg(long, conflicts_with = "json")]
+    repair: bool,
+    /// With `--repair`: do it
+    #[arg(long, requires = "repair")]
+    yes: bool,
 }
 
 impl VerifyArgs {
@@ -37,6 +43,11 @@ impl VerifyArgs {
             format: if self.json { StatusFormat::Json } else { StatusFormat::Text },
             rows: usize::try_from(self.rows).unwrap_or(usize::MAX),
             shows_values: !self.no_values,
+            repair: match (self.repair, self.yes) {
+                (false, _) => Repair::No,
+                (true, false) => Repair::Preview,
+                (true, true) => Repair::Yes,
+            },
         };
         verify::verify(&config, self.of.pipeline.as_deref(), &wishes).await
     }

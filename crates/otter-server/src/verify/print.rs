@@ -18,11 +18,11 @@ pub(super) fn as_text(pipeline: &str, report: &Report, wishes: &VerifyWishes) ->
     let mut text = format!("pipeline {pipeline}: {}\n", report.state().word());
     for table in &report.tables {
         push_table(&mut text, table);
-        for difference in &table.differences {
+        for difference in table.differences.iter().take(wishes.rows) {
             push_difference(&mut text, difference, wishes.shows_values);
         }
         let count = table.missing + table.extra + table.different + table.unsettled;
-        let shown: u64 = table.differences.iter().map(|one| one.times).sum();
+        let shown: u64 = table.differences.iter().take(wishes.rows).map(|one| one.times).sum();
         if count > shown && shown > 0 {
             let _ = writeln!(text, "    and {} more; --rows shows more of them", count - shown);
         }

@@ -126,6 +126,12 @@ pub enum MySqlLoadError {
         /// What is wrong, with the remedy.
         what: String,
     },
+    /// A request to copy rows again cannot be read by this version.
+    #[error("a request in {table} cannot be read: delete its row there, and ask again")]
+    BadRequest {
+        /// The table of requests.
+        table: String,
+    },
     /// A held row cannot be written or read.
     #[error("the quarantine cannot be used: {what}")]
     BadQuarantine {
@@ -321,6 +327,7 @@ impl Classify for MySqlLoadError {
             | Self::BadSchemaLog { .. }
             | Self::BadQuarantine { .. }
             | Self::Copy { .. }
+            | Self::BadRequest { .. }
             | Self::HeldBefore { .. }
             | Self::LanesDiverged { .. }
             | Self::Server { .. }
@@ -358,6 +365,7 @@ impl Classify for MySqlLoadError {
             | Self::Refused { .. }
             | Self::BadQuarantine { .. }
             | Self::Copy { .. }
+            | Self::BadRequest { .. }
             | Self::HeldBefore { .. }
             | Self::QuarantineFull { .. }
             | Self::Unfit { .. }

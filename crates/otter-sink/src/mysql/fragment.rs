@@ -3,9 +3,10 @@
 use otter_core::{Batch, Event, FilePlace, InCopy, Lease, Loaded, Part, Position, Transaction};
 
 use super::error::MySqlLoadError;
-use super::group::row_count;
+use super::group::{Group, row_count};
 use super::line::{Setback, require_held};
 use super::plan::{Detail, Expect};
+use super::resync::moved;
 use super::session::{Advance, Session};
 
 /// The savepoint before a fragment, so that a refused row can be looked for.
@@ -39,6 +40,12 @@ impl Session {
     ) -> Result<Loaded, MySqlLoadError> {
         let fragment = take_apart(batch)?;
         self.refuse_ddl(fragment.transaction)?;
+        if let Some(record) = moved(fragment.transaction)
+            && let Some(through) = fragment.through
+        {
+            let group = Group { transactions: &batch.transactions, through };
+            return Box::pin(self.load_resync(group, record, lease)).await;
+        }
         let before = self.follow(fragment)?;
         self.learn_tables(std::slice::from_ref(fragment.transaction)).await?;
         self.ensure_relations().await?;

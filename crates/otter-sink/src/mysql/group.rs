@@ -178,7 +178,7 @@ impl Session {
 
     /// Tries a group until it passes, is refused, or the tries are used up. No target transaction
     /// is open afterwards.
-    async fn try_group(
+    pub(super) async fn try_group(
         &mut self,
         group: Group<'_>,
         detail: Detail,

@@ -134,6 +134,7 @@ impl MySqlLoader {
             tables: TablePlans::default(),
             quarantine: Quarantine::default(),
             fragment: None,
+            refused_request: None,
         })
     }
 
@@ -223,6 +224,7 @@ impl Session {
         self.forget_given_up().await?;
         // Whatever was known of the source's schema belongs to an earlier pipeline of this name.
         self.store.forget_schema(&mut *self.line.conn).await?;
+        self.store.forget_requests(&mut *self.line.conn).await?;
         self.store.begin_copy(&mut *self.line.conn, self.options.initial_copy).await?;
         self.move_position(Advance { through: at, source_time: None }, lease).await
     }
@@ -298,11 +300,6 @@ impl Session {
         }
         loaded.held = self.held_rows();
         Ok(loaded)
-    }
-
-    /// How many rows are held.
-    pub(super) fn held_rows(&self) -> u64 {
-        u64::try_from(self.quarantine.len()).unwrap_or(u64::MAX)
     }
 
     /// So many rows of this batch's average size make a group.

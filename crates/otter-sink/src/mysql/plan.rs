@@ -10,6 +10,7 @@ mod lenience;
 mod load;
 mod lookup;
 mod net;
+mod resync;
 mod rows;
 mod run;
 mod script;
@@ -188,6 +189,10 @@ impl<'a> Planner<'a> {
                     }
                     self.planning.store.push_copy_step(script, step);
                 }
+                Event::Resync(step) => {
+                    self.close_run(script);
+                    self.planning.store.push_resync_step(script, step);
+                }
                 _ => {
                     return Err(PlanError { of: self.here(0, None), reason: Reason::UnknownEvent });
                 }
@@ -215,6 +220,8 @@ impl<'a> Planner<'a> {
         let checks = !flags.no_foreign_key_checks;
         // Rows of one table may come before those of another that they refer to.
         let comes_early = self.copy != InCopy::No && rows.kind() == RowKind::Insert;
+        // What is copied again goes and comes alone: rows that refer to it are not its business.
+        let comes_early = comes_early || self.copy == InCopy::Resynced;
         self.switch_checks(checks && !comes_early, script);
         for change in rows.changes().skip(self.row) {
             let of = self.here(table, Some(rows.kind()));
@@ -222,6 +229,9 @@ impl<'a> Planner<'a> {
                 InCopy::No => planner.write_change(of, change, script),
                 InCopy::Streamed | InCopy::Copied => {
                     planner.write_in_copy(of, change, checks, script)
+                }
+                InCopy::Mended | InCopy::Resynced => {
+                    planner.write_again(of, change, checks, script)
                 }
             })?;
             if !fits {

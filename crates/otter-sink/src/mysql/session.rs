@@ -46,6 +46,8 @@ pub(super) struct Session {
     pub(super) tables: TablePlans,
     pub(super) quarantine: Quarantine,
     pub(super) fragment: Option<OpenFragment>,
+    /// The request to copy rows again that was refused last.
+    pub(super) refused_request: Option<u64>,
     /// Further connections, which write groups beside the first.
     pub(super) helpers: Vec<Line>,
     /// Until when no further connection is tried.
@@ -299,6 +301,11 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    /// How many rows are held.
+    pub(super) fn held_rows(&self) -> u64 {
+        u64::try_from(self.quarantine.len()).unwrap_or(u64::MAX)
     }
 
     /// Ends all connections in an orderly way; the server rolls back what is open on them.

@@ -11,6 +11,7 @@ mod held_images;
 mod held_row;
 mod intent;
 mod quarantine;
+mod resync;
 mod rules;
 mod tables;
 
@@ -27,6 +28,7 @@ pub(crate) use held_images::HeldImage;
 pub(crate) use held_row::{HeldFilter, HeldRow, Verdict, Wanted};
 pub(crate) use intent::Intent;
 pub(crate) use quarantine::AuditEntry;
+pub(crate) use resync::Requests;
 pub(crate) use rules::{NotedRule, Others};
 
 /// The version of a checkpoint of one lane.

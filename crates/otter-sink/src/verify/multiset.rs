@@ -153,7 +153,13 @@ impl Pass<'_> {
             }
         });
         let columns = columns.collect();
-        self.report.differences.push(Difference { kind, key: Vec::new(), columns, times });
+        self.report.differences.push(Difference {
+            kind,
+            key: Vec::new(),
+            columns,
+            times,
+            at_source: None,
+        });
         Ok(())
     }
 }

@@ -4,9 +4,12 @@
 
 use std::sync::Arc;
 
+use otter_core::TableName;
+
 use super::canonical::{Canonical, Shape, canonical};
 use super::mapped::{MappedTable, Shows};
-use super::side::{KeyPart, Side};
+use super::report::SourceKey;
+use super::side::{KeyPart, KeyText, Side};
 use crate::mysql::names::qualified;
 use crate::mysql::target::TargetTable;
 
@@ -20,6 +23,17 @@ pub(super) struct Plan {
     pub(super) columns: Vec<Column>,
     /// What tells rows apart; `None` where only equal rows can be counted.
     pub(super) key: Option<Key>,
+    /// The key's columns at the source, where that is one table.
+    pub(super) source_key: Option<(TableName, Arc<[Arc<str>]>)>,
+}
+
+impl Plan {
+    /// The key of a row as the source's table has it.
+    pub(super) fn at_source(&self, key: &KeyText) -> Option<SourceKey> {
+        let (table, columns) = self.source_key.clone()?;
+        let [side] = self.sources.as_slice() else { return None };
+        Some(SourceKey { table, columns, values: side.written_key(key)? })
+    }
 }
 
 /// A column that is compared.
@@ -66,6 +80,7 @@ pub(super) fn plan(
         return Err("it has JSON documents and no key to compare them by".to_owned());
     }
     let names: Vec<Arc<str>> = key.iter().flat_map(|key| key.names.clone()).collect();
+    let source_key = source_key(sources, &names);
     let source_side = |((mapped, _), columns): (&Defined<'_>, &Vec<Canonical>)| {
         let parts = names.iter().filter_map(|name| source_part(find(columns, name)?));
         let values = columns.iter().map(|it| (it.source.clone(), it.source_name.clone()));
@@ -89,7 +104,22 @@ pub(super) fn plan(
             })
             .collect(),
         key,
+        source_key,
     })
+}
+
+/// The source's columns behind these of the target, without constants.
+fn source_key(sources: &[Defined<'_>], names: &[Arc<str>]) -> Option<(TableName, Arc<[Arc<str>]>)> {
+    let [(mapped, _)] = sources else { return None };
+    let shown = |name: &Arc<str>| {
+        let column = mapped.columns.iter().find(|it| it.name.eq_ignore_ascii_case(name))?;
+        match &column.shows {
+            Shows::Column(name) => Some(Arc::clone(name)),
+            Shows::Constant(_) => None,
+        }
+    };
+    let columns: Arc<[Arc<str>]> = names.iter().filter_map(shown).collect();
+    (!columns.is_empty()).then(|| (mapped.source.clone(), columns))
 }
 
 /// The columns that a source table fills, in the target's order.

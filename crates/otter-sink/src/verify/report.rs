@@ -1,5 +1,6 @@
 //! What verifying found.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,10 +86,35 @@ pub struct Difference {
     pub kind: DifferenceKind,
     /// The key's columns with their values; empty for a table without a key.
     pub key: Vec<(Arc<str>, Shown)>,
-    /// The columns that differ; of a missing or extra row of a table without a key, all columns.
+    /// The columns that differ; of a missing or extra row of a table without a key, all columns, and of
+    /// a missing row where [whole rows](super::VerifyOptions::whole_rows) are wanted.
     pub columns: Vec<ColumnDifference>,
     /// In how many equal rows; more than 1 only in tables without a key.
     pub times: u64,
+    /// The same key at the source; `None` where that has no such key, or several of its tables flow
+    /// into the target's.
+    pub at_source: Option<SourceKey>,
+}
+
+/// The key of a row at the source, to ask for it.
+///
+/// `Debug` leaves its values out.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SourceKey {
+    /// The source's table.
+    pub table: TableName,
+    /// The key's columns there.
+    pub columns: Arc<[Arc<str>]>,
+    /// Their values as SQL literals with commas between them, as
+    /// [`ResyncWish::Keys`](otter_core::ResyncWish::Keys) takes them.
+    pub values: String,
+}
+
+impl fmt::Debug for SourceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SourceKey").field("table", &self.table).finish_non_exhaustive()
+    }
 }
 
 /// A column that differs.

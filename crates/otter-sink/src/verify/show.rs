@@ -45,7 +45,12 @@ impl Pass<'_> {
     }
 
     async fn show(&mut self, key: &Key, found: &[Found]) -> Result<(), VerifyError> {
-        let is_different = |found: &&Found| found.1 == DifferenceKind::Different;
+        let whole = self.options.whole_rows;
+        let is_different = |found: &&Found| match found.1 {
+            DifferenceKind::Different => true,
+            DifferenceKind::Missing => whole,
+            DifferenceKind::Extra | DifferenceKind::Unsettled => false,
+        };
         let keys: Vec<&KeyText> = found.iter().filter(is_different).map(|(key, _)| key).collect();
         let (mut source, mut target) = (HashMap::new(), HashMap::new());
         if !keys.is_empty() {
@@ -57,6 +62,9 @@ impl Pass<'_> {
         for (values, kind) in found {
             let columns = match (source.get(values), target.get(values)) {
                 (Some(source), Some(target)) => differing(&self.plan.columns, source, target),
+                (Some(source), None) if *kind == DifferenceKind::Missing => {
+                    all_of(&self.plan.columns, source)
+                }
                 (None, _) | (_, None) => Vec::new(),
             };
             let key = key.names.iter().zip(&key.hex).zip(values).map(|((name, hex), value)| {
@@ -67,10 +75,22 @@ impl Pass<'_> {
                 (Arc::clone(name), value)
             });
             let key = key.collect();
-            self.report.differences.push(Difference { kind: *kind, key, columns, times: 1 });
+            let at_source = self.plan.at_source(values);
+            let difference = Difference { kind: *kind, key, columns, times: 1, at_source };
+            self.report.differences.push(difference);
         }
         Ok(())
     }
+}
+
+/// All columns of a row that the target lacks.
+fn all_of(columns: &[Column], source: &Values) -> Vec<ColumnDifference> {
+    let shown = columns.iter().zip(source).map(|(column, value)| ColumnDifference {
+        name: Arc::clone(&column.name),
+        source: Shown::of_hex(value.as_deref()),
+        target: Shown::Absent,
+    });
+    shown.collect()
 }
 
 /// The columns whose values differ.

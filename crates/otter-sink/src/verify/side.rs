@@ -160,6 +160,14 @@ impl Side {
         )
     }
 
+    /// A key as literals with commas between them, without constants.
+    pub(super) fn written_key(&self, key: &KeyText) -> Option<String> {
+        let parts = self.key.iter().zip(key);
+        let parts = parts.filter_map(|(part, value)| Some((part.column.as_ref()?, value)));
+        let written = parts.map(|((_, literal), value)| written(literal, value));
+        Some(written.collect::<Option<Vec<_>>>()?.join(","))
+    }
+
     fn key_list(&self) -> String {
         let parts: Vec<&str> = self.key.iter().map(|part| part.select.as_str()).collect();
         parts.join(", ")

@@ -68,3 +68,13 @@ fn documents_and_geometries_are_no_keys() {
         assert!(KeyColumn::new(0, &column("a", data_type, None)).is_none());
     }
 }
+
+#[test]
+fn the_row_at_a_place_has_all_its_values_and_nothing_else_becomes_sql() {
+    let key = key(&[column("a", "int", None), column("b", "varchar", Some("utf8mb4"))]);
+    let place = Key::place_of(&["7".to_owned(), "_utf8mb4 X'C3A9'".to_owned()]);
+    assert_eq!(key.equal(&place).unwrap(), "(`a` = 7 AND `b` = _utf8mb4 X'C3A9')");
+    for bad in ["7", "7\t8\t9", "7\tCONVERT(x)", "7 OR (1\t8"] {
+        assert_eq!(key.equal(bad), None, "{bad}");
+    }
+}

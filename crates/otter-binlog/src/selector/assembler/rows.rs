@@ -84,11 +84,12 @@ impl Assembler {
         let name = TableMap::parse_name(rest).map_err(fail)?;
         let is_own = self.options.is_own(&name.database);
         let is_mark = is_own && *name.table == *self.options.mark_table;
-        if is_own && !is_mark {
+        let is_request = is_own && self.options.request_table.as_deref() == Some(&*name.table);
+        if is_own && !is_mark && !is_request {
             self.tables.insert(id, rest.into(), Use::Own);
             return Ok(());
         }
-        if !is_mark && !(self.options.filter)(&name) {
+        if !is_own && !(self.options.filter)(&name) {
             self.tables.insert(id, rest.into(), Use::Unwanted);
             return Ok(());
         }

@@ -82,7 +82,7 @@ fn left(events: Vec<Event>) -> Result<Vec<Left>> {
             let ids = rows.changes().map(|change| (id(change.before()), id(change.after())));
             (rows.kind(), ids.collect())
         }
-        Event::Ddl(_) | Event::Copy(_) => panic!("rows expected"),
+        Event::Ddl(_) | Event::Copy(_) | Event::Resync(_) => panic!("rows expected"),
     };
     Ok(batch.transactions[0].events.iter().map(rows).collect())
 }

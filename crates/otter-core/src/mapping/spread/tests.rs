@@ -127,7 +127,7 @@ fn spread(kind: RowKind, images: &[(i64, i64)]) -> crate::fault::Result<Vec<Part
             let ids = rows.changes().map(|change| (id(change.before()), id(change.after())));
             (rows.table().name.table.to_string(), rows.kind(), ids.collect())
         }
-        Event::Ddl(_) | Event::Copy(_) => panic!("rows expected"),
+        Event::Ddl(_) | Event::Copy(_) | Event::Resync(_) => panic!("rows expected"),
     };
     Ok(batch.transactions[0].events.iter().map(part).collect())
 }

@@ -73,7 +73,7 @@ impl Tables {
         let mut ordinal = transaction.rows_before;
         for event in &transaction.events {
             match event {
-                Event::Ddl(_) | Event::Copy(_) => {}
+                Event::Ddl(_) | Event::Copy(_) | Event::Resync(_) => {}
                 Event::Rows(rows) => {
                     for change in rows.changes() {
                         ordinal += 1;

@@ -16,7 +16,7 @@ impl Planner<'_> {
     /// What a statement about rows of the present event must answer.
     pub(super) fn expect(&self, of: RowsOf) -> Expect {
         match self.copy {
-            InCopy::Streamed => Expect::Some(of),
+            InCopy::Streamed | InCopy::Mended | InCopy::Resynced => Expect::Some(of),
             InCopy::No | InCopy::Copied => Expect::Rows(of),
         }
     }

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use otter_core::{Lease, RowKind, RowsEvent, Transaction};
+use otter_core::{Event, Lease, RowKind, RowsEvent, Transaction};
 
 use super::coding::encode;
 use super::parts::{Rows, is_understood};
@@ -134,6 +134,15 @@ impl Session {
             return Err(
                 MySqlLoadError::Malformed { what: "it holds an event of an unknown kind" }.into()
             );
+        }
+        self.line.script.clear();
+        for event in &transaction.events {
+            if let Event::Resync(step) = event {
+                self.store.push_resync_step(&mut self.line.script, step);
+            }
+        }
+        if self.line.script.size() > 0 {
+            self.run_plainly(lease).await?;
         }
         let rows = Rows::of(transaction);
         let mut from = 0;

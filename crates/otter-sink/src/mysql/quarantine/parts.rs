@@ -75,7 +75,8 @@ impl<'a> Rows<'a> {
 
 /// Whether all its events are known here.
 pub(super) fn is_understood(transaction: &Transaction) -> bool {
-    transaction.events.iter().all(|event| matches!(event, Event::Rows(_) | Event::Ddl(_)))
+    let mut events = transaction.events.iter();
+    events.all(|event| matches!(event, Event::Rows(_) | Event::Ddl(_) | Event::Resync(_)))
 }
 
 #[cfg(test)]

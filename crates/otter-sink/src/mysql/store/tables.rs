@@ -120,8 +120,12 @@ impl Store {
 
     /// What an administrator runs where the account may not make the schema itself.
     pub(crate) fn set_up_by_hand(&self, account: &str) -> String {
-        let statements =
-            [&self.create_statements()[..], &self.quarantine_statements()[..]].concat();
+        let statements = [
+            &self.create_statements()[..],
+            &self.quarantine_statements()[..],
+            &self.resync_statements()[1..],
+        ]
+        .concat();
         let mut text = statements.join("; ");
         text.push_str(&format!(
             "; GRANT SELECT, INSERT, UPDATE, DELETE ON {}.* TO {account}",
@@ -150,7 +154,7 @@ impl Store {
         self.make((&tables, &self.quarantine_statements()), conn, facts).await
     }
 
-    async fn make(
+    pub(super) async fn make(
         &self,
         (tables, statements): (&[&str], &[String]),
         conn: &mut dyn ApplyConn,

@@ -1,0 +1,101 @@
+//! What the worker's answers mean for the run.
+
+use otter_core::{ResyncStage, SourceTime};
+use tracing::{debug, warn};
+
+use super::prepare::{Prepared, Refusal, What, told};
+use super::run::{Job, MOST_PIECES, PAUSE, Run};
+use crate::copy::error::CopyError;
+use crate::copy::worker::Answer;
+
+impl Run {
+    pub(super) fn take_answer(&mut self, answer: Answer) {
+        let Some(active) = &mut self.active else { return };
+        match answer {
+            Answer::Prepared(Ok(prepared)) => self.take_prepared(prepared),
+            Answer::Prepared(Err(refusal)) => self.refuse(refusal),
+            Answer::Snapshot(snapshot) => {
+                if let Some(flight) = active.flight() {
+                    flight.snapshot = Some(snapshot);
+                }
+            }
+            Answer::Piece(piece) => {
+                let Some(flight) = active.flight() else { return };
+                flight.pieces.push_back(piece);
+                // All rows of some keys go together: of fewer keys, where they are large.
+                let is_too_much = flight.keys.as_ref().is_some_and(|keys| keys.len() > 1)
+                    && flight.pieces.len() >= MOST_PIECES;
+                if is_too_much {
+                    self.read_again();
+                }
+            }
+            Answer::End(end) => {
+                if let Some(flight) = active.flight() {
+                    flight.end = Some(end);
+                }
+            }
+            // Nothing of the kind was asked for.
+            Answer::Defined(_) => {}
+            Answer::Again(reason) => {
+                debug!(request = active.record.id, reason, "reading is tried again");
+                active.prepared = None;
+                self.drop_job(PAUSE);
+            }
+            Answer::Failed(error) => self.take_failure(&error),
+        }
+    }
+
+    fn take_failure(&mut self, error: &CopyError) {
+        let server = match error {
+            CopyError::Connection(error) => {
+                Refusal::of_server("the source refuses to read the rows", error)
+            }
+            CopyError::Table { problem, .. } => Some(Refusal::new(problem.as_str())),
+            CopyError::BadRecord { problem, .. } => Some(Refusal::new(*problem)),
+            CopyError::Select(_)
+            | CopyError::NoGtids { .. }
+            | CopyError::Request { .. }
+            | CopyError::Busy { .. }
+            | CopyError::Interrupted { .. }
+            | CopyError::PartialRow { .. }
+            | CopyError::Ddl { .. } => None,
+        };
+        match server {
+            Some(refusal) => self.refuse(refusal),
+            None => {
+                // The stream meets a source that is away, and tells.
+                warn!(
+                    error = told(error),
+                    "reading rows that are to be copied again is tried again"
+                );
+                self.drop_job(PAUSE);
+            }
+        }
+    }
+
+    fn take_prepared(&mut self, prepared: Box<Prepared>) {
+        if let Err(refusal) = prepared.check_mapping(&self.setting.mappings) {
+            self.refuse(refusal);
+            return;
+        }
+        let Some(active) = &mut self.active else { return };
+        active.job = Job::Idle;
+        if self.newest == SourceTime::from_seconds(0) {
+            self.newest = SourceTime::from_seconds(prepared.now);
+        }
+        let has_begun = active.has_begun();
+        if !has_begun {
+            active.record.stage = ResyncStage::Copying;
+            active.record.estimated = match &prepared.what {
+                What::All => prepared.definition.estimated,
+                What::Where(_) => 0,
+                What::Keys(keys) => u64::try_from(keys.len()).unwrap_or(u64::MAX),
+            };
+        }
+        active.prepared = Some(prepared);
+        if !has_begun {
+            let record = active.record.clone();
+            self.emit_record(record);
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! What has to be known before rows are copied again: the table, its key, and the request's keys or
+//! condition in words that the source understands.
+//!
+//! Whatever is wrong with a request is found here, and is a refusal of it; only a source that does not
+//! answer is an error.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use otter_core::mapping::Mappings;
+use otter_core::{Causes, ColumnType, DatabaseUrl, ResyncRequest, ResyncWish, TableName};
+
+use super::keys::BadKey;
+use super::wanted::{WantedKey, read_keys};
+use crate::connection::{Connection, ConnectionError, Flavor, ServerInfo};
+use crate::copy::definition::{self, Definition};
+use crate::copy::error::CopyError;
+use crate::copy::snapshot::Desk;
+use crate::copy::tables;
+use crate::copy::value::quoted;
+use crate::selector::{TableFilter, has_mysql_gtids};
+use crate::statement::Dialect;
+use crate::statement::tokens::{Token, Tokens};
+
+/// Why a table is refused that no mapping takes.
+pub(super) const NOT_CARRIED: &str =
+    "the pipeline carries no such table: write the name that it has at the source";
+/// Errors whose text is about the statement and holds no value of a row.
+const ABOUT_STATEMENTS: [u16; 10] = [1044, 1054, 1064, 1111, 1142, 1143, 1146, 1305, 1370, 1582];
+
+/// What is asked for.
+pub(in crate::copy) struct Preparing {
+    pub(super) request: ResyncRequest,
+    /// The tables that the stream brings.
+    pub(super) filter: TableFilter,
+}
+
+impl std::fmt::Debug for Preparing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Preparing").field(&self.request).finish()
+    }
+}
+
+/// What is to be read.
+#[derive(Debug)]
+pub(in crate::copy) struct Prepared {
+    /// Its key is the one that the request is about.
+    pub(super) definition: Arc<Definition>,
+    pub(super) what: What,
+    /// Tables whose changes change rows of this one without a word in the binlog; itself among them
+    /// where its own do.
+    pub(super) leaders: BTreeSet<TableName>,
+    /// The source's clock, in seconds since 1970.
+    pub(super) now: u64,
+}
+
+/// Which rows are to be read.
+#[derive(Debug)]
+pub(super) enum What {
+    /// All, in the order of the key.
+    All,
+    /// Those that meet a condition, in the order of the key.
+    Where(Arc<str>),
+    Keys(Vec<WantedKey>),
+}
+
+/// Why a request is not done, with the remedy; without values of rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::copy) struct Refusal(pub(in crate::copy) Arc<str>);
+
+impl Refusal {
+    pub(super) fn new(why: impl Into<Arc<str>>) -> Self {
+        Self(why.into())
+    }
+
+    /// What the server said, where it is about the statement.
+    pub(super) fn of_server(what: &str, error: &ConnectionError) -> Option<Self> {
+        let server = error.server_error()?;
+        let message = if ABOUT_STATEMENTS.contains(&server.code) { &*server.message } else { "" };
+        Some(Self::new(format!("{what}: error {}: {message}", server.code).trim_end_matches(": ")))
+    }
+}
+
+impl From<BadKey> for Refusal {
+    fn from(BadKey(why): BadKey) -> Self {
+        Self::new(format!("a key cannot be read: {why}"))
+    }
+}
+
+/// Why there is nothing prepared.
+pub(super) enum Unready {
+    Refused(Refusal),
+    Error(CopyError),
+}
+
+impl From<Refusal> for Unready {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<BadKey> for Unready {
+    fn from(bad: BadKey) -> Self {
+        Self::Refused(bad.into())
+    }
+}
+
+impl From<CopyError> for Unready {
+    fn from(error: CopyError) -> Self {
+        match error {
+            CopyError::Table { problem, .. } => Self::Refused(Refusal::new(problem)),
+            CopyError::Connection(error) => error.into(),
+            other => Self::Error(other),
+        }
+    }
+}
+
+impl From<ConnectionError> for Unready {
+    fn from(error: ConnectionError) -> Self {
+        match Refusal::of_server("the source refuses to tell of the table", &error) {
+            Some(refusal) => Self::Refused(refusal),
+            None => Self::Error(error.into()),
+        }
+    }
+}
+
+/// How much a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Inspected {
+    /// The keys that it names; 0 where it names none.
+    pub keys: usize,
+    /// How many rows the table may have, as the source guesses.
+    pub table_rows: u64,
+}
+
+/// Asks the source whether a request can be done: it has the table, the table a key, the keys are of its
+/// shape, and the condition can be read. Changes nothing.
+///
+/// # Errors
+/// [`CopyError::Request`] with the remedy where it cannot be done, else those of a connection.
+pub async fn inspect(
+    url: &DatabaseUrl,
+    mappings: &Mappings,
+    request: &ResyncRequest,
+) -> Result<Inspected, CopyError> {
+    let refused = |Refusal(problem): Refusal| CopyError::Request {
+        table: request.table.clone(),
+        problem: problem.to_string(),
+    };
+    if !mappings.is_mapped(&request.table) {
+        return Err(refused(Refusal::new(NOT_CARRIED)));
+    }
+    let mut desk = Box::pin(Desk::open(url)).await?;
+    let preparing = Preparing { request: request.clone(), filter: mappings.filter() };
+    let outcome = prepare(&mut desk.connection, &desk.info, &preparing).await;
+    desk.connection.close().await;
+    let prepared = outcome?.map_err(refused)?;
+    prepared.check_mapping(mappings).map_err(refused)?;
+    Ok(Inspected {
+        keys: if let What::Keys(keys) = &prepared.what { keys.len() } else { 0 },
+        table_rows: prepared.definition.estimated,
+    })
+}
+
+impl Prepared {
+    /// Whether rows of the table can be copied again where the mappings carry them.
+    pub(super) fn check_mapping(&self, mappings: &Mappings) -> Result<(), Refusal> {
+        let table = &self.definition.table;
+        let route = mappings.table(table).map_err(|error| Refusal::new(error.to_string()))?;
+        let Some(route) = route else { return Err(Refusal::new(NOT_CARRIED)) };
+        if route.is_spread() {
+            let why = "its rows are spread over several tables of the target, and of a row that has \
+                 moved nobody knows which of them holds it: copy it by hand";
+            return Err(Refusal::new(why));
+        }
+        let mut columns = route.tables().iter().flat_map(|table| &table.columns);
+        let is_told = columns.any(|it| matches!(it.column_type, ColumnType::Constant { .. }));
+        if matches!(self.what, What::Keys(_)) && mappings.merges(&table.name) && !is_told {
+            let why = "several tables flow into its table of the target, and nothing tells whose row a \
+                 key is that it does not have: ask by a condition (--where) instead";
+            return Err(Refusal::new(why));
+        }
+        Ok(())
+    }
+}
+
+/// Prepares a request.
+pub(in crate::copy) async fn prepare(
+    connection: &mut Connection,
+    info: &ServerInfo,
+    preparing: &Preparing,
+) -> Result<Result<Box<Prepared>, Refusal>, CopyError> {
+    match Box::pin(ready(connection, info, preparing)).await {
+        Ok(prepared) => Ok(Ok(Box::new(prepared))),
+        Err(Unready::Refused(refusal)) => Ok(Err(refusal)),
+        Err(Unready::Error(error)) => Err(error),
+    }
+}
+
+async fn ready(
+    connection: &mut Connection,
+    info: &ServerInfo,
+    preparing: &Preparing,
+) -> Result<Prepared, Unready> {
+    let Preparing { request, filter } = preparing;
+    let name = &request.table;
+    if info.flavor() == Flavor::MySql && !has_mysql_gtids(info) {
+        let why = "the source has no GTIDs, and without them nobody can tell which changes a \
+             snapshot holds: set gtid_mode=ON and enforce_gtid_consistency=ON there";
+        return Err(Refusal::new(why).into());
+    }
+    let Some(mut definition) = definition::read(connection, info, name).await? else {
+        let why = "the source has no such table, or the account may not see it: write the name as the \
+             source has it, or GRANT SELECT on it";
+        return Err(Refusal::new(why).into());
+    };
+    if definition.key.is_none() {
+        let why = "it has no key by which rows are told apart: ALTER TABLE … ADD PRIMARY KEY (…), or \
+             copy it by hand";
+        return Err(Refusal::new(why).into());
+    }
+    let what = match &request.wish {
+        ResyncWish::All => What::All,
+        ResyncWish::Where(condition) => {
+            check_condition(connection, name, condition).await?;
+            What::Where(Arc::clone(condition))
+        }
+        ResyncWish::Keys { columns, keys } => {
+            let Some(key) = definition.key_of(columns).cloned() else {
+                let why = "these columns are no key of it that holds no NULL";
+                return Err(Refusal::new(why).into());
+            };
+            let wanted = read_keys(connection, &definition, (&key, columns), keys).await?;
+            definition.key = Some(key);
+            What::Keys(wanted)
+        }
+    };
+    let leaders = tables::leaders(connection, info, (filter, name)).await?;
+    let clock = connection.query("SELECT UNIX_TIMESTAMP() AS now").await?;
+    let now = clock.first("now").and_then(|now| now.parse().ok()).unwrap_or(0);
+    Ok(Prepared { definition: Arc::new(definition), what, leaders, now })
+}
+
+/// A condition must stay within the parentheses that are put around it, and be one that the source
+/// can read.
+async fn check_condition(
+    connection: &mut Connection,
+    table: &TableName,
+    condition: &str,
+) -> Result<(), Unready> {
+    let refuse = |why: &str| Refusal::new(format!("the condition cannot be read: {why}"));
+    let mut tokens = Tokens::new(condition.as_bytes(), Dialect::default());
+    let mut open = 0_u32;
+    let mut is_empty = true;
+    for token in &mut tokens {
+        is_empty = false;
+        match token {
+            Token::Symbol(b'(') => open += 1,
+            Token::Symbol(b')') => {
+                open = open.checked_sub(1).ok_or_else(|| refuse("a parenthesis too many"))?;
+            }
+            Token::Symbol(b';') => return Err(refuse("it holds more than one statement").into()),
+            Token::Word(_) | Token::Name(_) | Token::Text | Token::Symbol(_) => {}
+        }
+    }
+    if open > 0 {
+        return Err(refuse("a parenthesis is not closed").into());
+    }
+    if is_empty || condition.contains("/*") {
+        return Err(refuse("it is empty, or holds a comment").into());
+    }
+    let sql = format!(
+        "SELECT 1 FROM {}.{} WHERE ({condition}\n) LIMIT 0",
+        quoted(&table.database),
+        quoted(&table.table)
+    );
+    match connection.query(&sql).await {
+        Ok(_) => Ok(()),
+        Err(error) => match Refusal::of_server("the source cannot read the condition", &error) {
+            Some(refusal) => Err(refusal.into()),
+            None => Err(Unready::Error(error.into())),
+        },
+    }
+}
+
+/// An error in words for the log, without values of rows.
+pub(super) fn told(error: &CopyError) -> String {
+    Causes(error).to_string()
+}

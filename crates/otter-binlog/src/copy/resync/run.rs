@@ -1,0 +1,366 @@
+//! A resync under way: which request is at hand, what is being read, and where the stream stands.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use otter_core::{
+    Batch, Budget, DatabaseUrl, FilePlace, Position, Result, ResyncRecord, ResyncRequest,
+    ResyncStage, SourceTime, Transaction,
+};
+use tokio::time::{Instant, sleep};
+use tracing::{info, warn};
+
+use super::prepare::{NOT_CARRIED, Prepared, Refusal};
+use super::touched::Touched;
+use super::watch::{First, Watch};
+use super::{Inner, Setting};
+use crate::copy::pieces::{End, Piece};
+use crate::copy::snapshot::Snapshot;
+use crate::copy::worker::{Answer, Request, Worker};
+
+/// How often it is looked whether the stream has reached a place, where nothing else tells.
+const TICK: Duration = Duration::from_millis(20);
+/// Pieces that wait for the stream; the rest waits in the server.
+pub(super) const MOST_PIECES: usize = 4;
+/// So many rows are read first, and then twice as many each time, up to so many.
+const FIRST_ROWS: u64 = 250;
+pub(super) const ROWS_AT_ONCE: u64 = 5_000;
+/// Of so many keys rows are read at once.
+const KEYS_AT_ONCE: usize = 100;
+const LEAST_ROWS: u64 = 16;
+/// How often in a row the same is read in vain before the request is given up.
+const MOST_TRIES: u32 = 40;
+/// Before a source is asked again that did not answer, or was not ready.
+pub(super) const PAUSE: Duration = Duration::from_millis(500);
+
+/// A resync under way.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) setting: Setting,
+    url: DatabaseUrl,
+    pub(super) budget: Budget,
+    watch: Watch,
+    worker: Option<Worker>,
+    /// The request that comes next.
+    found: First,
+    /// Requests up to this one are finished, as soon as the loader has what was sent.
+    finished: u64,
+    pub(super) active: Option<Active>,
+    /// Behind everything that is in `ready`.
+    pub(super) position: Position,
+    /// When the source committed the newest transaction that was passed on.
+    pub(super) newest: SourceTime,
+    pub(super) ready: VecDeque<Batch>,
+    /// Transactions behind the place at which the stream waits.
+    pub(super) stash: Option<Batch>,
+    /// What was parted from batches, and comes before all else that the stream brings.
+    pub(super) rest: VecDeque<Batch>,
+    /// A batch with requests, for which the list is made first.
+    pub(super) unready: Option<Batch>,
+    /// Whether the target has the list for sure.
+    pub(super) has_list: bool,
+    /// A transaction was handed out in part.
+    pub(super) is_in_fragment: bool,
+    pub(super) not_before: Instant,
+}
+
+/// The request at hand.
+#[derive(Debug)]
+pub(super) struct Active {
+    pub(super) request: ResyncRequest,
+    pub(super) record: ResyncRecord,
+    pub(super) prepared: Option<Box<Prepared>>,
+    pub(super) job: Job,
+    pub(super) rows_at_once: u64,
+    pub(super) keys_at_once: usize,
+    /// How often in a row something was read in vain.
+    pub(super) tries: u32,
+}
+
+/// What is done about it now.
+#[derive(Debug)]
+pub(super) enum Job {
+    Idle,
+    Preparing,
+    Reading(Box<Flight>),
+}
+
+/// Rows that are being read.
+#[derive(Debug)]
+pub(super) struct Flight {
+    /// Which of the request's keys are read; none where rows are read in the order of the key.
+    pub(super) keys: Option<Range<usize>>,
+    /// The stream waits at the snapshot's end until everything is here.
+    pub(super) holds: bool,
+    /// So many rows were asked for.
+    pub(super) limit: u64,
+    pub(super) is_inexact: bool,
+    pub(super) touched: Touched,
+    pub(super) snapshot: Option<Snapshot>,
+    pub(super) pieces: VecDeque<Piece>,
+    pub(super) end: Option<End>,
+}
+
+impl Active {
+    /// Whether changes of its table are tolerated already.
+    pub(super) fn has_begun(&self) -> bool {
+        self.record.stage == ResyncStage::Copying
+    }
+
+    pub(super) fn flight(&mut self) -> Option<&mut Flight> {
+        match &mut self.job {
+            Job::Reading(flight) => Some(flight),
+            Job::Idle | Job::Preparing => None,
+        }
+    }
+}
+
+impl Flight {
+    /// Whether a transaction that comes before the snapshot's end may be missing from it.
+    pub(super) fn may_lack(&self, transaction: &Transaction) -> bool {
+        let Some(Snapshot { low, .. }) = &self.snapshot else { return true };
+        match (low, &transaction.gtid) {
+            (Some(low), Some(gtid)) => !low.contains(gtid),
+            (Some(_), None) => true,
+            // The place is exact.
+            (None, _) => false,
+        }
+    }
+}
+
+impl Run {
+    /// Begins behind a position, with what the list holds first.
+    pub(super) fn begin(
+        (url, setting): (DatabaseUrl, &Setting),
+        from: &Position,
+        budget: Budget,
+        found: First,
+    ) -> Self {
+        Self {
+            setting: setting.clone(),
+            url,
+            budget,
+            watch: Watch::start(Arc::clone(&setting.log)),
+            worker: None,
+            found,
+            finished: 0,
+            active: None,
+            position: from.clone(),
+            newest: SourceTime::from_seconds(0),
+            ready: VecDeque::new(),
+            stash: None,
+            rest: VecDeque::new(),
+            unready: None,
+            has_list: false,
+            is_in_fragment: false,
+            not_before: Instant::now(),
+        }
+    }
+
+    /// The next batch: of the stream, or of rows that are copied again. Cancel safe.
+    pub(super) async fn next(&mut self, inner: &mut Inner) -> Result<Batch> {
+        loop {
+            if let Some(batch) = self.ready.pop_front() {
+                return Ok(batch);
+            }
+            self.take_up(inner);
+            self.begin_job(inner);
+            self.emit_what_is_due(inner)?;
+            if !self.ready.is_empty() {
+                continue;
+            }
+            if self.unready.is_some() && !self.has_list {
+                self.setting.log.ensure().await?;
+                self.has_list = true;
+            }
+            let holds = self.holds_stream(inner);
+            if !holds && let Some(batch) = self.waiting_batch() {
+                self.pass(batch, inner);
+                continue;
+            }
+            let wants_answer = self.wants_answer();
+            let waits = self.active.is_some();
+            let (worker, watch) = (self.worker.as_mut(), &mut self.watch);
+            tokio::select! {
+                biased;
+                answer = next_answer(worker), if wants_answer => self.take_answer(answer),
+                first = watch.next() => self.take_first(first),
+                batch = inner.next(), if !holds => {
+                    let batch = batch?;
+                    self.pass(batch, inner);
+                }
+                () = sleep(TICK), if waits => {}
+            }
+        }
+    }
+
+    /// What was read before and not passed on yet.
+    fn waiting_batch(&mut self) -> Option<Batch> {
+        let unready = || self.unready.take();
+        self.stash.take().or_else(unready).or_else(|| self.rest.pop_front())
+    }
+
+    /// Takes what a look into the list has found.
+    fn take_first(&mut self, first: First) {
+        let id = first.as_ref().map_or(u64::MAX, |(_, record)| record.id);
+        if let Some(active) = &self.active {
+            if id > active.record.id {
+                // The loader has refused it, or nobody wants it any more.
+                info!(request = active.record.id, "a request to copy rows again is gone");
+                self.leave();
+            }
+            return;
+        }
+        self.found = first.filter(|_| id > self.finished);
+    }
+
+    /// Takes up the request that comes next.
+    fn take_up(&mut self, inner: &Inner) {
+        let is_busy = self.active.is_some() || self.stash.is_some() || self.is_in_fragment;
+        if is_busy || inner.is_copying() {
+            return;
+        }
+        let Some((request, record)) = self.found.take() else { return };
+        let table = request.table.clone();
+        info!(request = record.id, %table, "rows are to be copied again");
+        self.active = Some(Active {
+            request,
+            record,
+            prepared: None,
+            job: Job::Idle,
+            rows_at_once: FIRST_ROWS,
+            keys_at_once: KEYS_AT_ONCE,
+            tries: 0,
+        });
+        if let Some(why) = self.setting.refusal.clone() {
+            self.refuse(Refusal::new(why));
+        } else if !self.setting.mappings.is_mapped(&table) {
+            self.refuse(Refusal::new(NOT_CARRIED));
+        }
+    }
+
+    /// Gives the request up.
+    pub(super) fn refuse(&mut self, Refusal(why): Refusal) {
+        let Some(active) = &mut self.active else { return };
+        active.record.stage = ResyncStage::Refused;
+        active.record.reason = Some(why);
+        let record = active.record.clone();
+        warn!(
+            request = record.id,
+            table = %active.request.table,
+            "a request to copy rows again is refused; `otter-server resync --list` tells why"
+        );
+        self.emit_record(record);
+        self.leave();
+    }
+
+    /// Leaves the request at hand.
+    pub(super) fn leave(&mut self) {
+        if let Some(active) = self.active.take() {
+            self.finished = active.record.id;
+        }
+        self.worker = None;
+    }
+
+    /// Drops what is being read, so that it is read again.
+    pub(super) fn drop_job(&mut self, pause: Duration) {
+        let Some(active) = &mut self.active else { return };
+        active.job = Job::Idle;
+        self.worker = None;
+        self.not_before = Instant::now() + pause;
+    }
+
+    /// What was read is of no use any more.
+    pub(super) fn read_again(&mut self) {
+        let Some(active) = &mut self.active else { return };
+        active.tries += 1;
+        active.rows_at_once = (active.rows_at_once / 2).max(LEAST_ROWS);
+        active.keys_at_once = (active.keys_at_once / 2).max(1);
+        if active.tries >= MOST_TRIES {
+            let why = "its rows were changed each time that they were read: ask again when less is \
+                 written to it, or for fewer rows";
+            self.refuse(Refusal::new(why));
+            return;
+        }
+        self.drop_job(Duration::ZERO);
+    }
+
+    pub(super) fn ask(&mut self, request: Request) {
+        let worker = self.worker.get_or_insert_with(|| Worker::start(&self.url, &self.budget));
+        worker.ask(request);
+    }
+
+    fn wants_answer(&self) -> bool {
+        match self.active.as_ref().map(|active| &active.job) {
+            None | Some(Job::Idle) => false,
+            Some(Job::Preparing) => true,
+            Some(Job::Reading(flight)) => flight.end.is_none() && flight.pieces.len() < MOST_PIECES,
+        }
+    }
+
+    /// Whether the stream has brought everything before a place.
+    pub(super) fn has_reached(&self, place: &FilePlace, inner: &Inner) -> bool {
+        if self.is_in_fragment {
+            return false;
+        }
+        // The next transaction begins behind it.
+        if self.stash.is_some() {
+            return true;
+        }
+        let here = self.position.applied_through.file.as_ref();
+        if here.is_some_and(|here| here.covers(place) == Some(true)) {
+            return true;
+        }
+        let idle = inner.idle_place().filter(|_| self.rest.is_empty() && self.unready.is_none());
+        idle.is_some_and(|idle| idle.covers(place) == Some(true))
+    }
+
+    /// Whether the stream must wait: for a request to be taken up, for a snapshot, or at its end for
+    /// what is read in it.
+    fn holds_stream(&self, inner: &Inner) -> bool {
+        if self.is_in_fragment {
+            return false;
+        }
+        match self.active.as_ref().map(|active| &active.job) {
+            None | Some(Job::Idle) => false,
+            Some(Job::Preparing) => true,
+            Some(Job::Reading(flight)) if flight.holds => match &flight.snapshot {
+                None => true,
+                Some(snapshot) => self.stash.is_some() || self.has_reached(&snapshot.high, inner),
+            },
+            Some(Job::Reading(_)) => false,
+        }
+    }
+
+    /// Notes that all rows of the request are in the stream.
+    pub(super) fn finish(&mut self) {
+        let Some(active) = &mut self.active else { return };
+        active.record.stage = ResyncStage::Done;
+        active.record.after = None;
+        let record = active.record.clone();
+        info!(
+            request = record.id,
+            table = %active.request.table,
+            rows = record.rows,
+            gone = record.gone,
+            "rows are copied again"
+        );
+        self.emit_record(record);
+        self.leave();
+    }
+}
+
+/// What the worker answers; never, where there is none.
+async fn next_answer(worker: Option<&mut Worker>) -> Answer {
+    match worker {
+        Some(worker) => worker.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The keys that rows were found for.
+pub(super) fn found_in(pieces: &VecDeque<Piece>) -> BTreeSet<usize> {
+    pieces.iter().flat_map(|piece| piece.found.iter().copied()).collect()
+}
