@@ -17,9 +17,8 @@ use super::session::{Advance, Session};
 
 /// How far a request is behind the rows of a transaction, where it is one of a resync.
 pub(super) fn moved(transaction: &Transaction) -> Option<&ResyncRecord> {
-    transaction.events.iter().find_map(|event| match event {
-        Event::Resync(ResyncStep::Moved(record)) => Some(record),
-        _ => None,
+    transaction.events.iter().find_map(|event| {
+        if let Event::Resync(ResyncStep::Moved(record)) = event { Some(record) } else { None }
     })
 }
 

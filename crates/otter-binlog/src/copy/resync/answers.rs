@@ -1,5 +1,7 @@
 //! What the worker's answers mean for the run.
 
+use std::time::Duration;
+
 use otter_core::{ResyncStage, SourceTime};
 use tracing::{debug, warn};
 
@@ -7,6 +9,9 @@ use super::prepare::{Prepared, Refusal, What, told};
 use super::run::{Job, MOST_PIECES, PAUSE, Run};
 use crate::copy::error::CopyError;
 use crate::copy::worker::Answer;
+
+/// Before a source is asked again that did not answer.
+const LONG_PAUSE: Duration = Duration::from_secs(5);
 
 impl Run {
     pub(super) fn take_answer(&mut self, answer: Answer) {
@@ -52,8 +57,8 @@ impl Run {
             }
             CopyError::Table { problem, .. } => Some(Refusal::new(problem.as_str())),
             CopyError::BadRecord { problem, .. } => Some(Refusal::new(*problem)),
+            CopyError::NoGtids { .. } => Some(Refusal::new(told(error))),
             CopyError::Select(_)
-            | CopyError::NoGtids { .. }
             | CopyError::Request { .. }
             | CopyError::Busy { .. }
             | CopyError::Interrupted { .. }
@@ -68,7 +73,7 @@ impl Run {
                     error = told(error),
                     "reading rows that are to be copied again is tried again"
                 );
-                self.drop_job(PAUSE);
+                self.drop_job(LONG_PAUSE);
             }
         }
     }

@@ -38,9 +38,9 @@ impl Run {
         let is_of_keys =
             self.active.as_mut().and_then(|it| it.flight()).is_some_and(|it| it.keys.is_some());
         if is_of_keys {
-            self.emit_keys()?
+            self.emit_keys()?;
         } else {
-            self.emit_pieces()?
+            self.emit_pieces()?;
         }
         Ok(())
     }

@@ -61,7 +61,10 @@ impl Run {
                 Event::Rows(rows) if is_of_gate(&rows, inner) => {
                     asked.extend(self.requests_in(&rows));
                 }
-                other => others.push(other),
+                other
+                @ (Event::Rows(_) | Event::Ddl(_) | Event::Copy(_) | Event::Resync(_) | _) => {
+                    others.push(other)
+                }
             }
         }
         transaction.events = others;

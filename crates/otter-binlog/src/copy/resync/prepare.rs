@@ -110,7 +110,14 @@ impl From<CopyError> for Unready {
         match error {
             CopyError::Table { problem, .. } => Self::Refused(Refusal::new(problem)),
             CopyError::Connection(error) => error.into(),
-            other => Self::Error(other),
+            other @ (CopyError::Select(_)
+            | CopyError::NoGtids { .. }
+            | CopyError::Request { .. }
+            | CopyError::Busy { .. }
+            | CopyError::Interrupted { .. }
+            | CopyError::PartialRow { .. }
+            | CopyError::Ddl { .. }
+            | CopyError::BadRecord { .. }) => Self::Error(other),
         }
     }
 }

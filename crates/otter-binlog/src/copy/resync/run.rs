@@ -32,7 +32,7 @@ const KEYS_AT_ONCE: usize = 100;
 const LEAST_ROWS: u64 = 16;
 /// How often in a row the same is read in vain before the request is given up.
 const MOST_TRIES: u32 = 40;
-/// Before a source is asked again that did not answer, or was not ready.
+/// Before something is read again that was not ready.
 pub(super) const PAUSE: Duration = Duration::from_millis(500);
 
 /// A resync under way.

@@ -44,7 +44,7 @@ impl Watch {
                     }
                     // The loader meets a target that is away, and tells.
                     Err(error) => {
-                        debug!(%error, "requests to copy rows again cannot be looked for")
+                        debug!(%error, "requests to copy rows again cannot be looked for");
                     }
                 }
             }
