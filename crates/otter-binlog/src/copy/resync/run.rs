@@ -171,6 +171,12 @@ impl Run {
             if !self.ready.is_empty() {
                 continue;
             }
+            if inner.is_copying() && self.waits_for_nothing() {
+                // Nothing is done about requests yet, and what the copy has begun is not broken off.
+                let batch = inner.next().await?;
+                self.pass(batch, inner);
+                continue;
+            }
             if self.unready.is_some() && !self.has_list {
                 self.setting.log.ensure().await?;
                 self.has_list = true;
@@ -194,6 +200,12 @@ impl Run {
                 () = sleep(TICK), if waits => {}
             }
         }
+    }
+
+    /// Whether the stream's next batch is all that there is to do.
+    fn waits_for_nothing(&self) -> bool {
+        let holds_back = self.stash.is_some() || self.unready.is_some() || !self.rest.is_empty();
+        self.active.is_none() && !holds_back
     }
 
     /// What was read before and not passed on yet.
