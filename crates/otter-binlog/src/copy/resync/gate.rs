@@ -63,7 +63,7 @@ impl Run {
                 }
                 other
                 @ (Event::Rows(_) | Event::Ddl(_) | Event::Copy(_) | Event::Resync(_) | _) => {
-                    others.push(other)
+                    others.push(other);
                 }
             }
         }
