@@ -4,12 +4,13 @@
 //! Whatever has the key of a row goes, and the row comes. What has another key stays: where it holds
 //! a value that the row needs, that is refused.
 
-use otter_core::{Change, InCopy, Row};
+use otter_core::{Change, InCopy, Row, Value};
 
-use super::rows::{changed_between, choose_identity, require_whole};
+use super::rows::{changed_between, choose_identity, refuse, require_whole};
 use super::run::Shape;
 use super::{Expect, Planner, RowsOf, Script};
 use crate::mysql::fit::TablePlan;
+use crate::mysql::literal::push_exact_predicate;
 use crate::mysql::refusal::Reason;
 
 impl Planner<'_> {
@@ -86,6 +87,41 @@ impl Planner<'_> {
         script: &mut Script,
     ) -> Result<(), Reason> {
         let identity = choose_identity(plan, row).ok_or(Reason::NotIdentified)?;
+        let key = plan.identities.get(identity).map_or(&[][..], Vec::as_slice);
+        if self.copy == InCopy::Resynced && is_alone(plan, key, row) {
+            return self.clear_exactly(of, plan, (key, row), script);
+        }
         self.write_key(Expect::Some(of), Shape::Delete { identity }, plan, row, script)
     }
+    /// Removes the row whose key holds the very bytes: the target's collation may find another one as
+    /// equal, which the source did not speak of.
+    fn clear_exactly(
+        &mut self,
+        of: RowsOf,
+        plan: &TablePlan,
+        (key, row): (&[usize], Row<'_>),
+        script: &mut Script,
+    ) -> Result<(), Reason> {
+        self.close_run(script);
+        let text = script.push(Expect::Some(of));
+        text.push_str("DELETE FROM ");
+        text.push_str(&plan.quoted);
+        let mut separator = " WHERE ";
+        for index in key {
+            let cell = plan.columns.get(*index).zip(row.value(*index));
+            let (column, value) = cell.ok_or(Reason::NotIdentified)?;
+            text.push_str(separator);
+            separator = " AND ";
+            push_exact_predicate(text, value, column).map_err(|error| refuse(column, error))?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether nothing is known of a row but a key with a text in it.
+fn is_alone(plan: &TablePlan, key: &[usize], row: Row<'_>) -> bool {
+    let has_text = key.iter().any(|index| matches!(row.value(*index), Some(Value::Text(_))));
+    let written = || plan.columns.iter().enumerate().filter(|(_, column)| column.written);
+    let is_whole = written().all(|(index, _)| row.value(index).is_some());
+    has_text && (!is_whole || written().all(|(index, _)| key.contains(&index)))
 }

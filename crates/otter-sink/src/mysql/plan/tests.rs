@@ -335,3 +335,4 @@ fn a_row_larger_than_a_packet_is_refused_with_both_sizes() {
 
 mod copied;
 mod loads;
+mod resync;
