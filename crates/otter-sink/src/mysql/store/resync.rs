@@ -20,6 +20,9 @@ const COLUMNS: &str = "`id`, `database`, `table`, `kind`, `key_columns`, `wish`,
 /// So long finished requests are kept.
 const KEPT_DAYS: u32 = 7;
 
+/// Of a finished request its values of rows are not kept (SECRET-1).
+const FORGET_ROWS: &str = "`wish` = NULL, `resume_key` = NULL,";
+
 /// A request as it is stored.
 #[derive(Debug, Clone)]
 pub(crate) struct StoredRequest {
@@ -121,7 +124,7 @@ impl Store {
         id: u64,
     ) -> Result<bool, MySqlLoadError> {
         let text = format!(
-            "UPDATE {} SET `state` = 'refused', `reason` = 'cancelled', \
+            "UPDATE {} SET `state` = 'refused', `reason` = 'cancelled', {FORGET_ROWS} \
              `written_time` = UTC_TIMESTAMP(6) WHERE `pipeline` = {} AND `id` = {id} \
              AND `state` IN ('waiting', 'copying'); SELECT ROW_COUNT()",
             self.resync(),
@@ -184,13 +187,17 @@ impl Store {
             ResyncStep::Moved(record) => {
                 let optional = |text: Option<&str>| text.map_or_else(|| "NULL".to_owned(), string);
                 let table = self.resync();
+                let place = if record.stage.is_finished() {
+                    FORGET_ROWS.to_owned()
+                } else {
+                    format!("`resume_key` = {},", optional(record.after.as_deref()))
+                };
                 let text = format!(
-                    "UPDATE {table} SET `state` = '{}', `resume_key` = {}, `rows` = {}, \
+                    "UPDATE {table} SET `state` = '{}', {place} `rows` = {}, \
                      `estimated_rows` = {}, `gone_keys` = {}, `reason` = {}, \
                      `written_time` = UTC_TIMESTAMP(6) WHERE `pipeline` = {} AND `id` = {} \
                      AND `state` IN ('waiting', 'copying')",
                     record.stage.word(),
-                    optional(record.after.as_deref()),
                     record.rows,
                     record.estimated,
                     record.gone,
@@ -223,6 +230,9 @@ fn parse(row: TextRow) -> Option<StoredRequest> {
     let kind = next()??;
     let columns = next()?;
     let wish = next()?;
+    let stage = ResyncStage::of_word(&next()??)?;
+    // Only a finished request has forgotten what was wished.
+    let wish = wish.or_else(|| stage.is_finished().then(String::new));
     let wish = match kind.as_str() {
         "all" => ResyncWish::All,
         "where" => ResyncWish::Where(wish?.into()),
@@ -233,7 +243,6 @@ fn parse(row: TextRow) -> Option<StoredRequest> {
         }
         _ => return None,
     };
-    let stage = ResyncStage::of_word(&next()??)?;
     let after = next()?.map(Into::into);
     let rows = next()??.parse().ok()?;
     let estimated = next()??.parse().ok()?;
