@@ -265,6 +265,7 @@ impl Session {
         let Some(through) = &batch.through else {
             return Err(MySqlLoadError::Malformed { what: "it has no position" });
         };
+        super::resync::require_no_steps(&batch.transactions)?;
         self.rows_per_group = self.rows_per_group_of(batch);
         let (done, rows) = Box::pin(self.catch_up(batch, through, lease)).await?;
         self.is_apart = false;

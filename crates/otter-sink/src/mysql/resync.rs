@@ -22,6 +22,15 @@ pub(super) fn moved(transaction: &Transaction) -> Option<&ResyncRecord> {
     })
 }
 
+/// Refuses steps of a resync that travel with whole transactions: a loader commits them alone.
+pub(super) fn require_no_steps(transactions: &[Transaction]) -> Result<(), MySqlLoadError> {
+    let mut events = transactions.iter().flat_map(|transaction| &transaction.events);
+    if events.any(|event| matches!(event, Event::Resync(_))) {
+        return Err(MySqlLoadError::Malformed { what: "a step of a resync is in no fragment" });
+    }
+    Ok(())
+}
+
 impl Session {
     /// Applies and commits a part of a resync, or refuses its request.
     pub(super) async fn load_resync(
