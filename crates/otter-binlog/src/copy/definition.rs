@@ -173,8 +173,7 @@ pub(super) async fn read(
     let types = table.columns.iter().map(|column| column.column_type.clone()).collect();
     let uniques = connection
         .query(&format!(
-            "SELECT index_name, column_name, sub_part, index_type \
-             FROM information_schema.statistics WHERE {place} AND non_unique = 0 \
+            "SELECT * FROM information_schema.statistics WHERE {place} AND non_unique = 0 \
              ORDER BY index_name <> 'PRIMARY', index_name, seq_in_index"
         ))
         .await?;
@@ -193,29 +192,52 @@ pub(super) async fn read(
 }
 
 /// The keys, the primary one before others, that tell rows apart and can be compared.
-fn usable_keys(rows: &ResultSet, columns: &[SchemaColumn]) -> Vec<Key> {
+fn usable_keys(parts: &ResultSet, columns: &[SchemaColumn]) -> Vec<Key> {
     let mut keys: Vec<(String, Option<Vec<KeyColumn>>)> = Vec::new();
-    for row in rows.rows() {
-        let name = row.text(0).unwrap_or_default();
+    for row in parts.rows() {
+        let part = Part { names: parts, row };
+        let name = part.text("index_name").unwrap_or_default();
         if keys.last().is_none_or(|(last, _)| last != name) {
             keys.push((name.to_owned(), Some(Vec::new())));
         }
-        let Some((_, parts)) = keys.last_mut() else { continue };
-        match (parts.as_mut(), key_column(row, columns)) {
-            (Some(parts), Some(part)) => parts.push(part),
-            _ => *parts = None,
+        let Some((_, own)) = keys.last_mut() else { continue };
+        match (own.as_mut(), key_column(part, columns)) {
+            (Some(own), Some(column)) => own.push(column),
+            _ => *own = None,
         }
     }
     let usable = keys.into_iter().filter_map(|(name, parts)| Some((name, parts?)));
     usable.map(|(name, columns)| Key { name, columns }).collect()
 }
 
-fn key_column(row: &Row, columns: &[SchemaColumn]) -> Option<KeyColumn> {
+/// A row of `information_schema.statistics`, whose columns differ between servers.
+#[derive(Clone, Copy)]
+struct Part<'r> {
+    names: &'r ResultSet,
+    row: &'r Row,
+}
+
+impl<'r> Part<'r> {
+    fn text(self, name: &str) -> Option<&'r str> {
+        self.row.text(self.names.column(name)?)
+    }
+
+    /// Whether a statement may name the key: MySQL hides invisible ones, and MariaDB ignored ones.
+    fn is_usable(self) -> bool {
+        self.text("is_visible").is_none_or(|it| !it.eq_ignore_ascii_case("NO"))
+            && self.text("ignored").is_none_or(|it| !it.eq_ignore_ascii_case("YES"))
+    }
+}
+
+fn key_column(part: Part<'_>, columns: &[SchemaColumn]) -> Option<KeyColumn> {
     // A part of a column, or of what is calculated from columns, tells less than the column.
-    if row.bytes(2).is_some() || !row.text(3)?.eq_ignore_ascii_case("BTREE") {
+    if part.text("sub_part").is_some()
+        || !part.text("index_type")?.eq_ignore_ascii_case("BTREE")
+        || !part.is_usable()
+    {
         return None;
     }
-    let name = row.text(1)?;
+    let name = part.text("column_name")?;
     let index = columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))?;
     let column = columns.get(index)?;
     if column.nullable { None } else { KeyColumn::new(index, column) }
