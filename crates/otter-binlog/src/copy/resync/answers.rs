@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use otter_core::{ResyncStage, SourceTime};
+use otter_core::{Classify, Fault, ResyncStage, SourceTime};
 use tracing::{debug, warn};
 
 use super::prepare::{Prepared, Refusal, What, told};
@@ -12,6 +12,8 @@ use crate::copy::worker::Answer;
 
 /// Before a source is asked again that did not answer.
 const LONG_PAUSE: Duration = Duration::from_secs(5);
+/// How often in a row the source is asked in vain before the request is given up: some minutes.
+const MOST_VAIN: u32 = 40;
 
 impl Run {
     pub(super) fn take_answer(&mut self, answer: Answer) {
@@ -44,10 +46,26 @@ impl Run {
             Answer::Again(reason) => {
                 debug!(request = active.record.id, reason, "reading is tried again");
                 active.prepared = None;
-                self.drop_job(PAUSE);
+                self.ask_later(reason);
             }
             Answer::Failed(error) => self.take_failure(&error),
         }
+    }
+
+    /// Asks once more in a while, and not for ever.
+    fn ask_later(&mut self, reason: &str) {
+        let Some(active) = &mut self.active else { return };
+        active.vain += 1;
+        if active.vain >= MOST_VAIN {
+            let why = format!(
+                "the source was asked {MOST_VAIN} times in vain: {reason}: look whether the table \
+                 can be read there, and ask again"
+            );
+            self.refuse(Refusal::new(why));
+            return;
+        }
+        let pause = pause_after(active.vain);
+        self.drop_job(pause);
     }
 
     fn take_failure(&mut self, error: &CopyError) {
@@ -68,12 +86,15 @@ impl Run {
         match server {
             Some(refusal) => self.refuse(refusal),
             None => {
-                // The stream meets a source that is away, and tells.
-                warn!(
-                    error = told(error),
-                    "reading rows that are to be copied again is tried again"
-                );
-                self.drop_job(LONG_PAUSE);
+                let code = code_of(error);
+                let reason = code.map_or_else(|| told(error), |code| format!("error {code}"));
+                warn!(error = reason, "reading rows that are to be copied again is tried again");
+                if code.is_none() && error.fault() == Fault::Transient {
+                    // The stream meets a source that is away, and tells.
+                    self.drop_job(LONG_PAUSE);
+                } else {
+                    self.ask_later(&reason);
+                }
             }
         }
     }
@@ -102,5 +123,30 @@ impl Run {
             let record = active.record.clone();
             self.emit_record(record);
         }
+    }
+}
+
+/// The number of the server's error, whose words may hold values of rows (SECRET-1).
+fn code_of(error: &CopyError) -> Option<u16> {
+    if let CopyError::Connection(error) = error {
+        return error.server_error().map(|server| server.code);
+    }
+    None
+}
+
+/// How long it is waited after so many questions in vain.
+fn pause_after(vain: u32) -> Duration {
+    PAUSE.saturating_mul(vain.max(1)).min(LONG_PAUSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_up_to_the_longest() {
+        let all: Vec<Duration> = (0..MOST_VAIN).map(pause_after).collect();
+        assert!(all.is_sorted());
+        assert_eq!((all.first(), all.last()), (Some(&PAUSE), Some(&LONG_PAUSE)));
     }
 }

@@ -59,7 +59,7 @@ impl Run {
             exchange.add(&definition, piece, |rows| flight.touched.window.runs(rows, key))?;
             active.record.rows += u64::try_from(rows).unwrap_or(u64::MAX);
             active.record.after = last;
-            active.tries = 0;
+            active.move_on();
             let record = active.record.clone();
             self.emit_exchange(exchange, record);
         }
@@ -118,7 +118,7 @@ impl Run {
         active.record.rows += u64::try_from(rows).unwrap_or(u64::MAX);
         active.record.gone += u64::try_from(gone).unwrap_or(u64::MAX);
         active.record.after = Some(range.end.to_string().into());
-        active.tries = 0;
+        active.move_on();
         active.job = super::run::Job::Idle;
         let record = active.record.clone();
         self.emit_exchange(exchange, record);

@@ -73,7 +73,7 @@ impl Run {
         if asked.is_empty() {
             return Some(batch);
         }
-        if transaction.part != Part::Whole {
+        if matches!(transaction.part, Part::Fragment { .. }) {
             transaction.events.extend(asked);
             return Some(batch);
         }

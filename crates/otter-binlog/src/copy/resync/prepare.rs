@@ -8,16 +8,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use otter_core::mapping::Mappings;
-use otter_core::{Causes, ColumnType, DatabaseUrl, ResyncRequest, ResyncWish, TableName};
+use otter_core::{Causes, DatabaseUrl, ResyncRequest, ResyncWish, TableName};
 
 use super::keys::BadKey;
 use super::wanted::{WantedKey, read_keys};
-use crate::connection::{Connection, ConnectionError, Flavor, ServerInfo};
+use crate::connection::{Connection, ConnectionError, Flavor, ServerError, ServerInfo};
 use crate::copy::definition::{self, Definition};
 use crate::copy::error::CopyError;
 use crate::copy::snapshot::Desk;
 use crate::copy::tables;
 use crate::copy::value::quoted;
+use crate::schema::reader::quote;
 use crate::selector::{TableFilter, has_mysql_gtids};
 use crate::statement::Dialect;
 use crate::statement::tokens::{Token, Tokens};
@@ -25,9 +26,6 @@ use crate::statement::tokens::{Token, Tokens};
 /// Why a table is refused that no mapping takes.
 pub(super) const NOT_CARRIED: &str =
     "the pipeline carries no such table: write the name that it has at the source";
-/// Errors whose text is about the statement and holds no value of a row.
-const ABOUT_STATEMENTS: [u16; 10] = [1044, 1054, 1064, 1111, 1142, 1143, 1146, 1305, 1370, 1582];
-
 /// What is asked for.
 pub(in crate::copy) struct Preparing {
     pub(super) request: ResyncRequest,
@@ -73,11 +71,36 @@ impl Refusal {
         Self(why.into())
     }
 
-    /// What the server said, where it is about the statement.
+    /// What the server's error means, where it is about what was asked for, and not about the server.
+    /// The server's own words may hold values of rows (SECRET-1).
     pub(super) fn of_server(what: &str, error: &ConnectionError) -> Option<Self> {
         let server = error.server_error()?;
-        let message = if ABOUT_STATEMENTS.contains(&server.code) { &*server.message } else { "" };
-        Some(Self::new(format!("{what}: error {}: {message}", server.code).trim_end_matches(": ")))
+        if passes(server) {
+            return None;
+        }
+        Some(Self::new(format!("{what}: error {}{}", server.code, meaning(server.code))))
+    }
+}
+
+/// Whether an error goes away by itself: the server is busy, or about to end.
+fn passes(error: &ServerError) -> bool {
+    // Errors of memory and threads, of locks, and of MariaDB's limit of a statement's time.
+    error.is_temporary() || matches!(error.code, 1037 | 1038 | 1080 | 1135 | 1206 | 1614 | 1969)
+}
+
+/// An error of the server in our own words.
+fn meaning(code: u16) -> &'static str {
+    match code {
+        1044 | 1045 | 1142 | 1143 | 1227 | 1370 => {
+            ": the pipeline's account lacks a right for it: GRANT it at the source"
+        }
+        1054 => ": it names a column that the table does not have: texts stand between apostrophes",
+        1064 => ": this is not the SQL of the source",
+        1111 => ": it counts or sums rows: compare single rows",
+        1146 => ": it names a table that the source does not have",
+        1305 => ": it calls a function that the source does not have",
+        1582 => ": it calls a function with too many or too few values",
+        _ => ": try it there by hand, with the pipeline's account",
     }
 }
 
@@ -181,11 +204,10 @@ impl Prepared {
                  moved nobody knows which of them holds it: copy it by hand";
             return Err(Refusal::new(why));
         }
-        let mut columns = route.tables().iter().flat_map(|table| &table.columns);
-        let is_told = columns.any(|it| matches!(it.column_type, ColumnType::Constant { .. }));
-        if matches!(self.what, What::Keys(_)) && mappings.merges(&table.name) && !is_told {
-            let why = "several tables flow into its table of the target, and nothing tells whose row a \
-                 key is that it does not have: ask by a condition (--where) instead";
+        if matches!(self.what, What::Keys(_)) && mappings.merges(&table.name) {
+            let why = "several tables flow into its table of the target, and a row with a key that this \
+                 one does not have may be another's: ask by a condition (--where) instead, and delete \
+                 by hand what is too much";
             return Err(Refusal::new(why));
         }
         Ok(())
@@ -217,6 +239,7 @@ async fn ready(
              snapshot holds: set gtid_mode=ON and enforce_gtid_consistency=ON there";
         return Err(Refusal::new(why).into());
     }
+    check_name(connection, name).await?;
     let Some(mut definition) = definition::read(connection, info, name).await? else {
         let why = "the source has no such table, or the account may not see it: write the name as the \
              source has it, or GRANT SELECT on it";
@@ -247,6 +270,43 @@ async fn ready(
     let clock = connection.query("SELECT UNIX_TIMESTAMP() AS now").await?;
     let now = clock.first("now").and_then(|now| now.parse().ok()).unwrap_or(0);
     Ok(Prepared { definition: Arc::new(definition), what, leaders, now })
+}
+
+/// The name must be the one of the stream, letter by letter: a source that folds names would find the
+/// table by others as well, and its changes would not be known for those of this table.
+async fn check_name(connection: &mut Connection, name: &TableName) -> Result<(), Unready> {
+    let tables = connection
+        .query(&format!(
+            "SELECT table_schema, table_name FROM information_schema.tables \
+             WHERE table_schema = {} AND table_name = {}",
+            quote(&name.database),
+            quote(&name.table)
+        ))
+        .await?;
+    let names = tables.rows().iter().filter_map(|row| Some((row.text(0)?, row.text(1)?)));
+    match right_name(name, names) {
+        Some(right) => {
+            let why = format!("the source calls it {right}: write the name in these letters");
+            Err(Refusal::new(why).into())
+        }
+        None => Ok(()),
+    }
+}
+
+/// The name that the source has for a table, where it is another one than was asked for.
+fn right_name<'n>(
+    asked: &TableName,
+    found: impl Iterator<Item = (&'n str, &'n str)>,
+) -> Option<TableName> {
+    let mut right = None;
+    for (database, table) in found {
+        let name = TableName::new(database, table);
+        if name == *asked {
+            return None;
+        }
+        right = Some(name);
+    }
+    right
 }
 
 /// A condition must stay within the parentheses that are put around it, and be one that the source
@@ -294,4 +354,40 @@ async fn check_condition(
 /// An error in words for the log, without values of rows.
 pub(super) fn told(error: &CopyError) -> String {
     Causes(error).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(code: u16) -> ConnectionError {
+        let message = "near 'secret'".to_owned();
+        ConnectionError::Server(ServerError { code, state: String::new(), message })
+    }
+
+    #[test]
+    fn a_name_in_other_letters_is_told() {
+        let asked = TableName::new("shop", "Item");
+        let right = |found: &[(&'static str, &'static str)]| {
+            right_name(&asked, found.iter().copied()).map(|name| name.to_string())
+        };
+        assert_eq!(right(&[("shop", "item")]).as_deref(), Some("shop.item"));
+        assert_eq!(right(&[("shop", "item"), ("shop", "Item")]), None);
+        assert_eq!(right(&[]), None);
+    }
+
+    #[test]
+    fn errors_of_the_server_are_told_without_its_words() {
+        for code in [1064, 1054, 1142, 1292] {
+            let Refusal(why) = Refusal::of_server("no", &server(code)).unwrap();
+            assert!(why.contains(&code.to_string()) && !why.contains("secret"), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_busy_server_refuses_nothing() {
+        for code in [1040, 1053, 1205, 1213, 1317, 1927, 1969, 3024] {
+            assert_eq!(Refusal::of_server("no", &server(code)), None, "{code}");
+        }
+    }
 }

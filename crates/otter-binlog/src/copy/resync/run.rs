@@ -45,8 +45,9 @@ pub(super) struct Run {
     worker: Option<Worker>,
     /// The request that comes next.
     found: First,
-    /// Requests up to this one are finished, as soon as the loader has what was sent.
-    finished: u64,
+    /// Requests that are finished, as soon as the loader has what was sent. Numbers are given in another
+    /// order than requests are committed, so that a lower one may still come.
+    finished: BTreeSet<u64>,
     pub(super) active: Option<Active>,
     /// Behind everything that is in `ready`.
     pub(super) position: Position,
@@ -77,6 +78,8 @@ pub(super) struct Active {
     pub(super) keys_at_once: usize,
     /// How often in a row something was read in vain.
     pub(super) tries: u32,
+    /// How often in a row the source could not be asked.
+    pub(super) vain: u32,
 }
 
 /// What is done about it now.
@@ -107,6 +110,12 @@ impl Active {
     /// Whether changes of its table are tolerated already.
     pub(super) fn has_begun(&self) -> bool {
         self.record.stage == ResyncStage::Copying
+    }
+
+    /// Notes that something was read.
+    pub(super) fn move_on(&mut self) {
+        self.tries = 0;
+        self.vain = 0;
     }
 
     pub(super) fn flight(&mut self) -> Option<&mut Flight> {
@@ -145,7 +154,7 @@ impl Run {
             watch: Watch::start(Arc::clone(&setting.log)),
             worker: None,
             found,
-            finished: 0,
+            finished: BTreeSet::new(),
             active: None,
             position: from.clone(),
             newest: SourceTime::from_seconds(0),
@@ -225,7 +234,9 @@ impl Run {
             }
             return;
         }
-        self.found = first.filter(|_| id > self.finished);
+        // Whatever comes before the first that is open is closed.
+        self.finished = self.finished.split_off(&id);
+        self.found = first.filter(|_| !self.finished.contains(&id));
     }
 
     /// Takes up the request that comes next.
@@ -245,6 +256,7 @@ impl Run {
             rows_at_once: FIRST_ROWS,
             keys_at_once: KEYS_AT_ONCE,
             tries: 0,
+            vain: 0,
         });
         if let Some(why) = self.setting.refusal.clone() {
             self.refuse(Refusal::new(why));
@@ -271,7 +283,7 @@ impl Run {
     /// Leaves the request at hand.
     pub(super) fn leave(&mut self) {
         if let Some(active) = self.active.take() {
-            self.finished = active.record.id;
+            self.finished.insert(active.record.id);
         }
         self.worker = None;
     }
