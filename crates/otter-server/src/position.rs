@@ -75,7 +75,8 @@ async fn adopt_one(pipeline: &PipelineConfig, arbiter: &Arc<dyn Arbiter>) -> Exi
             write(&format!("pipeline {id}: no checkpoint in `{}` yet\n", pipeline.to.name));
             return Exit::Done;
         }
-        Ok(Some(found)) if found.arbiter == *arbiter.id() => {
+        // An arbiter that was set back grants terms which the checkpoint refuses.
+        Ok(Some(found)) if found.arbiter == *arbiter.id() && found.term < lease.term() => {
             write(&format!("pipeline {id}: the checkpoint is this installation's already\n"));
             return Exit::Done;
         }

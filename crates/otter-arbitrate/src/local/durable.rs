@@ -11,8 +11,14 @@ use super::LocalArbiterError;
 ///
 /// `temp` must be in the same folder and nobody else's while this runs.
 pub(crate) fn replace(path: &Path, temp: &Path, content: &str) -> Result<(), LocalArbiterError> {
-    write(temp, content)?;
-    std::fs::rename(temp, path).map_err(|error| LocalArbiterError::io(path, error))?;
+    let renamed = write(temp, content).and_then(|()| {
+        std::fs::rename(temp, path).map_err(|error| LocalArbiterError::io(path, error))
+    });
+    if renamed.is_err() {
+        // On a full disk, which is where this fails, each try would leave another one.
+        let _ = std::fs::remove_file(temp);
+    }
+    renamed?;
     sync_parent(path)
 }
 

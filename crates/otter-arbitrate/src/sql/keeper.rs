@@ -280,7 +280,9 @@ impl Keeper {
             if let Some(session) = session {
                 self.shared.holding.lose_session(session, &Loss::Rebuilt);
             }
-            // Those that wait find out for themselves, and are told.
+            // Those that wait find out for themselves, and are told; nothing is wanted of them any
+            // more that could keep them from it.
+            wanted::tell(&self.shared.paused, BTreeSet::new());
             self.shared.board.send_replace(Board::empty());
         }
         if !self.is_failing {

@@ -145,13 +145,13 @@ impl Texts {
         )
     }
 
-    /// One row: the arbiter's id; then one for each side that is held: side, term, holder; one for
+    /// One row: the arbiter's id, NULL where there is none; then one for each side that is held: side, term, holder; one for
     /// each node that is present, the oldest first: node, name; and one for each pipeline that shall
     /// rest: its name.
     pub(super) fn look_at_all(&self) -> String {
         let Self { arbiter, session, lease, node, paused, .. } = self;
         format!(
-            "SELECT id FROM {arbiter} WHERE one = 1; \
+            "SELECT (SELECT id FROM {arbiter} WHERE one = 1); \
              SELECT l.side, l.term, s.holder FROM {lease} l JOIN {session} s \
              ON s.token = l.token WHERE s.expires > UTC_TIMESTAMP(6); \
              SELECT n.node, s.holder FROM {node} n JOIN {session} s \

@@ -123,6 +123,10 @@ impl Shared {
         }
         let made = self.tree.make_id_again(client, &self.holding.arbiter, self.tree.seen()).await?;
         *is_refuted = made.is_none();
+        if *is_refuted {
+            // Else the next start would find that it has counted further, by our own questions.
+            self.tree.place.spot().refute().await;
+        }
         made.ok_or_else(|| self.rebuilt(None))
     }
 
@@ -187,7 +191,7 @@ async fn ask_within(
         // Until the lease is held or not, a node under our session is no leftover.
         let granting = shared.holding.granting(key);
         let unanswered = Unanswered { shared, side: Some(key) };
-        let holding = &shared.holding;
+        let (holding, seen) = (&shared.holding, shared.tree.seen());
         let made = shared.tree.make(client, key, (&holding.holder, holding.lease)).await?;
         let term = match made {
             // Somebody is deleting the subtree.
@@ -195,6 +199,12 @@ async fn ask_within(
                 unanswered.answered();
                 shared.tree.make_folders(client).await?;
                 continue;
+            }
+            // INVARIANT FENCE-1: terms rise; an ensemble that was set back grants none.
+            Some(Made::Ours(term)) if term <= seen => {
+                unanswered.answered();
+                shared.drop_session(&connected, &Loss::Rebuilt).await;
+                return Err(shared.rebuilt(Some(holding.arbiter.clone())));
             }
             Some(Made::Ours(term)) => term,
             Some(Made::Exists) => match shared.tree.look(client, key).await? {

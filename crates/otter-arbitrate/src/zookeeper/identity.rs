@@ -33,6 +33,10 @@ impl Tree {
     ) -> Result<Option<ArbiterId>> {
         if let Some(id) = self.read_id(client).await? {
             if let Some(known) = known.filter(|known| known.id == id) {
+                // Somebody who remembers less may have made it again in an ensemble made anew.
+                if self.probe(client).await? <= known.seen {
+                    return Err(self.not_the_same(known, Some(id)).await);
+                }
                 self.note_seen(known.seen);
             }
             self.make_folders(client).await?;
@@ -41,14 +45,21 @@ impl Tree {
         let Some(known) = known else { return Ok(None) };
         let made = self.make_id_again(client, &known.id, known.seen).await?;
         if made.is_none() {
-            warn!(
-                arbiter = %known.id, place = %self.place,
-                "the ensemble has counted fewer transactions than this machine remembers: it was \
-                 made anew, and the arbiter is not the same"
-            );
-            self.place.spot().refute().await;
+            self.not_the_same(known, None).await;
         }
         Ok(made)
+    }
+
+    /// Puts what this machine remembers aside: the ensemble has counted less.
+    async fn not_the_same(&self, known: &Known, found: Option<ArbiterId>) -> ZooKeeperArbiterError {
+        warn!(
+            arbiter = %known.id, place = %self.place,
+            "the ensemble has counted fewer transactions than this machine remembers: it was made \
+             anew, and the arbiter is not the same"
+        );
+        self.place.spot().refute().await;
+        let (place, ours) = (self.place.to_string(), known.id.clone());
+        ZooKeeperArbiterError::Rebuilt { place, ours, found }
     }
 
     /// Makes a missing id again, and returns the one that is there then; `None` where the ensemble

@@ -45,6 +45,10 @@ async fn see_again_and_again(shared: &Shared, sender: &watch::Sender<Paused>) {
             is_failing = false;
             continue;
         };
+        if let ZooKeeperArbiterError::Rebuilt { .. } = error {
+            // What was wanted is gone: whoever rests asks for its side, and is told.
+            wanted::tell(sender, BTreeSet::new());
+        }
         if is_failing {
             debug!(error = %Causes(&error), "what is wanted of pipelines cannot be read");
         } else {

@@ -58,6 +58,15 @@ const BEFORE_STANDING_BY: Duration = Duration::from_secs(1);
 
 impl Standby {
     pub(super) async fn run(mut self, lease: Option<Lease>) -> Exit {
+        if lease.is_none() {
+            // A pipeline may rest since its databases are away: they are looked at when it runs.
+            let (id, stop) = (self.id(), self.stop.clone());
+            tokio::select! {
+                biased;
+                () = stop.asked() => return Exit::Done,
+                () = self.rest_while_paused(&id) => {}
+            }
+        }
         if !self.is_ready().await {
             return Exit::Halted;
         }
