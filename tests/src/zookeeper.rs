@@ -24,7 +24,7 @@ use otter_server::sandbox::{ChildProcess, Folder, ReservedPort, reserve_port};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
-use zookeeper_client::{Client, Error as ClientError};
+use zookeeper_client::Client;
 
 use crate::wait::wait_until;
 
@@ -271,33 +271,6 @@ impl Ensemble {
             now.is_ok_and(|now| now.is_none_or(|stat| stat.ephemeral_owner != session))
         })
         .await;
-    }
-
-    /// Deletes a node and all below it.
-    ///
-    /// # Panics
-    /// Where the ensemble does not answer.
-    pub async fn delete_subtree(&self, root: &str) {
-        let client = self.client().await;
-        // From the top; deleted from the bottom.
-        let mut all = vec![root.to_owned()];
-        let mut next = 0;
-        while let Some(path) = all.get(next).cloned() {
-            let children = match client.list_children(&path).await {
-                Ok(children) => children,
-                Err(ClientError::NoNode) => Vec::new(),
-                Err(error) => panic!("{error}: the children of {path}"),
-            };
-            all.extend(children.iter().map(|child| format!("{path}/{child}")));
-            next += 1;
-        }
-        for path in all.iter().rev() {
-            match client.delete(path, None).await {
-                // Somebody alive has made a child meanwhile: the node is made anew all the same.
-                Ok(()) | Err(ClientError::NoNode | ClientError::NotEmpty) => {}
-                Err(error) => panic!("{error}: {path} cannot be deleted"),
-            }
-        }
     }
 
     /// What a server says about its work, by the names of `mntr`.

@@ -9,7 +9,7 @@ use otter_server::sandbox::{Flavor, Server};
 
 use crate::testbed::{self, execute};
 use crate::wait::wait_for;
-use crate::zookeeper::Ensemble;
+use crate::zookeeper::{Ensemble, delete_subtree};
 
 /// Where the leases are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,7 +152,7 @@ impl ArbiterServers {
     /// Deletes all that the arbiter keeps.
     pub(super) async fn delete_everything(&self) {
         match self {
-            Self::ZooKeeper(ensemble) => ensemble.delete_subtree(ROOT).await,
+            Self::ZooKeeper(ensemble) => delete_subtree(&ensemble.addresses(), ROOT).await,
             Self::Database(server) => execute(server, "DROP DATABASE otter").await,
         }
     }
