@@ -114,8 +114,7 @@ impl CopyLog for TargetCopyLog {
         let mut desk = self.open().await?;
         let mut prepared = Prepared::default();
         for target in &table.targets {
-            if !desk.exists(target).await? {
-                self.make(&mut desk, table, target).await?;
+            if !desk.exists(target).await? && self.make(&mut desk, table, target).await? {
                 continue;
             }
             if table.is_shared || self.existing == Existing::Keep || !desk.has_rows(target).await? {
@@ -139,13 +138,14 @@ impl CopyLog for TargetCopyLog {
 }
 
 impl TargetCopyLog {
-    /// Makes a missing table as the source has it.
+    /// Makes a missing table as the source has it; `false` where it is there by now, as a call
+    /// that was broken off may have made it.
     async fn make(
         &self,
         desk: &mut Desk,
         table: &CopyTable,
         target: &TableName,
-    ) -> Result<(), MySqlLoadError> {
+    ) -> Result<bool, MySqlLoadError> {
         let by_hand = |why: &str| MySqlLoadError::Copy {
             what: format!(
                 "cannot make {target} as {} is: {why}. Make the table by hand, and start again",
@@ -167,11 +167,18 @@ impl TargetCopyLog {
         desk.make_database(&target.database, collation)
             .await
             .map_err(|error| refused(&error, &by_hand))?;
-        desk.make_table(&ddl).await.map_err(|error| refused(&error, &by_hand))?;
+        match desk.make_table(&ddl).await {
+            Ok(()) => {}
+            Err(error) if error.number() == Some(TABLE_EXISTS) => return Ok(false),
+            Err(error) => return Err(refused(&error, &by_hand)),
+        }
         tracing::info!(table = %target, source = %table.source, "made a table of the target");
-        Ok(())
+        Ok(true)
     }
 }
+
+/// `ER_TABLE_EXISTS_ERROR`.
+const TABLE_EXISTS: u16 = 1050;
 
 /// What it means that the server did not make a table. Definitions hold no values of rows.
 fn refused(error: &ConnError, by_hand: &dyn Fn(&str) -> MySqlLoadError) -> MySqlLoadError {
