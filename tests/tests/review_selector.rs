@@ -76,7 +76,7 @@ async fn no_progress_is_reported_inside_a_transaction_that_comes_in_fragments() 
                         break;
                     }
                 }
-                Part::Whole => panic!("a whole transaction among fragments"),
+                Part::Whole | Part::Copied => panic!("a whole transaction among fragments"),
             }
         }
     }
