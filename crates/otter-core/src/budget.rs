@@ -127,9 +127,8 @@ impl Permit {
         self.lent += other.lent;
         self.borrowed += other.borrowed;
         for more in other.held {
-            let is_same = |held: &&mut OwnedSemaphorePermit| {
-                Arc::ptr_eq(held.semaphore(), more.semaphore())
-            };
+            let is_same =
+                |held: &&mut OwnedSemaphorePermit| Arc::ptr_eq(held.semaphore(), more.semaphore());
             match self.held.iter_mut().find(is_same) {
                 Some(held) => held.merge(more),
                 None => self.held.push(more),

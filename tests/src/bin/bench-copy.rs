@@ -305,10 +305,7 @@ fn second(line: &str) -> Option<(f64, f64)> {
 
 impl Answered {
     fn text(&self) -> String {
-        format!(
-            "{:.0} transactions per second, 95 % within {:.1} ms",
-            self.per_second, self.p95
-        )
+        format!("{:.0} transactions per second, 95 % within {:.1} ms", self.per_second, self.p95)
     }
 }
 

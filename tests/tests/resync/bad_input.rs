@@ -24,7 +24,10 @@ async fn a_request_that_makes_no_sense_is_told_when_it_is_asked() {
             (&["other.item"], &["carries no such table"]),
             (&["shop.loose"], &["no key", "ADD PRIMARY KEY"]),
             (&["shop.item", "--where", "price >"], &["cannot read the condition", "1064"]),
-            (&["shop.item", "--where", "cost > 1"], &["cannot read the condition", "1054", "a column"]),
+            (
+                &["shop.item", "--where", "cost > 1"],
+                &["cannot read the condition", "1054", "a column"],
+            ),
             (&["shop.item", "--where", "1) OR (1"], &["a parenthesis too many"]),
             (&["shop.item", "--where", "1; DROP TABLE x"], &["more than one statement"]),
             (&["shop.item", "--key", "1,2"], &["a key has 2 values and needs 1: id"]),

@@ -9,9 +9,7 @@ use super::rows::Cells;
 use super::run::{Run, Shape};
 use super::{Detail, Expect, NewRows, Planner, RowsOf, Script};
 use crate::mysql::fit::TablePlan;
-use crate::mysql::literal::{
-    NotLoadable, RowsStatement, push_field, push_load, push_parameter,
-};
+use crate::mysql::literal::{NotLoadable, RowsStatement, push_field, push_load, push_parameter};
 use crate::mysql::net::Effect;
 
 /// Percona XtraDB Cluster cuts a `LOAD DATA` of 10,000 rows into transactions

@@ -87,7 +87,11 @@ impl Planner<'_> {
             OpenEnd::Upsert { table, whole } => {
                 if let Some(plan) = self.planning.tables.plan(table) {
                     let key = plan.identities.first().filter(|_| !whole);
-                    push_upsert_end(script.text(), &plan.columns, key.map_or(&[][..], Vec::as_slice));
+                    push_upsert_end(
+                        script.text(),
+                        &plan.columns,
+                        key.map_or(&[][..], Vec::as_slice),
+                    );
                 }
             }
         }

@@ -28,7 +28,11 @@ fn a_key_of_text_that_is_gone_goes_by_its_bytes() {
     let (source, target) = word();
     let events = vec![gone(&source, &[vec![text(b"A"), None], vec![text(b"b"), None]])];
     let planned = one_text((source, target), events);
-    assert_eq!(planned.matches("DELETE FROM `shop`.`item` WHERE `id` <=> ").count(), 2, "{planned}");
+    assert_eq!(
+        planned.matches("DELETE FROM `shop`.`item` WHERE `id` <=> ").count(),
+        2,
+        "{planned}"
+    );
     assert_eq!(planned.matches("CAST(`id` AS BINARY) <=> ").count(), 2, "{planned}");
 }
 
