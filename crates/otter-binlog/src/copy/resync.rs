@@ -11,7 +11,7 @@
 //! From the place on at which a request is taken up, changes of its table in the stream take effect
 //! whatever the target has in their place. What was read is put into the stream where that has reached
 //! the end of its snapshot, without the rows that the stream has touched meanwhile: there the target's
-//! rows go, and the source's come (docs/adr/0019).
+//! rows go, and the source's come (docs/adr/0018).
 
 mod answers;
 mod emit;
