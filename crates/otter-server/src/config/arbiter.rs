@@ -12,8 +12,8 @@ use super::section::{Keys, Section};
 
 pub(super) const KEYS: Keys = Keys {
     known: &[
-        "kind", "path", "url", "servers", "near", "root", "scheme", "user", "password", "tls",
-        "lease_ms",
+        "kind", "lease_ms", "path", "url", "servers", "near", "root", "scheme", "user", "password",
+        "tls",
     ],
     not_built: &[],
 };
