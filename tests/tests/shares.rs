@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep};
 
 const PIPELINES: usize = 7;
 /// The lease of all configurations here.
-const LEASE: Duration = Duration::from_secs(4);
+const LEASE: Duration = Duration::from_secs(8);
 /// What a take-over may take beyond the lease.
 const GRACE: Duration = Duration::from_secs(5);
 

@@ -21,6 +21,8 @@ mod tests;
 /// A payload of this length continues in the next packet.
 const FULL: usize = 0xff_ffff;
 const HEADER: usize = 4;
+/// The first byte of a packet that tells an error.
+const ERROR: u8 = 0xff;
 /// A read into less room than this is not worth a system call: move the rest to the front first.
 const WORTHWHILE: usize = 64 * 1024;
 /// How far the large buffer may grow ahead of the bytes that have arrived.
@@ -200,7 +202,16 @@ impl<S> PacketStream<S> {
                 return Ok(false);
             };
             if sequence != self.sequence {
-                return Err(PacketError::OutOfSequence);
+                // A server that ends a connection by itself numbers its farewell 0, and the
+                // farewell may cross with a command.
+                if sequence != 0 || self.gathering.is_some() || length == 0 {
+                    return Err(PacketError::OutOfSequence);
+                }
+                match self.input.get(self.start + HEADER) {
+                    Some(&ERROR) => self.sequence = 0,
+                    Some(_) => return Err(PacketError::OutOfSequence),
+                    None => return Ok(false),
+                }
             }
             if self.large.len() + length > self.limit {
                 return Err(PacketError::TooLarge { limit: self.limit });

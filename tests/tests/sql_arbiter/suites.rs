@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 use crate::place::{Line, Lines, new_schema, url};
 
 /// Long enough to be renewed on a busy machine, short enough for a suite.
-const LEASE: Duration = Duration::from_secs(3);
+const LEASE: Duration = Duration::from_secs(5);
 /// A killed server must be back within it.
 const LONG_LEASE: Duration = Duration::from_secs(15);
 

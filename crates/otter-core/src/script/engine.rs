@@ -1,7 +1,7 @@
 //! The engine that runs scripts: its limits, and what it does not do.
 
 use std::cell::Cell;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rhai::{
     Array, Blob, Dynamic, Engine, EvalAltResult, FLOAT, INT, ImmutableString, Map, Position,
@@ -11,7 +11,7 @@ use super::exact::{Exact, register as register_exact};
 
 /// Enough for any condition; a row takes some tens.
 pub(super) const MOST_OPERATIONS: u64 = 100_000;
-/// How long one row may take.
+/// How much of a processor's time one row may take.
 pub(super) const LONGEST_RUN: Duration = Duration::from_millis(250);
 /// How deep functions may call each other.
 const MOST_CALLS: usize = 32;
@@ -28,13 +28,31 @@ const OPERATIONS_BETWEEN_LOOKS: u64 = 256;
 pub(super) const COMPARED: &str = "a comparison of one type";
 
 thread_local! {
-    /// When the script that this thread runs must end.
-    static DEADLINE: Cell<Option<Instant>> = const { Cell::new(None) };
+    /// The time of this thread's clock at which the script that it runs must end.
+    static DEADLINE: Cell<Option<Duration>> = const { Cell::new(None) };
+}
+
+/// How much of a processor's time this thread has taken: a script is not late because the machine
+/// was busy with something else, or asleep.
+#[cfg(unix)]
+fn time_taken() -> Duration {
+    use rustix::time::{ClockId, clock_gettime};
+    // It begins with the thread, so that neither number is negative.
+    let taken = clock_gettime(ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(taken.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(taken.tv_nsec).unwrap_or(0))
+}
+
+/// The time since the first script, where a thread's own time cannot be told.
+#[cfg(not(unix))]
+fn time_taken() -> Duration {
+    static BEGAN: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    BEGAN.get_or_init(std::time::Instant::now).elapsed()
 }
 
 /// Runs a script within the time that it may take.
 pub(super) fn limited<T>(run: impl FnOnce() -> T) -> T {
-    DEADLINE.set(Instant::now().checked_add(LONGEST_RUN));
+    DEADLINE.set(time_taken().checked_add(LONGEST_RUN));
     let outcome = run();
     DEADLINE.set(None);
     outcome
@@ -64,7 +82,7 @@ pub(super) fn engine() -> Engine {
         .on_debug(|_, _, _| {});
     engine.on_progress(|operations| {
         let is_late = operations % OPERATIONS_BETWEEN_LOOKS == 0
-            && DEADLINE.get().is_some_and(|deadline| Instant::now() > deadline);
+            && DEADLINE.get().is_some_and(|deadline| time_taken() > deadline);
         is_late.then_some(Dynamic::UNIT)
     });
     // One operation, at which nobody looks at the clock.

@@ -76,7 +76,10 @@ impl ScriptError {
                 format!("takes more than {MOST_OPERATIONS} operations: make it simpler")
             }
             EvalAltResult::ErrorTerminated(..) => {
-                format!("takes longer than {} ms: make it simpler", LONGEST_RUN.as_millis())
+                format!(
+                    "takes more than {} ms of a processor: make it simpler",
+                    LONGEST_RUN.as_millis()
+                )
             }
             EvalAltResult::ErrorStackOverflow(_) => {
                 "calls functions too deeply: make it simpler".to_owned()

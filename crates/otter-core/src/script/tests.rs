@@ -157,7 +157,13 @@ fn a_script_has_bounds() {
         ("let n = 0; while true { n += 1; } true", "takes more than 100000 operations"),
         ("fn f(n) { f(n + 1) } f(0)", "calls functions too deeply"),
         ("let t = \"x\"; while true { t += t; } true", "too large"),
-        ("let l = []; while true { l.push(1); } true", "too large"),
+        ("let l = [1]; while true { l += l; } true", "too large"),
+        // Each of few operations takes long.
+        (
+            "let l = []; l.pad(9000, 1); let n = 0; \
+             while true { n += l.filter(|x| x > 0).len(); } true",
+            "takes more than",
+        ),
     ] {
         let error = ask(script, INT, Some(Value::Int(1))).unwrap_err();
         assert!(error.contains(told), "{script}: {error}");
@@ -165,11 +171,6 @@ fn a_script_has_bounds() {
     for script in ["sleep(3600); true", "sleep(1e300); true"] {
         assert!(ask(script, INT, Some(Value::Int(1))).unwrap_err().contains("throws"));
     }
-    let slow = "let l = []; l.pad(9000, 1); let n = 0; \
-                while true { n += l.filter(|x| x > 0).len(); } true";
-    let began = std::time::Instant::now();
-    assert!(ask(slow, INT, Some(Value::Int(1))).is_err());
-    assert!(began.elapsed() < std::time::Duration::from_secs(20));
 }
 
 #[test]

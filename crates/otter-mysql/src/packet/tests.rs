@@ -110,6 +110,39 @@ async fn a_packet_out_of_sequence_is_refused() {
     }
 }
 
+/// As where a server ends the connection (4031, 1053, 1927) while a command is on its way.
+#[tokio::test]
+async fn a_farewell_that_crosses_a_command_is_read() {
+    let farewell = frame(0, b"\xff\xbf\x0f#HY000The client was disconnected");
+    for pieces in [1, 5, farewell.len()] {
+        let (mut server, mut packets) = pair(64, 1024);
+        packets.write(b"a command").await.unwrap();
+        let mut command = vec![0; HEADER + 9];
+        server.read_exact(&mut command).await.unwrap();
+        let sent = farewell.clone();
+        let feed = tokio::spawn(async move {
+            for piece in sent.chunks(pieces) {
+                server.write_all(piece).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        });
+        assert_eq!(packets.read().await.unwrap(), &farewell[HEADER..]);
+        feed.await.unwrap();
+        assert!(matches!(packets.read().await, Err(PacketError::Closed)));
+    }
+}
+
+#[tokio::test]
+async fn only_a_farewell_may_be_out_of_sequence() {
+    for (sequence, payload) in [(0, &b"\x00"[..]), (0, b""), (2, b"\xff\xbf\x0f")] {
+        let (mut server, mut packets) = pair(64, 1024);
+        packets.write(b"a command").await.unwrap();
+        server.write_all(&frame(sequence, payload)).await.unwrap();
+        drop(server);
+        assert!(matches!(packets.read().await, Err(PacketError::OutOfSequence)), "{sequence}");
+    }
+}
+
 #[tokio::test]
 async fn sequence_numbers_wrap_around() {
     let (mut server, mut packets) = pair(64, 1024);
