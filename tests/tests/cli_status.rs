@@ -10,8 +10,10 @@
 use otter_core::SourceTime;
 use otter_server::sandbox::Flavor;
 use otter_tests::otter::OtterProcess;
+use otter_tests::query::number;
 use otter_tests::scene::{DEADLINE, PASSWORD, Scene, assert_told};
 use otter_tests::testbed::FLAVORS;
+use otter_tests::wait::wait_for;
 use otter_tests::zookeeper::Ensemble;
 use serde_json::{Value, json};
 
@@ -37,6 +39,31 @@ async fn told(scene: &Scene) -> Value {
     one
 }
 
+/// What is told once the holder has published that it has loaded one transaction, and waits for more.
+async fn told_when_published(scene: &Scene) -> Value {
+    scene.source.execute("INSERT INTO shop.item VALUES (7, 'a', 1.0)").await.unwrap();
+    wait_for("what the holder publishes", DEADLINE, async || {
+        let one = told(scene).await;
+        (one["transactions"] == json!(1) && one["lag_ms"] == json!(0)).then_some(one)
+    })
+    .await
+}
+
+/// What is published says where the pipeline is, and goes with the process.
+async fn progress_is_published(scene: &Scene, otter: &mut OtterProcess) {
+    let one = told_when_published(scene).await;
+    assert_eq!((&one["state"], &one["rows"]), (&json!("running"), &json!(1)), "{one}");
+    assert_eq!(one["retries"], json!(0), "{one}");
+    assert!(time(&one["committed_at"]).seconds() > 0, "{one}");
+    assert!(!one["position"].as_str().unwrap().is_empty(), "{one}");
+    assert!(text(scene).await.contains("\nshop      running  0 ms  host "));
+    otter.terminate_and_expect_success(DEADLINE).await;
+    let after = told(scene).await;
+    for key in ["holder", "state", "lag_ms", "position"] {
+        assert_eq!(after[key], Value::Null, "{key}: {after}");
+    }
+}
+
 fn time(value: &Value) -> SourceTime {
     value.as_str().unwrap_or_else(|| panic!("no time: {value}")).parse().unwrap()
 }
@@ -52,7 +79,7 @@ async fn a_local_arbiter_tells_what_this_machine_knows() {
     let scene = Scene::start(Flavor::MariaDb).await;
     let before = text(&scene).await;
     assert!(before.starts_with("arbiter not used yet, in "), "{before}");
-    assert!(before.contains("\nshop      nobody\n"), "{before}");
+    assert!(before.contains("\nshop      -      -    nobody\n"), "{before}");
     assert!(before.ends_with("neither since when nor until when\n"), "{before}");
     let files = std::fs::read_dir(scene.folder()).unwrap().count();
     assert_eq!(files, 1, "only the configuration: status makes nothing");
@@ -66,8 +93,7 @@ async fn a_local_arbiter_tells_what_this_machine_knows() {
     assert!(held["arbiter"].as_str().unwrap().starts_with("local-"), "{held}");
     assert_held_by(&held, &otter);
     assert!(text(&scene).await.contains("not known  not known\n"));
-    otter.terminate_and_expect_success(DEADLINE).await;
-    assert_eq!(told(&scene).await["holder"], Value::Null);
+    progress_is_published(&scene, &mut otter).await;
 }
 
 #[tokio::test]
@@ -87,7 +113,9 @@ async fn an_arbiter_in_a_database_tells_since_when_and_until_when() {
         assert!((19..=120).contains(&lasts), "{held}");
         let shown = text(&scene).await;
         assert!(shown.contains(held["since"].as_str().unwrap()), "{shown}");
-        otter.terminate_and_expect_success(DEADLINE).await;
+        progress_is_published(&scene, &mut otter).await;
+        let left = number(&scene.target, "SELECT COUNT(*) FROM otter.arbiter_report").await;
+        assert_eq!(left, 0);
         let after = told(&scene).await;
         assert_eq!((&after["holder"], &after["arbiter"]), (&Value::Null, &held["arbiter"]));
 
@@ -111,7 +139,7 @@ async fn an_arbiter_in_zookeeper_tells_since_when_and_how_long_at_most() {
     assert!(time(&held["since"]).seconds() > 0);
     let shown = text(&scene).await;
     assert!(shown.contains("  4 s after its last sign of life\n"), "{shown}");
-    otter.terminate_and_expect_success(DEADLINE).await;
+    progress_is_published(&scene, &mut otter).await;
     let after = told(&scene).await;
     assert_eq!((&after["holder"], &after["arbiter"]), (&Value::Null, &held["arbiter"]));
 

@@ -4,6 +4,7 @@
 //! while none does. It is apart from the records, since it must be right only about this: which id, on
 //! which servers, and how far they had counted. Holds no password.
 
+use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,6 +21,9 @@ use crate::random::random_name;
 /// What is behind the name of a file that was found to be about another arbiter. Only people read it.
 #[cfg(feature = "zookeeper")]
 const REFUTED: &str = "refuted";
+
+/// What is behind the name of the file that is locked while the other is written.
+const LOCK: &str = "lock";
 
 /// How often it is looked whether there is something to write: as often as a session is renewed.
 const WRITES_PER_LEASE: u32 = 3;
@@ -52,13 +56,15 @@ impl Spot {
     }
 
     /// Puts what was found to be about another arbiter aside, so that it is not tried again when its
-    /// servers have counted further.
+    /// servers have counted further. What is remembered of any other stays.
     #[cfg(feature = "zookeeper")]
-    pub(crate) async fn refute(&self) {
-        let Some(path) = self.path() else { return };
-        let moved = spawn_blocking(move || std::fs::rename(&path, path.with_extension(REFUTED)));
-        if let Ok(Err(error)) = moved.await {
-            warn!(%error, "what is remembered of another arbiter cannot be put aside");
+    pub(crate) async fn refute(&self, id: &ArbiterId) {
+        let (Some(path), id) = (self.path(), id.clone()) else { return };
+        if let Ok(Err(error)) = spawn_blocking(move || put_aside(&path, &id)).await {
+            warn!(
+                error = %Causes(&error),
+                "what is remembered of another arbiter cannot be put aside"
+            );
         }
     }
 }
@@ -164,8 +170,9 @@ impl Record {
         }
         let Some(file) = self.file.clone() else { return };
         self.known.seen = seen;
-        let known = self.known.clone();
-        let Ok(wrote) = spawn_blocking(move || write(&file, known)).await else { return };
+        let (known, is_first) = (self.known.clone(), self.written.is_none());
+        let writing = spawn_blocking(move || write(&file, known, is_first));
+        let Ok(wrote) = writing.await else { return };
         match wrote {
             Ok(()) => {
                 self.written = Some(seen);
@@ -184,15 +191,39 @@ impl Record {
     }
 }
 
-fn write(file: &Path, mut known: Known) -> Result<(), LocalArbiterError> {
+/// Keeps the other processes of this machine from the file until the answer is dropped.
+fn locked(file: &Path) -> Result<File, LocalArbiterError> {
     if let Some(folder) = file.parent() {
         durable::create_folder(folder)?;
     }
-    // Another process of this machine may have seen more.
-    if let Ok(Some(there)) = read(file)
-        && there.id == known.id
-    {
-        known.seen = known.seen.max(there.seen);
+    let path = file.with_extension(LOCK);
+    let io = |error| LocalArbiterError::io(&path, error);
+    let lock = File::options().create(true).append(true).open(&path).map_err(io)?;
+    lock.lock().map_err(io)?;
+    Ok(lock)
+}
+
+#[cfg(feature = "zookeeper")]
+fn put_aside(file: &Path, id: &ArbiterId) -> Result<(), LocalArbiterError> {
+    let _lock = locked(file)?;
+    match read(file) {
+        Ok(Some(there)) if there.id == *id => std::fs::rename(file, file.with_extension(REFUTED))
+            .map_err(|error| LocalArbiterError::io(file, error)),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// Writes how far the servers have counted. Whoever begins with an arbiter has just been told by it
+/// that it is the one; later another process may know better.
+fn write(file: &Path, mut known: Known, is_first: bool) -> Result<(), LocalArbiterError> {
+    let _lock = locked(file)?;
+    if let Ok(Some(there)) = read(file) {
+        if there.id == known.id {
+            // Another process of this machine may have seen more.
+            known.seen = known.seen.max(there.seen);
+        } else if !is_first {
+            return Ok(());
+        }
     }
     let random = random_name().map_err(LocalArbiterError::NoRandomness)?;
     durable::replace(file, &file.with_extension(format!("new.{random}")), &known.text())
@@ -255,10 +286,36 @@ mod tests {
         assert_eq!(Known::of(&spot(&["b:1"], "/otter", Some(&folder))).await, None);
         #[cfg(feature = "zookeeper")]
         {
-            here.refute().await;
+            here.refute(&ArbiterId::new("zookeeper-1")).await;
+            assert!(Known::of(&here).await.is_some(), "of another one");
+            here.refute(&ArbiterId::new("zookeeper-2")).await;
             assert_eq!(Known::of(&here).await, None);
             assert!(folder.join("test-arbiter.refuted").exists());
         }
+    }
+
+    #[tokio::test]
+    async fn whoever_began_with_a_former_arbiter_leaves_the_new_one_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let here = spot(&["a:1"], "/otter", Some(folder.path()));
+        let mut former = Record::new(&here, ArbiterId::new("zookeeper-1"));
+        former.keep(7).await;
+        Record::new(&here, ArbiterId::new("zookeeper-2")).keep(3).await;
+        former.keep(8).await;
+        assert_eq!(Known::of(&here).await.unwrap().id.as_str(), "zookeeper-2");
+    }
+
+    #[tokio::test]
+    async fn several_that_write_at_once_lose_no_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let here = spot(&["a:1"], "/otter", Some(folder.path()));
+        let mut writing = tokio::task::JoinSet::new();
+        for number in 1..=20 {
+            let mut record = Record::new(&here, ArbiterId::new("zookeeper-1"));
+            writing.spawn(async move { record.keep(number).await });
+        }
+        writing.join_all().await;
+        assert_eq!(Known::of(&here).await.unwrap().seen, 20);
     }
 
     #[tokio::test]

@@ -24,6 +24,7 @@ pub mod local;
 mod machine;
 mod name;
 mod random;
+pub mod report;
 #[cfg(test)]
 #[cfg(feature = "sql")]
 mod simulation;
@@ -35,6 +36,7 @@ pub mod wanted;
 pub mod zookeeper;
 
 pub use local::{LocalArbiter, LocalArbiterError};
+pub use report::{Report, Reports};
 #[cfg(feature = "sql")]
 pub use sql::{SqlArbiter, SqlArbiterError};
 pub use status::{ArbiterStatus, HeldSide, PresentNode};

@@ -10,6 +10,8 @@
 //! STATE/sides/NAME/@target/lease      the last grant: term, holder, boot
 //! STATE/sides/NAME/@target/guard      locked while a term is granted
 //! STATE/sides/NAME/@target/holder.N   locked by the holder of term N; when its lease ends
+//! STATE/paused/NAME                   an operator wants this pipeline to rest
+//! STATE/reports/SIDE                  what the holder of a side tells about it
 //! ```
 
 pub(crate) mod durable;
@@ -18,6 +20,7 @@ mod files;
 mod grant;
 mod hold;
 mod record;
+mod reports;
 mod wanted;
 
 use std::io::ErrorKind;
@@ -36,6 +39,7 @@ use grant::{Asked, World};
 
 use crate::machine;
 use crate::random::random_name;
+use crate::report::{Found, Reports};
 use crate::status::{ArbiterStatus, HeldSide};
 use crate::wanted::{Wanted, Wishes};
 
@@ -134,13 +138,22 @@ impl LocalArbiter {
     /// As [`open`](Self::open).
     pub fn status(state: &Path, sides: &[Side]) -> Result<ArbiterStatus, LocalArbiterError> {
         let id = Self::peek(state)?;
-        let held = |side: &Side| {
+        let held = |side: &Side| -> Result<_, LocalArbiterError> {
             let holder = Self::holder_of(state, side)?;
             Ok(holder.map(|holder| HeldSide { holder, since: None, until: None, lease: None }))
         };
-        let sides = sides.iter().map(held).collect::<Result<_, LocalArbiterError>>()?;
+        let held: Vec<Option<HeldSide>> = sides.iter().map(held).collect::<Result<_, _>>()?;
+        let mut reports = Vec::with_capacity(sides.len());
+        for (side, held) in sides.iter().zip(&held) {
+            let Some(held) = held else {
+                reports.push(None);
+                continue;
+            };
+            let text = reports::read(state, &side.to_string())?;
+            reports.push(Found::read([text.as_str()]).of(side, held.holder.term));
+        }
         let paused = wanted::paused(state)?;
-        Ok(ArbiterStatus { id, sides, nodes: Vec::new(), paused })
+        Ok(ArbiterStatus { id, sides: held, reports, nodes: Vec::new(), paused })
     }
 
     /// Writes what is wanted of a pipeline into a state directory, for all processes that use it.
@@ -161,6 +174,12 @@ impl LocalArbiter {
     #[must_use]
     pub fn wishes(&self) -> Wishes {
         wanted::follow(&self.state)
+    }
+
+    /// Publishes what this process tells about the sides that it holds, from within a tokio runtime:
+    /// a file for each, written at most once in the time `every`.
+    pub fn reports(&self, every: Duration) -> Reports {
+        reports::publish(&self.state, every)
     }
 
     async fn ask(&self, side: &Side) -> Result<Asked, LocalArbiterError> {

@@ -15,6 +15,7 @@ mod error;
 mod identity;
 mod keeper;
 mod presence;
+mod reports;
 mod shared;
 mod status;
 mod text;
@@ -38,6 +39,7 @@ pub use error::SqlArbiterError;
 
 use crate::holding::{Alive, Holding};
 use crate::known::{Known, Record, Spot};
+use crate::report::Reports;
 use crate::status::ArbiterStatus;
 use crate::wanted::{Wanted, Wishes};
 use conn::Conn;
@@ -191,6 +193,13 @@ impl SqlArbiter {
         let wishes = Wishes::new(self.shared.paused.subscribe());
         self.shared.holding.work.notify_one();
         wishes
+    }
+
+    /// Publishes what this process tells about the sides that it holds, at most once in the time
+    /// `every`, whatever number of sides: one row, which is void with the session. While this process
+    /// holds nothing it tells nothing.
+    pub fn reports(&self, every: Duration) -> Reports {
+        reports::publish(&self.shared, &self.alive, every)
     }
 
     /// What keeps a schema from arbitrating a side, or may: the server, the account's rights, the

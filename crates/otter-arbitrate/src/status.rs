@@ -9,6 +9,8 @@ use std::time::{Duration, SystemTime};
 use otter_core::Finding;
 use otter_core::{ArbiterId, Holder, PipelineId};
 
+use crate::report::Report;
+
 /// What an arbiter's records tell about some sides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArbiterStatus {
@@ -16,6 +18,9 @@ pub struct ArbiterStatus {
     pub id: Option<ArbiterId>,
     /// Who holds each side, in the order in which they were asked for; `None` where nobody does.
     pub sides: Vec<Option<HeldSide>>,
+    /// What the holder of each side tells about it, in the same order; `None` where it has told
+    /// nothing yet.
+    pub reports: Vec<Option<Report>>,
     /// The processes that share pipelines, the oldest first; none where the arbiter does not know.
     pub nodes: Vec<PresentNode>,
     /// The pipelines that shall rest.

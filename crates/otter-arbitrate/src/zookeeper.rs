@@ -13,6 +13,7 @@ mod identity;
 mod keeper;
 mod place;
 mod presence;
+mod reports;
 mod tree;
 mod version;
 mod wanted;
@@ -35,6 +36,7 @@ pub use place::{ZooKeeperPlace, ZooKeeperTls};
 
 use crate::holding::{Alive, Holding};
 use crate::known::{Known, Record};
+use crate::report::{Found, Reports};
 use crate::status::{ArbiterStatus, HeldSide, PresentNode};
 use crate::wanted::{Wanted, Wishes};
 use desk::Shared;
@@ -168,9 +170,14 @@ impl ZooKeeperArbiter {
                 PresentNode { name, held: held.iter().flatten().filter(is_theirs).count() }
             });
             let nodes = present.collect();
+            let texts = tree.reports(&client).await?;
+            let told = Found::read(texts.iter().map(String::as_str));
+            let of =
+                |(side, node): (&Side, &Option<Node>)| told.of(side, Term(node.as_ref()?.term));
+            let reports = sides.iter().zip(&held).map(of).collect();
             let sides = held.into_iter().map(|node| node.map(held_side)).collect();
             let paused = tree.paused(&client).await?;
-            Ok(ArbiterStatus { id, sides, nodes, paused })
+            Ok(ArbiterStatus { id, sides, reports, nodes, paused })
         };
         within(place, LOOK, look).await
     }
@@ -196,6 +203,12 @@ impl ZooKeeperArbiter {
     #[must_use]
     pub fn wishes(&self) -> Wishes {
         wanted::follow(&self.shared, &self.alive)
+    }
+
+    /// Publishes what this process tells about the sides that it holds, at most once in the time
+    /// `every`, whatever number of sides: one small node, which goes with the session.
+    pub fn reports(&self, every: Duration) -> Reports {
+        reports::publish(&self.shared, &self.alive, every)
     }
 
     /// What keeps a subtree from arbitrating a side, or may: the servers and their versions, the

@@ -3,8 +3,11 @@
 //! Nothing is opened or connected here but the arbiter.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use otter_arbitrate::{ArbiterStatus, LocalArbiter, SqlArbiter, Wanted, Wishes, ZooKeeperArbiter};
+use otter_arbitrate::{
+    ArbiterStatus, LocalArbiter, Reports, SqlArbiter, Wanted, Wishes, ZooKeeperArbiter,
+};
 use otter_binlog::copy::{CopySelector, ResyncSelector};
 use otter_binlog::selector::{BinlogSelector, SelectorOptions};
 use otter_core::{
@@ -57,6 +60,15 @@ impl OpenArbiter {
             Opened::Local(arbiter) => arbiter.wishes(),
             Opened::MySql(arbiter) => arbiter.wishes(),
             Opened::ZooKeeper(arbiter) => arbiter.wishes(),
+        }
+    }
+
+    /// Publishes what this process is doing, at most once in the time `every`.
+    pub(crate) fn reports(&self, every: Duration) -> Reports {
+        match &self.opened {
+            Opened::Local(arbiter) => arbiter.reports(every),
+            Opened::MySql(arbiter) => arbiter.reports(every),
+            Opened::ZooKeeper(arbiter) => arbiter.reports(every),
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! A pipeline that halts does not stop the others; the exit code tells when all have ended.
 
+mod board;
 mod former;
 mod moves;
 mod pace;
@@ -24,6 +25,7 @@ use crate::assemble::OpenArbiter;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::signals::{EndSignals, Hangups};
+use board::Board;
 use pace::Paces;
 use standby::Standby;
 use waits::Waits;
@@ -121,6 +123,7 @@ async fn run_under(
     let (stop, asked) = StopHandle::new();
     let paces = Paces::new(config);
     let (shares, handles) = share_out(open.shared(), config, options.when_held);
+    let board = Arc::new(Board::default());
     let mut running = JoinSet::new();
     for ((pipeline, lease), share) in config.pipelines.iter().zip(leases).zip(handles) {
         let one = Standby {
@@ -132,10 +135,13 @@ async fn run_under(
             pace: paces.of(pipeline),
             wishes: wishes.clone(),
             share,
+            board: Arc::clone(&board),
         };
         running.spawn(async move { one.run(lease).await });
     }
     let mut sharing = std::pin::pin!(keep(shares, &asked));
+    let reports = open.reports(board::BETWEEN_WRITES);
+    let mut publishing = std::pin::pin!(board::publish(&board, reports));
     let mut exit = Exit::Done;
     loop {
         tokio::select! {
@@ -150,6 +156,7 @@ async fn run_under(
             }
             () = hangups.next() => paces.read_again(config),
             never = &mut sharing => match never {},
+            never = &mut publishing => match never {},
             ended = running.join_next() => match ended {
                 Some(Ok(one)) => exit = exit.max(one),
                 Some(Err(_)) => {

@@ -1,13 +1,14 @@
-//! `otter-server status`: who holds each pipeline, since when, under which term, until when; and
-//! which processes share them.
+//! `otter-server status`: who holds each pipeline, since when, under which term, until when; what it
+//! is doing, and how far behind; and which processes share them.
 //!
 //! It asks the arbiter, and the targets how many rows are held in quarantine; it changes nothing.
-//! How far a pipeline has come is what `position show` tells. Times are those of the arbiter's clock.
+//! What a pipeline is doing is what its process has published some seconds ago; where it goes on is
+//! what `position show` tells. Times are those of the arbiter's clock.
 
 use std::fmt::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use otter_arbitrate::{ArbiterStatus, HeldSide, PresentNode, Wanted};
+use otter_arbitrate::{ArbiterStatus, HeldSide, PresentNode, Report, Wanted};
 use otter_core::{ArbiterId, PipelineId, Side, SourceTime};
 use otter_sink::copy::{self, CopyProgress};
 use otter_sink::quarantine::Quarantine;
@@ -98,11 +99,13 @@ async fn copies(config: &Config) -> Vec<Option<CopyProgress>> {
 }
 
 /// One line of the table of pipelines.
-type Cells = [String; 5];
+type Cells = [String; 7];
 
 impl Told<'_> {
-    fn held(&self) -> impl Iterator<Item = (&Side, Option<&HeldSide>)> {
-        self.sides.iter().zip(self.found.sides.iter().map(Option::as_ref))
+    fn held(&self) -> impl Iterator<Item = (&Side, Option<&HeldSide>, Option<&Report>)> {
+        let told = self.found.reports.iter().map(Option::as_ref);
+        let held = self.found.sides.iter().map(Option::as_ref).zip(told);
+        self.sides.iter().zip(held).map(|(side, (held, told))| (side, held, told))
     }
 
     fn wanted(&self, side: &Side) -> Wanted {
@@ -113,8 +116,9 @@ impl Told<'_> {
     fn as_text(&self, is_terminal: bool) -> String {
         let id = self.found.id.as_ref().map_or("not used yet", ArbiterId::as_str);
         let mut text = format!("arbiter {id}, in {}\n", self.place());
-        let mut rows = vec![["pipeline", "holder", "term", "since", "until"].map(str::to_owned)];
-        rows.extend(self.held().map(|(side, held)| cells(side, held)));
+        let titles = ["pipeline", "state", "lag", "holder", "term", "since", "until"];
+        let mut rows = vec![titles.map(str::to_owned)];
+        rows.extend(self.held().map(|(side, held, told)| cells(side, held, told)));
         print_table(&mut text, &rows, is_terminal);
         if !self.found.nodes.is_empty() {
             let mut rows = vec![["process", "pipelines"].map(str::to_owned)];
@@ -172,7 +176,7 @@ impl Told<'_> {
         let pipelines: Vec<Value> = self
             .held()
             .zip(self.held.iter().zip(self.copies))
-            .map(|((side, held), (rows, copy))| {
+            .map(|((side, held, told), (rows, copy))| {
                 json!({
                     "pipeline": side.pipeline.as_str(),
                     "side": side.role.to_string(),
@@ -180,9 +184,16 @@ impl Told<'_> {
                     "term": held.map(|held| held.holder.term.0),
                     "since": held.and_then(|held| held.since).map(time),
                     "until": held.and_then(|held| held.until).map(time),
-                    "lease_ms": held.and_then(|held| held.lease).map(|lease| {
-                        u64::try_from(lease.as_millis()).unwrap_or(u64::MAX)
-                    }),
+                    "lease_ms": held.and_then(|held| held.lease).map(millis),
+                    "state": told.map(Report::state_word),
+                    "lag_ms": told.and_then(|told| told.lag).map(millis),
+                    "committed_at": told
+                        .and_then(|told| told.committed_at)
+                        .map(|time| time.to_string()),
+                    "position": told.map(|told| told.position.as_str()),
+                    "rows": told.map(|told| told.rows),
+                    "transactions": told.map(|told| told.transactions),
+                    "retries": told.map(|told| told.retries),
                     "wanted": self.wanted(side).to_string(),
                     "quarantine_rows": rows,
                     "initial_copy": copy.map(|copy| json!({
@@ -206,18 +217,36 @@ impl Told<'_> {
     }
 }
 
-fn cells(side: &Side, held: Option<&HeldSide>) -> Cells {
+fn cells(side: &Side, held: Option<&HeldSide>, told: Option<&Report>) -> Cells {
     let pipeline = side.pipeline.to_string();
+    let unknown = || "-".to_owned();
     let Some(held) = held else {
-        return [pipeline, "nobody".to_owned(), String::new(), String::new(), String::new()];
+        let (nobody, none) = ("nobody".to_owned(), String::new);
+        return [pipeline, unknown(), unknown(), nobody, none(), none(), none()];
     };
+    let state = told.map_or_else(unknown, |told| told.state_word().to_owned());
+    let lag = told.and_then(|told| told.lag).map_or_else(unknown, span);
     let until = match (held.until, held.lease) {
         (Some(until), _) => time(until),
         (None, Some(lease)) => format!("{} s after its last sign of life", lease.as_secs_f32()),
         (None, None) => "not known".to_owned(),
     };
     let since = held.since.map_or_else(|| "not known".to_owned(), time);
-    [pipeline, held.holder.name.clone(), held.holder.term.to_string(), since, until]
+    [pipeline, state, lag, held.holder.name.clone(), held.holder.term.to_string(), since, until]
+}
+
+/// A span of time for people, in two units at most.
+fn span(span: Duration) -> String {
+    match span.as_secs() {
+        0 => format!("{} ms", span.as_millis()),
+        seconds @ 1..60 => format!("{seconds} s"),
+        seconds @ 60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        seconds => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Adds a table whose first row is its title.
@@ -255,7 +284,7 @@ mod tests {
     use std::collections::BTreeSet;
     use std::time::Duration;
 
-    use otter_core::{Holder, Term};
+    use otter_core::{Holder, State, Term};
 
     use super::*;
 
@@ -274,11 +303,40 @@ mod tests {
                 None,
                 Some(held(None, Some(Duration::from_millis(2_500)))),
             ],
+            reports: vec![Some(report()), None, None],
             nodes: vec![
                 PresentNode { name: "host db7, process 4711".to_owned(), held: 2 },
                 PresentNode { name: "host db8, process 12".to_owned(), held: 0 },
             ],
             paused: BTreeSet::from([PipelineId::new("hangzhou-virginia")]),
+        }
+    }
+
+    fn report() -> Report {
+        Report {
+            side: Side::target(PipelineId::new("a")),
+            term: Term(12),
+            state: State::Running,
+            lag: Some(Duration::from_secs(75)),
+            committed_at: Some(SourceTime::from_seconds(1_763_712_000)),
+            rows: 7,
+            transactions: 3,
+            retries: 0,
+            position: "mariadb:0-1-7".to_owned(),
+        }
+    }
+
+    #[test]
+    fn spans_are_told_in_units_that_people_use() {
+        for (millis, told) in [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (1_500, "1 s"),
+            (59_999, "59 s"),
+            (75_000, "1 min 15 s"),
+            (7_380_000, "2 h 3 min"),
+        ] {
+            assert_eq!(span(Duration::from_millis(millis)), told);
         }
     }
 
@@ -299,10 +357,10 @@ mod tests {
             Told { kind: &kind, sides: &sides, found: &found, held: &held, copies: &[None; 3] };
         let text = "\
 arbiter mysql-1, in 10.0.0.9:3306/leases
-pipeline           holder                  term  since                 until
-a                  host db7, process 4711  12    2025-11-21T08:00:00Z  2025-11-21T08:00:10Z
-hangzhou-virginia  nobody
-c                  host db7, process 4711  12    2025-11-21T08:00:00Z  2.5 s after its last sign of life
+pipeline           state    lag         holder                  term  since                 until
+a                  running  1 min 15 s  host db7, process 4711  12    2025-11-21T08:00:00Z  2025-11-21T08:00:10Z
+hangzhou-virginia  -        -           nobody
+c                  -        -           host db7, process 4711  12    2025-11-21T08:00:00Z  2.5 s after its last sign of life
 
 process                 pipelines
 host db7, process 4711  2
@@ -324,6 +382,8 @@ pipeline c: 3 rows are held in quarantine; `otter-server quarantine list` shows 
         let expected = json!({
             "pipeline": "a", "side": "target", "holder": "host db7, process 4711", "term": 12,
             "since": "2025-11-21T08:00:00Z", "until": "2025-11-21T08:00:10Z", "lease_ms": null,
+            "state": "running", "lag_ms": 75_000, "committed_at": "2025-11-21T08:00:00Z",
+            "position": "mariadb:0-1-7", "rows": 7, "transactions": 3, "retries": 0,
             "wanted": "running", "quarantine_rows": null, "initial_copy": null,
         });
         assert_eq!(json["pipelines"][0], expected);
@@ -338,7 +398,8 @@ pipeline c: 3 rows are held in quarantine; `otter-server quarantine list` shows 
     fn a_local_arbiter_says_that_it_knows_this_machine_only() {
         let kind = ArbiterKind::Local { path: "/var/lib/otter".into() };
         let (nodes, paused) = (Vec::new(), BTreeSet::new());
-        let found = ArbiterStatus { id: None, sides: vec![None], nodes, paused };
+        let found =
+            ArbiterStatus { id: None, sides: vec![None], reports: vec![None], nodes, paused };
         let sides = &sides()[..1];
         let text = Told { kind: &kind, sides, found: &found, held: &[None], copies: &[None] }
             .as_text(false);

@@ -98,7 +98,7 @@ impl LocalArbiterError {
         clippy::wildcard_enum_match_arm,
         reason = "the kinds are the standard library's, many and growing; the rest may heal"
     )]
-    pub(super) fn io(path: &Path, source: io::Error) -> Self {
+    pub(crate) fn io(path: &Path, source: io::Error) -> Self {
         use io::ErrorKind as Kind;
         let path = path.to_owned();
         match source.kind() {

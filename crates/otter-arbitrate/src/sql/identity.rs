@@ -109,7 +109,7 @@ pub(super) async fn read_id(
     Ok(Some(Found { id: ArbiterId::new(id.as_str()), last_term }))
 }
 
-pub(super) const ALL_TABLES: u32 = 5;
+pub(super) const ALL_TABLES: u32 = 6;
 
 /// Whether the schema is there, and how many of its tables.
 pub(super) fn count_tables(rows: &[TextRow]) -> (bool, u32) {

@@ -10,6 +10,7 @@ use super::conn::{Conn, TextRow};
 use super::error::SqlArbiterError;
 use super::identity::peek_id;
 use super::text::Texts;
+use crate::report;
 use crate::status::{ArbiterStatus, HeldSide, PresentNode};
 
 pub(super) async fn status(
@@ -21,7 +22,8 @@ pub(super) async fn status(
     let Some(id) = peek_id(conn, url, texts).await? else {
         let sides = vec![None; sides.len()];
         let (nodes, paused) = (Vec::new(), BTreeSet::new());
-        return Ok(ArbiterStatus { id: None, sides, nodes, paused });
+        let reports = vec![None; sides.len()];
+        return Ok(ArbiterStatus { id: None, sides, reports, nodes, paused });
     };
     let failed = |error: sqlx::Error| SqlArbiterError::asking(url, texts.schema(), &error);
     let bad = |what| SqlArbiterError::BadAnswer {
@@ -56,8 +58,17 @@ pub(super) async fn status(
     };
     let name = |row: TextRow| row.into_iter().next().flatten();
     let paused = rows.into_iter().filter_map(name).map(PipelineId::new).collect();
+    let rows = match conn.query(texts.reports()).await.map_err(failed) {
+        // An earlier version made the tables, and tells nothing.
+        Err(error) if error.is_missing_table() => Vec::new(),
+        rows => rows?,
+    };
+    let told = report::Found::read(rows.iter().flatten().flatten().map(String::as_str));
+    let of =
+        |(side, found): (&Side, &Option<Found>)| told.of(side, found.as_ref()?.held.holder.term);
+    let reports = sides.iter().zip(&found).map(of).collect();
     let sides = found.into_iter().map(|found| found.map(|found| found.held)).collect();
-    Ok(ArbiterStatus { id: Some(id), sides, nodes, paused })
+    Ok(ArbiterStatus { id: Some(id), sides, reports, nodes, paused })
 }
 
 /// A side that is held, and the session that holds it.

@@ -6,6 +6,7 @@
 //! arbiter_node     a row for each process that shares pipelines; gone or void with its session
 //! arbiter_lease    a row for each side that was ever granted: the last term, and whose it is
 //! arbiter_paused   a row for each pipeline that an operator wants to rest
+//! arbiter_report   a row for each session: what its process tells about the sides that it holds
 //! ```
 //!
 //! The id and the counter of terms stand in one row, so that whatever is deleted, no term of one
@@ -36,6 +37,7 @@ pub(super) struct Texts {
     lease: String,
     node: String,
     paused: String,
+    report: String,
 }
 
 impl Texts {
@@ -48,6 +50,7 @@ impl Texts {
             lease: table("arbiter_lease"),
             node: table("arbiter_node"),
             paused: table("arbiter_paused"),
+            report: table("arbiter_report"),
             schema: schema.to_owned(),
         }
     }
@@ -64,7 +67,7 @@ impl Texts {
              WHERE schema_name = {schema}), \
              (SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = {schema} \
              AND table_name IN ('arbiter', 'arbiter_session', 'arbiter_lease', 'arbiter_node', \
-             'arbiter_paused'))"
+             'arbiter_paused', 'arbiter_report'))"
         )
     }
 
@@ -86,7 +89,7 @@ impl Texts {
     }
 
     pub(super) fn make_tables(&self) -> String {
-        let Self { arbiter, session, lease, node, paused, .. } = self;
+        let Self { arbiter, session, lease, node, paused, report, .. } = self;
         const OPTIONS: &str = "ENGINE=InnoDB ROW_FORMAT=DYNAMIC";
         const TOKEN: &str = "CHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL";
         format!(
@@ -105,7 +108,9 @@ impl Texts {
              node {TOKEN} UNIQUE, token {TOKEN}) {OPTIONS}; \
              CREATE TABLE IF NOT EXISTS {paused} (\
              pipeline VARCHAR({LONGEST_SIDE}) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL \
-             PRIMARY KEY, since DATETIME(6) NOT NULL) {OPTIONS}"
+             PRIMARY KEY, since DATETIME(6) NOT NULL) {OPTIONS}; \
+             CREATE TABLE IF NOT EXISTS {report} (token {TOKEN} PRIMARY KEY, \
+             told MEDIUMTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL) {OPTIONS}"
         )
     }
 
@@ -175,6 +180,31 @@ impl Texts {
             ),
             Wanted::Running => format!("DELETE FROM {paused} WHERE pipeline = {pipeline}"),
         }
+    }
+
+    /// Writes what the process of a session tells, and forgets what those told whose session is
+    /// forgotten.
+    pub(super) fn report(&self, token: &str, told: &str) -> String {
+        let Self { session, report, .. } = self;
+        format!(
+            "DELETE FROM {report} WHERE token NOT IN (SELECT token FROM {session}); \
+             REPLACE INTO {report} (token, told) VALUES ('{token}', {})",
+            literal(told)
+        )
+    }
+
+    /// Takes back what the process of a session has told.
+    pub(super) fn forget_report(&self, token: &str) -> String {
+        format!("DELETE FROM {} WHERE token = '{token}'", self.report)
+    }
+
+    /// One row for each process that tells something.
+    pub(super) fn reports(&self) -> String {
+        let Self { session, report, .. } = self;
+        format!(
+            "SELECT r.told FROM {report} r JOIN {session} s ON s.token = r.token \
+             WHERE s.expires > UTC_TIMESTAMP(6)"
+        )
     }
 
     /// Makes a node present under a session, as the youngest, and forgets those whose session is
@@ -287,14 +317,15 @@ impl Texts {
         format!(
             "UPDATE {} SET token = '' WHERE token = '{token}'; \
              DELETE FROM {} WHERE token = '{token}'; \
+             DELETE FROM {} WHERE token = '{token}'; \
              DELETE FROM {} WHERE token = '{token}'",
-            self.lease, self.node, self.session
+            self.lease, self.node, self.report, self.session
         )
     }
 
     /// Writes into every table and takes it back. What the operator sees of it is an error.
     pub(super) fn probe(&self, token: &str) -> String {
-        let Self { arbiter, session, lease, node, paused, .. } = self;
+        let Self { arbiter, session, lease, node, paused, report, .. } = self;
         format!(
             "START TRANSACTION; \
              SELECT last_term FROM {arbiter} WHERE one = 1 FOR UPDATE; \
@@ -305,6 +336,7 @@ impl Texts {
              VALUES ('{token}', 0, '{token}', UTC_TIMESTAMP(6)); \
              INSERT INTO {node} (node, token) VALUES ('{token}', '{token}'); \
              INSERT INTO {paused} (pipeline, since) VALUES ('{token}', UTC_TIMESTAMP(6)); \
+             INSERT INTO {report} (token, told) VALUES ('{token}', ''); \
              DELETE FROM {session} WHERE token = '{token}'; \
              ROLLBACK"
         )

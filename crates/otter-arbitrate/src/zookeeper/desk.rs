@@ -125,7 +125,7 @@ impl Shared {
         *is_refuted = made.is_none();
         if *is_refuted {
             // Else the next start would find that it has counted further, by our own questions.
-            self.tree.place.spot().refute().await;
+            self.tree.place.spot().refute(&self.holding.arbiter).await;
         }
         made.ok_or_else(|| self.rebuilt(None))
     }

@@ -57,7 +57,7 @@ impl Tree {
             "the ensemble has counted fewer transactions than this machine remembers: it was made \
              anew, and the arbiter is not the same"
         );
-        self.place.spot().refute().await;
+        self.place.spot().refute(&known.id).await;
         let (place, ours) = (self.place.to_string(), known.id.clone());
         ZooKeeperArbiterError::Rebuilt { place, ours, found }
     }

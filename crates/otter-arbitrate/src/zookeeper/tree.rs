@@ -5,6 +5,7 @@
 //! ROOT/leases/NAME@target      ephemeral: a side is held; its lease in ms, its holder in words
 //! ROOT/nodes/KEY               ephemeral: a process is present; its name in words
 //! ROOT/paused/NAME             an operator wants this pipeline to rest
+//! ROOT/reports/SESSION         ephemeral: what a process tells about the sides that it holds
 //! ```
 //!
 //! A lease's node is written once, and tells all that people may ask: the ensemble adds the time.
@@ -109,6 +110,11 @@ impl Tree {
         format!("{}/paused", self.place.root())
     }
 
+    /// The node that what processes tell is below.
+    pub(super) fn reports_path(&self) -> String {
+        format!("{}/reports", self.place.root())
+    }
+
     /// The node of a side, whose name may hold anything.
     pub(super) fn side_path(&self, side: &str) -> String {
         let mut path = self.leases_path();
@@ -165,7 +171,8 @@ impl Tree {
 
     /// Makes the nodes that all others are below, where they are missing.
     pub(super) async fn make_folders(&self, client: &Client) -> Result<()> {
-        for folder in [self.leases_path(), self.nodes_path(), self.paused_path()] {
+        let others = [self.paused_path(), self.reports_path()];
+        for folder in [self.leases_path(), self.nodes_path()].into_iter().chain(others) {
             let made = client.mkdir(&folder, &self.persistent()).await;
             made.map_err(self.failed(&folder))?;
         }

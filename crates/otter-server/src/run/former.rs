@@ -55,36 +55,45 @@ pub(super) async fn open(config: &Config) -> Result<OpenArbiter> {
             }
         }
     }
-    match former(config).await {
+    match former(config).await? {
         Some(error) => Err(error.into()),
         None => assemble::arbiter(config).await,
     }
 }
 
 /// Looks for a checkpoint that names another arbiter of this kind. A target that does not answer is
-/// told by its pipeline.
-async fn former(config: &Config) -> Option<FormerArbiter> {
+/// told by its pipeline, unless none does: then nothing is known.
+async fn former(config: &Config) -> Result<Option<FormerArbiter>> {
     // How the ids of its kind begin.
     let kind = format!("{}-", config.arbiter.kind.word());
+    let (mut silence, mut has_answer) = (None, false);
     for some in config.pipelines.chunks(AT_ONCE) {
         let mut asked = JoinSet::new();
         for pipeline in some {
             asked.spawn(arbiter_of(pipeline.clone()));
         }
         while let Some(answer) = asked.join_next().await {
-            let Ok(Some((pipeline, former))) = answer else { continue };
-            if former.as_str().starts_with(&kind) {
-                let file = config.file.display().to_string();
-                return Some(FormerArbiter { pipeline, former, file });
+            let Ok((pipeline, answer)) = answer else { continue };
+            match answer {
+                Ok(Some(former)) if former.as_str().starts_with(&kind) => {
+                    let file = config.file.display().to_string();
+                    return Ok(Some(FormerArbiter { pipeline, former, file }));
+                }
+                // What is wrong for good is told by the pipeline, with the others' help or not.
+                Err(error) if error.fault() == Fault::Transient => silence = Some(error),
+                Ok(_) | Err(_) => has_answer = true,
             }
         }
     }
-    None
+    match silence {
+        Some(error) if !has_answer => Err(error),
+        Some(_) | None => Ok(None),
+    }
 }
 
 /// The arbiter that a pipeline's checkpoint names.
-async fn arbiter_of(pipeline: PipelineConfig) -> Option<(String, ArbiterId)> {
+async fn arbiter_of(pipeline: PipelineConfig) -> (String, Result<Option<ArbiterId>>) {
     let id = PipelineId::new(pipeline.name.as_str());
-    let found = checkpoint::read(&pipeline.to.url, SCHEMA, &id).await.ok()??;
-    Some((pipeline.name, found.arbiter))
+    let found = checkpoint::read(&pipeline.to.url, SCHEMA, &id).await;
+    (pipeline.name, found.map(|found| found.map(|found| found.arbiter)))
 }

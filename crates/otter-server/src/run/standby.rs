@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
+use super::board::Board;
 use super::moves;
 use super::pace::{self, Pace};
 use super::waits::Waits;
@@ -35,6 +36,8 @@ pub(super) struct Standby {
     pub(super) wishes: Wishes,
     /// Its share, where processes share pipelines out.
     pub(super) share: Option<Share>,
+    /// What is published.
+    pub(super) board: Arc<Board>,
 }
 
 /// How a run ended that did not fail.
@@ -113,6 +116,7 @@ impl Standby {
         let arbiter = Arc::clone(&self.arbiter);
         let (pipeline, handle) = assemble::pipeline(&self.config, arbiter, at_start);
         let progress = pipeline.progress();
+        let _listed = self.board.list(self.id(), progress.clone());
         let (end, stop) = StopHandle::new();
         tokio::select! {
             biased;
