@@ -12,6 +12,8 @@
 
 #[path = "copy/kills.rs"]
 mod kills;
+#[path = "copy/lanes.rs"]
+mod lanes;
 #[path = "copy/rules.rs"]
 mod rules;
 #[path = "copy/shelf.rs"]

@@ -22,6 +22,7 @@ mod emit;
 mod error;
 mod flight;
 mod key;
+mod lane;
 mod passing;
 mod pieces;
 mod preflight;

@@ -8,6 +8,7 @@ use tracing::{debug, warn};
 
 use super::error::CopyError;
 use super::flight::Job;
+use super::lane::Lane;
 use super::pieces::End;
 use super::run::Run;
 use super::worker::Answer;
@@ -25,25 +26,27 @@ pub(super) const PAUSE: Duration = Duration::from_millis(200);
 pub(super) const MOST_TRIES: u32 = 20;
 
 impl Run {
-    pub(super) fn take_answer(&mut self, answer: Answer) -> Result<(), CopyError> {
+    /// Takes what the reader of a lane answers.
+    pub(super) fn take_answer(&mut self, index: usize, answer: Answer) -> Result<(), CopyError> {
+        let Some(lane) = self.lanes.get_mut(index) else { return Ok(()) };
         match answer {
             Answer::Defined(None) => {
-                let table = self.job.table().cloned();
+                let table = lane.job.table().cloned();
+                lane.job = Job::Idle;
                 if let Some(open) = table.and_then(|name| self.open.get_mut(&name)) {
                     warn!(table = %open.record.table, "a table that is to be copied is gone");
                     open.is_gone = true;
                 }
-                self.job = Job::Idle;
             }
             Answer::Defined(Some((definition, high))) => {
                 let definition = Arc::new(*definition);
-                self.job = Job::Idle;
+                lane.job = Job::Idle;
                 let Some(open) = self.open.get_mut(&definition.table.name) else { return Ok(()) };
                 if open.record.estimated == 0 {
                     open.record.estimated = definition.estimated;
                 }
                 if open.record.stage == CopyStage::Waiting {
-                    self.job = Job::Defined { definition, high };
+                    lane.job = Job::Defined { definition, high };
                 } else if definition.key.is_none() {
                     let (table, problem) =
                         (definition.table.name.clone(), "the table has no key any more");
@@ -53,35 +56,36 @@ impl Run {
                 }
             }
             Answer::Snapshot(snapshot) => {
-                if let Some(flight) = self.job.flight() {
+                if let Some(flight) = lane.job.flight() {
                     flight.snapshot = Some(snapshot);
                 }
             }
             Answer::Piece(piece) => {
-                if let Some(flight) = self.job.flight() {
+                if let Some(flight) = lane.job.flight() {
                     flight.pieces.push_back(piece);
                 }
             }
             Answer::End(end) => {
-                if let Some(flight) = self.job.flight() {
+                if let Some(flight) = lane.job.flight() {
                     flight.end = Some(end);
                     if flight.whole.is_none() && end.rows == flight.limit {
-                        self.rows_at_once = rows_after(self.rows_at_once, end);
+                        lane.rows_at_once = rows_after(lane.rows_at_once, end);
                     }
                 }
             }
             // Nothing of the kind was asked for.
             Answer::Prepared(_) => {}
-            Answer::Again(reason) => return self.ask_again(reason),
+            Answer::Again(reason) => return self.ask_again(index, reason),
             Answer::Failed(error) => return Err(error),
         }
         Ok(())
     }
 
-    fn ask_again(&mut self, reason: &'static str) -> Result<(), CopyError> {
-        let table = self.job.table().cloned();
+    fn ask_again(&mut self, lane: usize, reason: &'static str) -> Result<(), CopyError> {
+        let Some(lane) = self.lanes.get_mut(lane) else { return Ok(()) };
+        let table = lane.job.table().cloned();
         debug!(table = table.as_ref().map(ToString::to_string), reason, "reading is tried again");
-        if let Some(flight) = self.job.flight()
+        if let Some(flight) = lane.job.flight()
             && flight.whole.is_some()
             && flight.emitted > 0
         {
@@ -91,19 +95,21 @@ impl Run {
         if let Some(open) = table.and_then(|name| self.open.get_mut(&name)) {
             open.definition = None;
         }
-        self.drop_job(PAUSE);
+        lane.drop_job(PAUSE);
         Ok(())
     }
+}
 
+impl Lane {
     /// What was read is of no use any more.
     pub(super) fn read_again(&mut self) -> Result<(), CopyError> {
         self.tries += 1;
+        let tries = self.tries;
         if let Some(flight) = self.job.flight()
-            && (flight.whole.is_some() || self.tries > 10 * MOST_TRIES)
-            && self.tries >= MOST_TRIES
+            && (flight.whole.is_some() || tries > 10 * MOST_TRIES)
+            && tries >= MOST_TRIES
         {
-            let table = flight.table().clone();
-            return Err(CopyError::Busy { table, tries: self.tries });
+            return Err(CopyError::Busy { table: flight.table().clone(), tries });
         }
         self.rows_at_once = (self.rows_at_once / 2).max(LEAST_ROWS);
         self.drop_job(Duration::ZERO);

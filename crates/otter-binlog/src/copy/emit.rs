@@ -11,6 +11,7 @@ use tracing::info;
 use super::definition::{Definition, Pick};
 use super::error::CopyError;
 use super::flight::{Flight, Job};
+use super::lane::Lane;
 use super::pieces::Piece;
 use super::run::Run;
 use crate::selector::BinlogSelector;
@@ -18,18 +19,29 @@ use crate::selector::BinlogSelector;
 impl Run {
     /// Puts everything into the stream whose place it has reached.
     pub(super) async fn emit_what_is_due(&mut self, inner: &BinlogSelector) -> Result<()> {
-        match &self.job {
-            Job::Defined { definition, high } if self.has_reached(high, inner) => {
-                let definition = Arc::clone(definition);
-                let prepared = self.prepare(&definition).await?;
-                self.begin_table(definition, prepared);
+        for index in 0..self.lanes.len() {
+            let Some(lane) = self.lanes.get(index) else { break };
+            // Nothing comes between the fragments of a whole table.
+            if self.holding().is_some() && !lane.holds() {
+                continue;
             }
-            Job::Reading(flight)
-                if flight.snapshot.as_ref().is_some_and(|it| self.has_reached(&it.high, inner)) =>
-            {
-                self.emit_pieces()?;
+            match &lane.job {
+                Job::Defined { definition, high } if self.has_reached(high, inner) => {
+                    let definition = Arc::clone(definition);
+                    if self.is_read_whole(&definition) && !self.is_quiet() {
+                        continue;
+                    }
+                    let prepared = self.prepare(&definition).await?;
+                    self.begin_table(index, definition, prepared);
+                }
+                Job::Reading(flight) => {
+                    let snapshot = flight.snapshot.as_ref();
+                    if snapshot.is_some_and(|it| self.has_reached(&it.high, inner)) {
+                        self.emit_pieces(index)?;
+                    }
+                }
+                Job::Idle | Job::Defining(_) | Job::Defined { .. } => {}
             }
-            Job::Idle | Job::Defining(_) | Job::Defined { .. } | Job::Reading(_) => {}
         }
         Ok(())
     }
@@ -56,14 +68,16 @@ impl Run {
 
     /// The table's changes in the stream go to the target from here on; but one that is read as a
     /// whole begins and ends at one place.
-    fn begin_table(&mut self, definition: Arc<Definition>, prepared: Prepared) {
+    fn begin_table(&mut self, index: usize, definition: Arc<Definition>, prepared: Prepared) {
         let name = definition.table.name.clone();
-        self.tries = 0;
-        if definition.key.is_none() || self.source.follows_itself(&name) {
-            self.begin_whole(definition, prepared);
+        let is_whole = self.is_read_whole(&definition);
+        let Some(lane) = self.lanes.get_mut(index) else { return };
+        lane.tries = 0;
+        if is_whole {
+            self.begin_whole(index, definition, prepared);
             return;
         }
-        self.job = Job::Idle;
+        lane.job = Job::Idle;
         let Some(open) = self.open.get_mut(&name) else { return };
         open.record.stage = CopyStage::Copying;
         open.definition = Some(definition);
@@ -72,32 +86,37 @@ impl Run {
     }
 
     /// Begins to read a whole table.
-    fn begin_whole(&mut self, definition: Arc<Definition>, prepared: Prepared) {
+    fn begin_whole(&mut self, index: usize, definition: Arc<Definition>, prepared: Prepared) {
         let mut flight = Flight::new(definition, u64::MAX);
         flight.whole = Some(prepared);
         flight.holds = true;
-        let request = self.begin_flight(flight, Pick::All);
-        self.ask(request);
+        self.begin_flight(index, flight, Pick::All);
     }
 
-    fn emit_pieces(&mut self) -> Result<(), CopyError> {
-        while let Some(piece) = self.job.flight().and_then(|flight| flight.pieces.pop_front()) {
-            self.emit_piece(piece)?;
+    fn flight(&mut self, index: usize) -> Option<&mut Flight> {
+        self.lanes.get_mut(index)?.job.flight()
+    }
+
+    fn emit_pieces(&mut self, index: usize) -> Result<(), CopyError> {
+        while let Some(piece) = self.flight(index).and_then(|flight| flight.pieces.pop_front()) {
+            self.emit_piece(index, piece)?;
         }
-        let Some(flight) = self.job.flight() else { return Ok(()) };
+        let Some(flight) = self.flight(index) else { return Ok(()) };
         let Some(end) = flight.end else { return Ok(()) };
         let name = flight.table().clone();
         let is_whole = flight.whole.is_some();
         if is_whole || end.rows < flight.limit {
-            self.end_table(&name);
+            self.end_table(index, &name);
         }
-        self.tries = 0;
-        self.job = Job::Idle;
+        if let Some(lane) = self.lanes.get_mut(index) {
+            lane.tries = 0;
+            lane.job = Job::Idle;
+        }
         Ok(())
     }
 
-    fn emit_piece(&mut self, piece: Piece) -> Result<(), CopyError> {
-        let Some(flight) = self.job.flight() else { return Ok(()) };
+    fn emit_piece(&mut self, index: usize, piece: Piece) -> Result<(), CopyError> {
+        let Some(flight) = self.flight(index) else { return Ok(()) };
         let definition = Arc::clone(&flight.definition);
         let name = &definition.table.name;
         let count = u64::try_from(piece.rows).unwrap_or(u64::MAX);
@@ -109,9 +128,9 @@ impl Run {
             problem: "its rows do not have its columns",
         })?;
         if flight.whole.is_some() {
-            let mut events = self.whole_begin(name);
+            let mut events = self.whole_begin(index, name);
             events.push(Event::Rows(rows));
-            self.emit_fragment(events, piece.permit, count, false);
+            self.emit_fragment(index, events, (piece.permit, count, false));
             return Ok(());
         }
         let runs = match &definition.key {
@@ -132,8 +151,8 @@ impl Run {
     }
 
     /// What stands before the first rows of a table that is read as a whole.
-    fn whole_begin(&mut self, name: &TableName) -> Vec<Event> {
-        let Some(flight) = self.job.flight().filter(|flight| flight.emitted == 0) else {
+    fn whole_begin(&mut self, index: usize, name: &TableName) -> Vec<Event> {
+        let Some(flight) = self.flight(index).filter(|flight| flight.emitted == 0) else {
             return Vec::new();
         };
         let emptied = flight.whole.take().unwrap_or_default().emptied;
@@ -143,11 +162,17 @@ impl Run {
         vec![Event::Copy(CopyStep::Table { record, emptied: emptied.into() })]
     }
 
-    /// Adds a fragment of the one transaction in which a whole table goes.
-    fn emit_fragment(&mut self, events: Vec<Event>, permit: Permit, rows: u64, last: bool) {
+    /// Adds a fragment of the one transaction in which a whole table goes, with so many rows, and
+    /// whether it is the last.
+    fn emit_fragment(
+        &mut self,
+        index: usize,
+        events: Vec<Event>,
+        (permit, rows, last): (Permit, u64, bool),
+    ) {
         let through = last.then(|| self.position.clone());
         let mut batch = self.batch(events, through, permit);
-        let Some(flight) = self.job.flight() else { return };
+        let Some(flight) = self.flight(index) else { return };
         for transaction in &mut batch.transactions {
             transaction.part = Part::Fragment { index: flight.emitted, last };
             transaction.rows_before = flight.rows;
@@ -158,10 +183,11 @@ impl Run {
     }
 
     /// Notes that all rows of a table are in the stream.
-    fn end_table(&mut self, name: &TableName) {
-        let whole = self.job.flight().filter(|flight| flight.whole.is_some());
+    fn end_table(&mut self, index: usize, name: &TableName) {
+        let whole = self.flight(index).filter(|flight| flight.whole.is_some());
         let whole_rows = whole.map(|flight| flight.rows);
-        let mut events = if whole_rows.is_some() { self.whole_begin(name) } else { Vec::new() };
+        let mut events =
+            if whole_rows.is_some() { self.whole_begin(index, name) } else { Vec::new() };
         let Some(mut open) = self.open.remove(name) else { return };
         self.known.insert(name.clone());
         open.record.stage = CopyStage::Done;
@@ -174,11 +200,11 @@ impl Run {
         events.push(Event::Copy(CopyStep::Table { record, emptied: Arc::default() }));
         if self.open.is_empty() {
             info!(tables = self.known.len(), "all tables are copied");
-            self.worker = None;
+            self.lanes.iter_mut().for_each(Lane::close);
             events.push(Event::Copy(CopyStep::Finished));
         }
         if whole_rows.is_some() {
-            self.emit_fragment(events, Permit::none(), 0, true);
+            self.emit_fragment(index, events, (Permit::none(), 0, true));
         } else {
             self.emit_events(events);
         }

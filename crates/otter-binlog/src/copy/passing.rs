@@ -1,5 +1,7 @@
 //! Passing the stream on: what becomes of changes to tables that are not copied as a whole yet.
 
+use std::collections::BTreeSet;
+
 use otter_core::{
     Batch, CopyRecord, CopyStage, CopyStep, Ddl, Event, InCopy, RowKind, RowsEvent, TableName,
     Transaction,
@@ -8,7 +10,6 @@ use tracing::warn;
 
 use super::answers::PAUSE;
 use super::error::CopyError;
-use super::flight::Job;
 use super::run::Run;
 use super::window::{Untaken, is_whole};
 
@@ -25,8 +26,8 @@ struct Notes {
     made: Vec<TableName>,
     /// Tables that are gone.
     gone: Vec<TableName>,
-    /// What is being read is of no use any more.
-    is_spoiled: bool,
+    /// Lanes that read what is of no use any more.
+    spoiled: BTreeSet<usize>,
 }
 
 impl Run {
@@ -72,7 +73,12 @@ impl Run {
             }
             self.emit_events(after);
         }
-        if notes.is_spoiled { self.read_again() } else { Ok(()) }
+        for index in notes.spoiled {
+            if let Some(lane) = self.lanes.get_mut(index) {
+                lane.read_again()?;
+            }
+        }
+        Ok(())
     }
 
     fn hand_out(&mut self, batch: Batch) {
@@ -91,8 +97,7 @@ impl Run {
 
     /// How many transactions come before the place at which the stream waits; `None` for all.
     fn count_before_the_end(&self, batch: &Batch) -> Option<usize> {
-        let Job::Reading(flight) = &self.job else { return None };
-        let snapshot = flight.snapshot.as_ref().filter(|_| flight.holds && !self.is_in_fragment)?;
+        let snapshot = self.holding()?.snapshot.as_ref().filter(|_| !self.is_in_fragment)?;
         batch.transactions.iter().position(|transaction| snapshot.is_before(transaction))
     }
 
@@ -122,16 +127,17 @@ impl Run {
         notes: &mut Notes,
     ) -> Result<Passed, CopyError> {
         let name = &rows.table().name;
-        let is_read = self.job.table() == Some(name);
         let stage = self.open.get(name).map(|open| open.record.stage);
-        if let Some(flight) = self.job.flight()
-            && flight.holds
-            && flight.may_lack(transaction)
-        {
+        for (index, lane) in self.lanes.iter().enumerate() {
+            let Some(flight) = lane.holding().filter(|flight| flight.may_lack(transaction)) else {
+                continue;
+            };
             // What goes with other rows is told by those.
             let follows =
                 rows.kind() != RowKind::Insert && self.source.follows(flight.table(), name);
-            notes.is_spoiled |= follows || (is_read && flight.whole.is_some());
+            if follows || (lane.is_about(name) && flight.whole.is_some()) {
+                notes.spoiled.insert(index);
+            }
         }
         match stage {
             None | Some(CopyStage::Done | CopyStage::Forgotten) => {
@@ -143,13 +149,14 @@ impl Run {
         if !is_whole(&rows) {
             return Err(CopyError::PartialRow { table: name.clone() });
         }
-        if is_read
-            && let Some(flight) = self.job.flight()
-            && let Some(key) = &flight.definition.key
-        {
+        for (index, lane) in self.lanes.iter_mut().enumerate().filter(|(_, it)| it.is_about(name)) {
+            let Some(flight) = lane.job.flight() else { continue };
+            let Some(key) = &flight.definition.key else { continue };
             match flight.window.touch(&rows, key) {
                 Ok(()) => {}
-                Err(Untaken::Full | Untaken::OtherKey) => notes.is_spoiled = true,
+                Err(Untaken::Full | Untaken::OtherKey) => {
+                    notes.spoiled.insert(index);
+                }
             }
         }
         let mut flags = rows.flags();
@@ -184,8 +191,10 @@ impl Run {
             let (kind, tables) = (ddl.kind.to_string(), tables.join(", "));
             return Err(CopyError::Ddl { kind, tables });
         }
-        if self.job.table().is_some_and(|table| tables.contains(table)) {
-            self.drop_job(PAUSE);
+        for lane in &mut self.lanes {
+            if lane.job.table().is_some_and(|table| tables.contains(table)) {
+                lane.drop_job(PAUSE);
+            }
         }
         for name in &tables {
             if let Some(open) = self.open.get_mut(name) {

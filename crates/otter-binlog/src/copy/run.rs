@@ -15,17 +15,17 @@ use super::Setting;
 use super::definition::{Definition, Pick};
 use super::error::CopyError;
 use super::flight::{Flight, Job};
+use super::lane::{Lane, next_answer};
 use super::tables::{self, Source};
-use super::worker::{Read, Request, Worker};
+use super::worker::{Read, Request};
 use crate::connection::{Connection, Flavor};
 use crate::selector::{BinlogSelector, has_mysql_gtids};
 
 /// How often it is looked whether the stream has reached a place, where nothing else tells.
 const TICK: Duration = Duration::from_millis(20);
-/// Pieces that wait for the stream; the rest waits in the server.
-const MOST_PIECES: usize = 4;
-/// So many rows are asked for first; how long they take tells how many come next.
-const FIRST_ROWS: u64 = 1_000;
+/// So many tables are copied at once, where they do not depend on each other: as many as a loader has
+/// connections, of which each then writes into a table of its own.
+const TABLES_AT_ONCE: usize = 4;
 /// A target transaction for each: large enough for the fastest ways of writing.
 const PIECE_BYTES: usize = 1 << 20;
 /// How often the log tells how far the copy is.
@@ -44,8 +44,7 @@ pub(super) struct Run {
     pub(super) open: BTreeMap<TableName, OpenTable>,
     /// Tables that are.
     pub(super) known: BTreeSet<TableName>,
-    pub(super) worker: Option<Worker>,
-    pub(super) job: Job,
+    pub(super) lanes: Vec<Lane>,
     pub(super) ready: VecDeque<Batch>,
     /// Transactions behind the place at which the stream waits.
     pub(super) stash: Option<Batch>,
@@ -53,10 +52,6 @@ pub(super) struct Run {
     pub(super) is_in_fragment: bool,
     /// When the source committed the newest transaction that was passed on.
     pub(super) newest: SourceTime,
-    pub(super) rows_at_once: u64,
-    /// How often in a row something was read in vain.
-    pub(super) tries: u32,
-    pub(super) not_before: Instant,
     tell_at: Instant,
 }
 
@@ -101,7 +96,6 @@ impl Run {
             tables::read_parents(&mut connection, &info, &mut source).await?;
         }
         connection.close().await;
-        let now = Instant::now();
         let mut run = Self {
             setting: setting.clone(),
             url,
@@ -110,16 +104,12 @@ impl Run {
             source,
             open: BTreeMap::new(),
             known: BTreeSet::new(),
-            worker: None,
-            job: Job::Idle,
+            lanes: (0..TABLES_AT_ONCE).map(|_| Lane::new()).collect(),
             ready: VecDeque::new(),
             stash: None,
             is_in_fragment: false,
             newest: SourceTime::from_seconds(seconds),
-            rows_at_once: FIRST_ROWS,
-            tries: 0,
-            not_before: now,
-            tell_at: now + TELL_EVERY,
+            tell_at: Instant::now() + TELL_EVERY,
         };
         run.take_up(records).await?;
         if run.is_over() {
@@ -203,7 +193,7 @@ impl Run {
             if let Some(batch) = self.ready.pop_front() {
                 return Ok(batch);
             }
-            self.begin_job()?;
+            self.begin_jobs();
             self.emit_what_is_due(inner).await?;
             if !self.ready.is_empty() {
                 continue;
@@ -215,22 +205,12 @@ impl Run {
             }
             self.tell();
             let is_over = self.is_over();
-            let wants_answer = self.wants_answer();
-            let worker = self.worker.as_mut();
             tokio::select! {
                 biased;
-                answer = next_answer(worker), if wants_answer => self.take_answer(answer)?,
+                (lane, answer) = next_answer(&mut self.lanes) => self.take_answer(lane, answer)?,
                 batch = inner.next(), if !holds => self.pass(batch?)?,
                 () = sleep(TICK), if !is_over => {}
             }
-        }
-    }
-
-    fn wants_answer(&self) -> bool {
-        match &self.job {
-            Job::Idle | Job::Defined { .. } => false,
-            Job::Defining(_) => true,
-            Job::Reading(flight) => flight.end.is_none() && flight.pieces.len() < MOST_PIECES,
         }
     }
 
@@ -253,81 +233,109 @@ impl Run {
 
     /// Whether the stream must wait: for a snapshot, or at its end for what is read in it.
     fn holds_stream(&self, inner: &BinlogSelector) -> bool {
-        let Job::Reading(flight) = &self.job else { return false };
-        if !flight.holds || self.is_in_fragment {
-            return false;
-        }
+        let Some(flight) = self.holding().filter(|_| !self.is_in_fragment) else { return false };
         match &flight.snapshot {
             None => true,
             Some(snapshot) => self.stash.is_some() || self.has_reached(&snapshot.high, inner),
         }
     }
 
-    /// Begins the next job where there is none.
-    fn begin_job(&mut self) -> Result<(), CopyError> {
+    /// What the stream waits for.
+    pub(super) fn holding(&self) -> Option<&Flight> {
+        self.lanes.iter().find_map(Lane::holding)
+    }
+
+    /// Begins what there is to do where nothing is done.
+    ///
+    /// What the stream waits for is read alone: it may need the room of what waits for the stream.
+    fn begin_jobs(&mut self) {
         // What waits lies behind the place of the job before, and not of the next one. Inside a
         // transaction in fragments the window would miss what came before.
-        let is_busy = !matches!(self.job, Job::Idle) || self.stash.is_some() || self.is_in_fragment;
-        if is_busy || Instant::now() < self.not_before {
-            return Ok(());
+        let is_busy = self.stash.is_some() || self.is_in_fragment;
+        for index in 0..self.lanes.len() {
+            let waits_to_be_alone = self.lanes.iter().any(|lane| self.wants_to_be_alone(lane));
+            if is_busy || waits_to_be_alone || self.holding().is_some() {
+                return;
+            }
+            if self.lanes.get(index).is_some_and(Lane::is_ready) && !self.begin_job(index) {
+                return;
+            }
         }
-        let Some(name) = self.next_table() else { return Ok(()) };
-        let Some(open) = self.open.get(&name) else { return Ok(()) };
-        let request = match &open.definition {
-            None => {
-                self.job = Job::Defining(name.clone());
-                Request::Define(name)
-            }
-            Some(definition) => {
-                let mut flight = Flight::new(Arc::clone(definition), self.rows_at_once);
-                flight.holds = self.source.follows_others(&name);
-                let pick = Pick::Part {
-                    after: open.record.after.clone(),
-                    rows: self.rows_at_once,
-                    condition: None,
-                };
-                self.begin_flight(flight, pick)
-            }
+    }
+
+    /// Whether a lane is about to read a whole table, at whose end the stream waits.
+    fn wants_to_be_alone(&self, lane: &Lane) -> bool {
+        matches!(&lane.job, Job::Defined { definition, .. } if self.is_read_whole(definition))
+    }
+
+    /// Whether a table goes into one target transaction.
+    pub(super) fn is_read_whole(&self, definition: &Definition) -> bool {
+        definition.key.is_none() || self.source.follows_itself(&definition.table.name)
+    }
+
+    /// Whether nothing is being read or asked.
+    pub(super) fn is_quiet(&self) -> bool {
+        !self.lanes.iter().any(Lane::is_asking)
+    }
+
+    /// Begins the next job of a lane; false where there is none, or others must end before.
+    fn begin_job(&mut self, lane: usize) -> bool {
+        let Some(name) = self.next_table() else { return false };
+        let Some(open) = self.open.get(&name) else { return false };
+        let (definition, after) = (open.definition.clone(), open.record.after.clone());
+        let Some(definition) = definition else {
+            self.give(lane, Job::Defining(name.clone()), Request::Define(name));
+            return true;
         };
-        self.ask(request);
-        Ok(())
+        let holds = self.source.follows_others(&name);
+        if holds && !self.is_quiet() {
+            return false;
+        }
+        let rows = self.lanes.get(lane).map_or(0, |lane| lane.rows_at_once);
+        let mut flight = Flight::new(definition, rows);
+        flight.holds = holds;
+        self.begin_flight(lane, flight, Pick::Part { after, rows, condition: None });
+        true
     }
 
     /// Begins to read; the stream has just passed the position.
-    pub(super) fn begin_flight(&mut self, flight: Flight, pick: Pick) -> Request {
+    pub(super) fn begin_flight(&mut self, lane: usize, flight: Flight, pick: Pick) {
         let read = Read {
             definition: Arc::clone(&flight.definition),
             pick,
             position: self.position.clone(),
             piece_bytes: PIECE_BYTES.min(self.budget.total_bytes() / 8).max(1),
         };
-        self.job = Job::Reading(Box::new(flight));
-        Request::Read(Box::new(read))
+        self.give(lane, Job::Reading(Box::new(flight)), Request::Read(Box::new(read)));
     }
 
-    pub(super) fn ask(&mut self, request: Request) {
-        let worker = self.worker.get_or_insert_with(|| Worker::start(&self.url, &self.budget));
-        worker.ask(request);
+    fn give(&mut self, lane: usize, job: Job, request: Request) {
+        let place = (&self.url, &self.budget);
+        if let Some(lane) = self.lanes.get_mut(lane) {
+            lane.job = job;
+            lane.ask(request, place);
+        }
     }
 
-    /// One that is being copied, or the first of those that wait.
+    /// One that is begun, or the first of those that wait and refer to none that is not copied yet.
     fn next_table(&self) -> Option<TableName> {
+        let is_taken = |name: &TableName| self.lanes.iter().any(|lane| lane.is_about(name));
         let here = || self.open.iter().filter(|(_, open)| !open.is_gone);
         let is_begun = |open: &OpenTable| open.record.stage == CopyStage::Copying;
-        if let Some((name, _)) = here().find(|(_, open)| is_begun(open)) {
+        if let Some((name, _)) = here().find(|(name, open)| is_begun(open) && !is_taken(name)) {
             return Some(name.clone());
         }
         let waiting: BTreeSet<&TableName> = here().map(|(name, _)| name).collect();
-        self.source.next(&waiting).cloned()
-    }
-
-    /// Drops what is being read, so that it is read again.
-    pub(super) fn drop_job(&mut self, pause: Duration) {
-        if matches!(self.job, Job::Defining(_) | Job::Reading(_)) {
-            self.worker = None;
+        let mut free = waiting.iter().filter(|name| {
+            let is_waiting = |parent: &TableName| waiting.contains(parent);
+            !is_taken(name) && self.source.is_free(name, is_waiting)
+        });
+        if let Some(name) = free.next() {
+            return Some((*name).clone());
         }
-        self.job = Job::Idle;
-        self.not_before = Instant::now() + pause;
+        // Tables refer to each other in a ring.
+        let is_idle = self.lanes.iter().all(|lane| matches!(lane.job, Job::Idle));
+        waiting.first().filter(|_| is_idle).map(|name| (*name).clone())
     }
 
     fn tell(&mut self) {
@@ -335,25 +343,15 @@ impl Run {
             return;
         }
         self.tell_at = Instant::now() + TELL_EVERY;
-        let begun = self.open.values().find(|open| open.record.stage == CopyStage::Copying);
-        let (rows, estimated) =
-            begun.map_or((0, 0), |open| (open.record.rows, open.record.estimated));
-        let table = self.job.table().map_or_else(|| "none".to_owned(), ToString::to_string);
+        let begun = || self.open.values().filter(|open| open.record.stage == CopyStage::Copying);
+        let tables: Vec<String> = begun().map(|open| open.record.table.to_string()).collect();
         info!(
-            table,
-            rows,
-            estimated_rows = estimated,
+            tables = tables.join(", "),
+            rows = begun().map(|open| open.record.rows).sum::<u64>(),
+            estimated_rows = begun().map(|open| open.record.estimated).sum::<u64>(),
             open = self.open.len(),
             done = self.known.len(),
             "tables are being copied"
         );
-    }
-}
-
-/// What the worker answers; never, where there is none.
-async fn next_answer(worker: Option<&mut Worker>) -> super::worker::Answer {
-    match worker {
-        Some(worker) => worker.next().await,
-        None => std::future::pending().await,
     }
 }

@@ -4,6 +4,7 @@
 //! asked for. Which place in the binlog the snapshot ends at is told before its first row.
 
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use otter_core::{Budget, DatabaseUrl, FilePlace, Position, TableName};
@@ -115,10 +116,13 @@ impl Worker {
 
     /// The next answer. Cancel safe.
     pub(super) async fn next(&mut self) -> Answer {
-        match self.answers.recv().await {
-            Some(answer) => answer,
-            None => Answer::Again("the task that reads has ended"),
-        }
+        std::future::poll_fn(|context| self.poll_next(context)).await
+    }
+
+    /// The next answer, where there is one.
+    pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Answer> {
+        let ended = || Answer::Again("the task that reads has ended");
+        self.answers.poll_recv(context).map(|answer| answer.unwrap_or_else(ended))
     }
 }
 
