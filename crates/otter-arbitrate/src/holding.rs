@@ -86,6 +86,20 @@ pub(crate) struct Holding {
 #[derive(Debug)]
 pub(crate) struct Alive(pub(crate) watch::Sender<bool>);
 
+impl Alive {
+    /// Works in a task of its own, which ends with the work, and when the arbiter is closed.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let mut is_closed = self.0.subscribe();
+        tokio::spawn(async move {
+            tokio::select! {
+                biased;
+                _ = is_closed.wait_for(|is_closed| *is_closed) => {}
+                () = work => {}
+            }
+        });
+    }
+}
+
 impl Session {
     /// A session that was asked for at a time.
     pub(crate) fn new(token: String, asked: BootTime, lease: Duration) -> Self {

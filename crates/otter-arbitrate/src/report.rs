@@ -8,8 +8,10 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use otter_core::{Side, SourceTime, State, Term};
+use otter_core::{Causes, Side, SourceTime, State, Term};
 use tokio::sync::watch;
+use tokio::time::sleep;
+use tracing::{debug, warn};
 
 use crate::name::escape;
 
@@ -53,6 +55,44 @@ pub struct Reports(watch::Sender<Published>);
 
 /// All reports of a process, as they are written.
 pub(crate) type Published = Arc<str>;
+
+/// Where one process publishes.
+pub(crate) trait Place: Send + 'static {
+    type Error: std::error::Error + Send + 'static;
+
+    /// Writes what the process tells, unless it stands there already.
+    fn write(&mut self, text: &Published) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// Takes back what was written, where it does not go by itself.
+    fn forget(self) -> impl Future<Output = ()> + Send;
+}
+
+/// Writes what is published, at most once in the time `every`, until nobody publishes any more.
+pub(crate) async fn keep(
+    mut place: impl Place,
+    mut published: watch::Receiver<Published>,
+    every: Duration,
+) {
+    let mut is_failing = false;
+    loop {
+        let text = Published::clone(&published.borrow_and_update());
+        match place.write(&text).await {
+            Ok(()) => is_failing = false,
+            Err(error) if is_failing => {
+                debug!(error = %Causes(&error), "progress cannot be published");
+            }
+            Err(error) => {
+                warn!(error = %Causes(&error), "progress cannot be published; it is tried again");
+                is_failing = true;
+            }
+        }
+        sleep(every).await;
+        if published.has_changed().is_err() {
+            break;
+        }
+    }
+    place.forget().await;
+}
 
 impl Reports {
     pub(crate) fn new() -> (Self, watch::Receiver<Published>) {

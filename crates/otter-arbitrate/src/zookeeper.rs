@@ -170,7 +170,8 @@ impl ZooKeeperArbiter {
                 PresentNode { name, held: held.iter().flatten().filter(is_theirs).count() }
             });
             let nodes = present.collect();
-            let texts = tree.reports(&client).await?;
+            let is_any_held = held.iter().any(Option::is_some);
+            let texts = if is_any_held { tree.reports(&client).await? } else { Vec::new() };
             let told = Found::read(texts.iter().map(String::as_str));
             let of =
                 |(side, node): (&Side, &Option<Node>)| told.of(side, Term(node.as_ref()?.term));

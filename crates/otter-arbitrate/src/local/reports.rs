@@ -5,60 +5,45 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use otter_core::Causes;
-use tokio::sync::watch;
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
-use tracing::{debug, warn};
 
 use super::error::LocalArbiterError;
 use crate::name::escape;
 use crate::random::random_name;
-use crate::report::{Published, Reports};
+use crate::report::{self, Place, Published, Reports};
 
-/// Publishes until the answer is dropped. What was written stays: a later holder writes over it, and
-/// nobody reads what a former one told.
+/// Publishes until the answer is dropped.
 pub(super) fn publish(state: &Path, every: Duration) -> Reports {
     let (reports, published) = Reports::new();
-    tokio::spawn(write_again_and_again(folder(state), published, every));
+    let files = Files { folder: folder(state), written: HashMap::new() };
+    tokio::spawn(report::keep(files, published, every));
     reports
 }
 
-async fn write_again_and_again(
+/// The files that this process writes.
+struct Files {
     folder: PathBuf,
-    mut published: watch::Receiver<Published>,
-    every: Duration,
-) {
-    let mut written = HashMap::new();
-    let mut is_failing = false;
-    loop {
-        let text = Published::clone(&published.borrow_and_update());
-        let place = folder.clone();
+    /// The line that was written last about each side.
+    written: HashMap<String, String>,
+}
+
+impl Place for Files {
+    type Error = LocalArbiterError;
+
+    async fn write(&mut self, text: &Published) -> Result<(), LocalArbiterError> {
+        let (folder, text) = (self.folder.clone(), Published::clone(text));
+        let mut written = std::mem::take(&mut self.written);
         let writing = spawn_blocking(move || {
-            let outcome = write(&place, &text, &mut written);
+            let outcome = write(&folder, &text, &mut written);
             (outcome, written)
         });
-        // A panic has been told; there is nothing more to write with.
-        let Ok((outcome, so_far)) = writing.await else { return };
-        written = so_far;
-        match outcome {
-            Ok(()) => is_failing = false,
-            Err(error) if is_failing => {
-                debug!(error = %Causes(&error), "progress cannot be published");
-            }
-            Err(error) => {
-                warn!(error = %Causes(&error), "progress cannot be published; it is tried again");
-                is_failing = true;
-            }
-        }
-        sleep(every).await;
-        if !is_failing && published.changed().await.is_err() {
-            return;
-        }
-        if published.has_changed().is_err() {
-            return;
-        }
+        let (outcome, written) = writing.await.map_err(LocalArbiterError::RuntimeGone)?;
+        self.written = written;
+        outcome
     }
+
+    /// A later holder writes over it, and nobody reads what a former one told.
+    async fn forget(self) {}
 }
 
 /// Writes what differs from what was written last. A file that is torn by a crash cannot be read, and

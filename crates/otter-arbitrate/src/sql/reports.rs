@@ -4,73 +4,61 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use otter_core::Causes;
-use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
-use tracing::{debug, warn};
+use tokio::time::timeout;
+use tracing::debug;
 
 use super::conn::Conn;
 use super::desk;
 use super::error::SqlArbiterError;
 use super::shared::Shared;
 use crate::holding::Alive;
-use crate::report::{Published, Reports};
+use crate::report::{self, Place, Published, Reports};
 
-/// Publishes until the answer is dropped, or the arbiter is closed.
-pub(super) fn publish(shared: &Arc<Shared>, alive: &Arc<Alive>, every: Duration) -> Reports {
+/// Publishes until the answer is dropped, or the arbiter is closed, which deletes the row.
+pub(super) fn publish(shared: &Arc<Shared>, alive: &Alive, every: Duration) -> Reports {
     let (reports, published) = Reports::new();
-    let mut is_closed = alive.0.subscribe();
-    let shared = Arc::clone(shared);
-    tokio::spawn(async move {
-        tokio::select! {
-            biased;
-            // Closing ends the session, and deletes the row.
-            _ = is_closed.wait_for(|is_closed| *is_closed) => {}
-            () = write_again_and_again(&shared, published, every) => {}
-        }
-    });
+    let row = Row { shared: Arc::clone(shared), written: None };
+    alive.spawn(report::keep(row, published, every));
     reports
 }
 
-async fn write_again_and_again(
-    shared: &Shared,
-    mut published: watch::Receiver<Published>,
-    every: Duration,
-) {
-    let mut is_failing = false;
-    // The text, and the session that it was written under.
-    let mut written: Option<(Published, String)> = None;
-    loop {
-        let text = Published::clone(&published.borrow_and_update());
+/// The row of this process.
+struct Row {
+    shared: Arc<Shared>,
+    /// What stands there, and the session that it was written under.
+    written: Option<(Published, String)>,
+}
+
+impl Place for Row {
+    type Error = SqlArbiterError;
+
+    async fn write(&mut self, text: &Published) -> Result<(), SqlArbiterError> {
+        let session = self.shared.holding.session().filter(|session| session.is_valid());
+        let Some(session) = session else { return Ok(()) };
         // The row is void with its session: under another one it is written again.
-        let session = shared.holding.session().filter(|session| session.is_valid());
-        let due = session.filter(|session| match &written {
-            Some((before, token)) => *before != text || *token != session.token,
-            None => !text.is_empty(),
-        });
-        if let Some(session) = due {
-            match execute(shared, shared.world.texts.report(&session.token, &text)).await {
-                Ok(()) => {
-                    is_failing = false;
-                    written = Some((text, session.token.clone()));
-                }
-                Err(error) if is_failing => {
-                    debug!(error = %Causes(&error), "progress cannot be published");
-                }
-                Err(error) => {
-                    warn!(error = %Causes(&error), "progress cannot be published; it is tried again");
-                    is_failing = true;
-                }
-            }
+        let is_there = match &self.written {
+            Some((before, token)) => before == text && *token == session.token,
+            None => text.is_empty(),
+        };
+        if is_there {
+            return Ok(());
         }
-        sleep(every).await;
-        if published.has_changed().is_err() {
-            break;
+        let texts = &self.shared.world.texts;
+        let is_first = self.written.as_ref().is_none_or(|(_, token)| *token != session.token);
+        if is_first {
+            execute(&self.shared, texts.forget_dead_reports()).await?;
         }
+        execute(&self.shared, texts.report(&session.token, text)).await?;
+        self.written = Some((Published::clone(text), session.token.clone()));
+        Ok(())
     }
-    let Some((_, token)) = written else { return };
-    if execute(shared, shared.world.texts.forget_report(&token)).await.is_err() {
-        debug!("what was published is void with the session");
+
+    async fn forget(self) {
+        let Some((_, token)) = self.written else { return };
+        let text = self.shared.world.texts.forget_report(&token);
+        if execute(&self.shared, text).await.is_err() {
+            debug!("what was published is void with the session");
+        }
     }
 }
 

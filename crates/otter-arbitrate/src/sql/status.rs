@@ -38,11 +38,8 @@ pub(super) async fn status(
     }
     let found: Vec<Option<Found>> =
         sides.iter().map(|side| held.remove(&side.to_string())).collect();
-    let rows = match conn.query(texts.nodes()).await.map_err(failed) {
-        // An earlier version made the tables, and shares nothing.
-        Err(error) if error.is_missing_table() => Vec::new(),
-        rows => rows?,
-    };
+    // Tables that an earlier version did not have are as good as empty.
+    let rows = rows_if_any(conn.query(texts.nodes()).await.map_err(failed))?;
     let mut nodes = Vec::with_capacity(rows.len());
     for row in rows {
         let [Some(name), Some(token)] = row.as_slice() else {
@@ -51,17 +48,14 @@ pub(super) async fn status(
         let held = found.iter().flatten().filter(|found| found.token == *token).count();
         nodes.push(PresentNode { name: name.clone(), held });
     }
-    let rows = match conn.query(texts.paused()).await.map_err(failed) {
-        // An earlier version made the tables, and pauses nothing.
-        Err(error) if error.is_missing_table() => Vec::new(),
-        rows => rows?,
-    };
+    let rows = rows_if_any(conn.query(texts.paused()).await.map_err(failed))?;
     let name = |row: TextRow| row.into_iter().next().flatten();
     let paused = rows.into_iter().filter_map(name).map(PipelineId::new).collect();
-    let rows = match conn.query(texts.reports()).await.map_err(failed) {
-        // An earlier version made the tables, and tells nothing.
-        Err(error) if error.is_missing_table() => Vec::new(),
-        rows => rows?,
+    let is_any_held = found.iter().any(Option::is_some);
+    let rows = if is_any_held {
+        rows_if_any(conn.query(texts.reports()).await.map_err(failed))?
+    } else {
+        Vec::new()
     };
     let told = report::Found::read(rows.iter().flatten().flatten().map(String::as_str));
     let of =
@@ -69,6 +63,16 @@ pub(super) async fn status(
     let reports = sides.iter().zip(&found).map(of).collect();
     let sides = found.into_iter().map(|found| found.map(|found| found.held)).collect();
     Ok(ArbiterStatus { id: Some(id), sides, reports, nodes, paused })
+}
+
+/// The rows of a table; none where it is not there.
+fn rows_if_any(
+    rows: Result<Vec<TextRow>, SqlArbiterError>,
+) -> Result<Vec<TextRow>, SqlArbiterError> {
+    match rows {
+        Err(error) if error.is_missing_table() => Ok(Vec::new()),
+        rows => rows,
+    }
 }
 
 /// A side that is held, and the session that holds it.

@@ -182,15 +182,16 @@ impl Texts {
         }
     }
 
-    /// Writes what the process of a session tells, and forgets what those told whose session is
-    /// forgotten.
+    /// Writes what the process of a session tells.
     pub(super) fn report(&self, token: &str, told: &str) -> String {
+        let told = literal(told);
+        format!("REPLACE INTO {} (token, told) VALUES ('{token}', {told})", self.report)
+    }
+
+    /// Forgets what processes told whose session is forgotten.
+    pub(super) fn forget_dead_reports(&self) -> String {
         let Self { session, report, .. } = self;
-        format!(
-            "DELETE FROM {report} WHERE token NOT IN (SELECT token FROM {session}); \
-             REPLACE INTO {report} (token, told) VALUES ('{token}', {})",
-            literal(told)
-        )
+        format!("DELETE FROM {report} WHERE token NOT IN (SELECT token FROM {session})")
     }
 
     /// Takes back what the process of a session has told.

@@ -52,16 +52,9 @@ pub(super) fn join(shared: &Arc<Shared>, alive: &Arc<Alive>) -> Result<Presence>
     let key: Arc<str> = random_name().map_err(ZooKeeperArbiterError::NoRandomness)?.into();
     let (nodes, seen) = watch::channel(Nodes::default());
     let (left, mut is_left) = watch::channel(());
-    let mut is_closed = alive.0.subscribe();
     let member = Member { shared: Arc::clone(shared), key: Arc::clone(&key), nodes, under: None };
-    tokio::spawn(async move {
-        tokio::select! {
-            biased;
-            // Closing ends the session, and the node with it.
-            _ = is_closed.wait_for(|is_closed| *is_closed) => {}
-            () = member.stay(&mut is_left) => {}
-        }
-    });
+    // Closing ends the session, and the node with it.
+    alive.spawn(async move { member.stay(&mut is_left).await });
     let guard = Guard { _left: left, _alive: Arc::clone(alive) };
     Ok(Presence::new(key, seen, Box::new(guard)))
 }
@@ -158,7 +151,8 @@ impl Member {
 
     async fn leave(&self) {
         let Some(connected) = self.shared.current().await else { return };
-        let goodbye = self.shared.tree.delete_node(&connected.client, &self.key);
+        let tree = &self.shared.tree;
+        let goodbye = tree.remove(&connected.client, tree.node_path(&self.key));
         let limit = self.shared.holding.answer_limit();
         match timeout(limit, Box::pin(goodbye)).await {
             Ok(Ok(())) => {}
@@ -204,14 +198,6 @@ impl Tree {
                 session: stat.ephemeral_owner,
             })),
             Err(ClientError::NoNode) => Ok(None),
-            Err(error) => Err(self.failed(&path)(error)),
-        }
-    }
-
-    async fn delete_node(&self, client: &Client, key: &str) -> Result<()> {
-        let path = self.node_path(key);
-        match client.delete(&path, None).await {
-            Ok(()) | Err(ClientError::NoNode) => Ok(()),
             Err(error) => Err(self.failed(&path)(error)),
         }
     }

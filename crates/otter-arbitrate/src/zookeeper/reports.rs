@@ -3,87 +3,54 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use otter_core::Causes;
-use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
-use tracing::{debug, warn};
+use tokio::time::timeout;
+use tracing::debug;
 use zookeeper_client::{Client, Error as ClientError};
 
 use super::desk::{Connected, Shared};
 use super::error::ZooKeeperArbiterError;
 use super::tree::Tree;
 use crate::holding::Alive;
-use crate::report::{Published, Reports};
+use crate::report::{self, Place, Published, Reports};
 
 type Result<T> = std::result::Result<T, ZooKeeperArbiterError>;
 
-/// Publishes until the answer is dropped, or the arbiter is closed.
-pub(super) fn publish(shared: &Arc<Shared>, alive: &Arc<Alive>, every: Duration) -> Reports {
+/// Publishes until the answer is dropped, or the arbiter is closed, whose session ends the node.
+pub(super) fn publish(shared: &Arc<Shared>, alive: &Alive, every: Duration) -> Reports {
     let (reports, published) = Reports::new();
-    let mut is_closed = alive.0.subscribe();
-    let shared = Arc::clone(shared);
-    tokio::spawn(async move {
-        tokio::select! {
-            biased;
-            // Closing ends the session, and the node with it.
-            _ = is_closed.wait_for(|is_closed| *is_closed) => {}
-            () = write_again_and_again(&shared, published, every) => {}
-        }
-    });
+    let node = Node { shared: Arc::clone(shared), written: None };
+    alive.spawn(report::keep(node, published, every));
     reports
 }
 
-async fn write_again_and_again(
-    shared: &Shared,
-    mut published: watch::Receiver<Published>,
-    every: Duration,
-) {
-    let mut is_failing = false;
-    let mut written: Option<Connected> = None;
-    loop {
-        // Nothing is written while nothing is held: no session is begun to tell nothing.
-        let text = Arc::clone(&published.borrow_and_update());
-        if written.is_some() || !text.is_empty() {
-            match write(shared, &text).await {
-                Ok(connected) => {
-                    is_failing = false;
-                    written = Some(connected);
-                }
-                Err(error) if is_failing => {
-                    debug!(error = %Causes(&error), "progress cannot be published");
-                }
-                Err(error) => {
-                    warn!(error = %Causes(&error), "progress cannot be published; it is tried again");
-                    (is_failing, written) = (true, None);
-                }
-            }
-        }
-        sleep(every).await;
-        if published.has_changed().is_err() {
-            break;
-        }
-        if is_failing {
-            continue;
-        }
-        let over = async {
-            match &written {
-                // The node goes with its session.
-                Some(connected) => {
-                    let mut over = connected.over.subscribe();
-                    let _ = over.wait_for(|over| *over).await;
-                }
-                None => std::future::pending().await,
-            }
+/// The node of this process.
+struct Node {
+    shared: Arc<Shared>,
+    /// What stands there, and the session that it goes with.
+    written: Option<(Published, Connected)>,
+}
+
+impl Place for Node {
+    type Error = ZooKeeperArbiterError;
+
+    async fn write(&mut self, text: &Published) -> Result<()> {
+        let is_there = match &self.written {
+            Some((before, connected)) => before == text && !*connected.over.borrow(),
+            // No session is begun to tell nothing.
+            None => text.is_empty(),
         };
-        tokio::select! {
-            biased;
-            () = over => {}
-            changed = published.changed() => if changed.is_err() { break },
+        if !is_there {
+            let connected = write(&self.shared, text).await?;
+            self.written = Some((Published::clone(text), connected));
         }
+        Ok(())
     }
-    if let Some(connected) = written {
-        let goodbye = shared.tree.delete_report(&connected.client);
-        let limit = shared.holding.answer_limit();
+
+    async fn forget(self) {
+        let Some((_, connected)) = self.written else { return };
+        let tree = &self.shared.tree;
+        let goodbye = tree.remove(&connected.client, tree.report_path(&connected.client));
+        let limit = self.shared.holding.answer_limit();
         match timeout(limit, Box::pin(goodbye)).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) | Err(_) => debug!("what was published goes with the session"),
@@ -126,14 +93,6 @@ impl Tree {
             // Whoever was faster is an earlier request of ours that was not answered.
             Ok(_) | Err(ClientError::NodeExists) => Ok(true),
             Err(ClientError::NoNode) => Ok(false),
-            Err(error) => Err(self.failed(&path)(error)),
-        }
-    }
-
-    async fn delete_report(&self, client: &Client) -> Result<()> {
-        let path = self.report_path(client);
-        match client.delete(&path, None).await {
-            Ok(()) | Err(ClientError::NoNode) => Ok(()),
             Err(error) => Err(self.failed(&path)(error)),
         }
     }

@@ -313,7 +313,11 @@ impl Tree {
 
     /// Deletes the node of a side.
     pub(super) async fn delete(&self, client: &Client, side: &str) -> Result<()> {
-        let path = self.side_path(side);
+        self.remove(client, self.side_path(side)).await
+    }
+
+    /// Deletes a node, where it is there.
+    pub(super) async fn remove(&self, client: &Client, path: String) -> Result<()> {
         match client.delete(&path, None).await {
             Ok(()) | Err(ClientError::NoNode) => Ok(()),
             Err(error) => Err(self.failed(&path)(error)),

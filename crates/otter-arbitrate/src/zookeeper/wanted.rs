@@ -23,14 +23,12 @@ const TRIES_PER_LEASE: u32 = 12;
 type Result<T> = std::result::Result<T, ZooKeeperArbiterError>;
 
 /// Follows what is wanted, until nobody does any more or the arbiter is closed.
-pub(super) fn follow(shared: &Arc<Shared>, alive: &Arc<Alive>) -> Wishes {
+pub(super) fn follow(shared: &Arc<Shared>, alive: &Alive) -> Wishes {
     let (sender, receiver) = watch::channel(None);
-    let mut is_closed = alive.0.subscribe();
     let shared = Arc::clone(shared);
-    tokio::spawn(async move {
+    alive.spawn(async move {
         tokio::select! {
             biased;
-            _ = is_closed.wait_for(|is_closed| *is_closed) => {}
             () = sender.closed() => {}
             () = see_again_and_again(&shared, &sender) => {}
         }
@@ -104,10 +102,7 @@ impl Tree {
                 let made = client.mkdir(&path, &self.persistent()).await;
                 made.map_err(self.failed(&path))
             }
-            Wanted::Running => match client.delete(&path, None).await {
-                Ok(()) | Err(ClientError::NoNode) => Ok(()),
-                Err(error) => Err(self.failed(&path)(error)),
-            },
+            Wanted::Running => self.remove(client, path).await,
         }
     }
 

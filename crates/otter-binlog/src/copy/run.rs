@@ -252,9 +252,11 @@ impl Run {
         // What waits lies behind the place of the job before, and not of the next one. Inside a
         // transaction in fragments the window would miss what came before.
         let is_busy = self.stash.is_some() || self.is_in_fragment;
+        if is_busy || self.lanes.iter().any(|lane| self.wants_to_be_alone(lane)) {
+            return;
+        }
         for index in 0..self.lanes.len() {
-            let waits_to_be_alone = self.lanes.iter().any(|lane| self.wants_to_be_alone(lane));
-            if is_busy || waits_to_be_alone || self.holding().is_some() {
+            if self.holding().is_some() {
                 return;
             }
             if self.lanes.get(index).is_some_and(Lane::is_ready) && !self.begin_job(index) {

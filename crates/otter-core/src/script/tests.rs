@@ -158,7 +158,12 @@ fn a_script_has_bounds() {
         ("fn f(n) { f(n + 1) } f(0)", "calls functions too deeply"),
         ("let t = \"x\"; while true { t += t; } true", "too large"),
         ("let l = [1]; while true { l += l; } true", "too large"),
+        ("let l = []; l.pad(9990, 1); while true { l.push(1); } true", "too large"),
         // Each of few operations takes long.
+        (
+            "let t = \"x\"; t.pad(900000, \"x\"); while true { t.to_upper(); } true",
+            "ms of a processor",
+        ),
         (
             "let l = []; l.pad(9000, 1); let n = 0; \
              while true { n += l.filter(|x| x > 0).len(); } true",

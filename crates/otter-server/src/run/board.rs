@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use otter_arbitrate::{Report, Reports};
 use otter_core::{PipelineId, Progress, Side, SourceTime, State};
 use tokio::sync::watch;
 use tokio::time::sleep;
+
+use super::moves::{behind, time_of_day};
 
 /// How often an arbiter is written to at most: seldom for thousands of pipelines, often enough for
 /// somebody who looks whether a pipeline moves.
@@ -91,16 +93,13 @@ fn lag(progress: &Progress, has_moved: bool, now: Duration) -> Option<Duration> 
     if progress.is_drained && !has_moved {
         return Some(Duration::ZERO);
     }
-    let committed_at = Duration::from_micros(progress.committed_at?.0);
-    Some(now.saturating_sub(committed_at))
+    Some(behind(progress.committed_at?, now))
 }
 
 /// Publishes what the pipelines are doing. Ends by being dropped.
 pub(super) async fn publish(board: &Board, reports: Reports) -> Infallible {
     loop {
-        #[allow(clippy::disallowed_methods, reason = "shown to people, decides nothing (CLOCK-1)")]
-        let now = SystemTime::now();
-        reports.publish(&board.look(now.duration_since(UNIX_EPOCH).unwrap_or_default()));
+        reports.publish(&board.look(time_of_day()));
         sleep(BETWEEN_LOOKS).await;
     }
 }

@@ -59,8 +59,17 @@ fn log(pipeline: &str, before: &Progress, now: &Progress, lag: Duration) {
 
 /// How long ago the source committed it, by the clocks of both machines: for people only.
 fn since(committed_at: SourceTime) -> Duration {
+    behind(committed_at, time_of_day())
+}
+
+/// How far a transaction lies back at a time of this machine; not at all where the clocks differ.
+pub(super) fn behind(committed_at: SourceTime, now: Duration) -> Duration {
+    now.saturating_sub(Duration::from_micros(committed_at.0))
+}
+
+/// The time since 1970 by this machine's clock.
+pub(super) fn time_of_day() -> Duration {
     #[allow(clippy::disallowed_methods, reason = "shown to people, decides nothing (CLOCK-1)")]
     let now = SystemTime::now();
-    let committed_at = UNIX_EPOCH + Duration::from_micros(committed_at.0);
-    now.duration_since(committed_at).unwrap_or_default()
+    now.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
