@@ -18,6 +18,8 @@ mod lanes;
 mod rules;
 #[path = "copy/shelf.rs"]
 mod shelf;
+#[path = "copy/shown.rs"]
+mod shown;
 #[path = "copy/snapshot.rs"]
 mod snapshot;
 #[path = "copy/types.rs"]

@@ -1,5 +1,6 @@
 //! The command line: what may be asked, and which command answers.
 
+mod copy;
 mod quarantine;
 mod resync;
 mod verify;
@@ -23,6 +24,7 @@ use crate::sandbox::Flavor;
 use crate::status::StatusFormat;
 use crate::tail::{Extent, TailOptions, TailSource, parse_until};
 use crate::terminal::complain;
+use copy::CopyArgs;
 use quarantine::QuarantineArgs;
 use resync::ResyncArgs;
 use verify::VerifyArgs;
@@ -76,6 +78,11 @@ enum Command {
     /// and nothing is locked. Rows that differ are printed with their keys and values. With `--repair`
     /// they are copied from the source again, by the running pipeline.
     Verify(Box<VerifyArgs>),
+    /// Show how far initial copies are, table by table
+    ///
+    /// The targets are asked, which keep it with the rows; nothing is changed. With `--follow` it is
+    /// shown until all is copied: as bars in a terminal, as a line every ten seconds elsewhere.
+    Copy(CopyArgs),
     /// Copy rows from the source again, while the pipeline runs
     ///
     /// The rows are read at the source and replace those of the target, in order with the changes
@@ -325,6 +332,7 @@ async fn answer(command: Command) -> Exit {
             crate::position::set(&config, &set.pipeline, &set.to, wish).await
         }
         Command::Verify(args) => args.answer().await,
+        Command::Copy(args) => args.answer().await,
         Command::Resync(args) => args.answer().await,
         Command::Quarantine(args) => args.answer().await,
     }

@@ -3,7 +3,6 @@
 //! Nothing here writes to a user's table: a request is left in the target, and the pipeline that runs,
 //! or its next start, carries it out.
 
-use std::io::IsTerminal;
 use std::time::Duration;
 
 use otter_binlog::copy::inspect;
@@ -16,6 +15,7 @@ use tokio::time::{Instant, sleep};
 use crate::assemble::{NOT_IN_FAST_MODE, SCHEMA};
 use crate::config::{Config, PipelineConfig};
 use crate::exit::Exit;
+use crate::live::{Live, Meter, how_far};
 use crate::operator::operator;
 use crate::position::chosen;
 use crate::quarantine::when_it_happens;
@@ -27,8 +27,6 @@ use crate::verify::is_held;
 const LOOK: Duration = Duration::from_millis(250);
 /// Between two looks whether a process runs the pipeline.
 const ASK: Duration = Duration::from_secs(2);
-/// How often progress is told.
-const TELL: Duration = Duration::from_secs(1);
 
 /// How far a request goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +104,7 @@ pub(crate) async fn wait(
     numbers: &[u64],
 ) -> Result<Exit> {
     let id = PipelineId::new(pipeline.name.as_str());
-    let mut told_at = Instant::now();
+    let (mut live, mut meter) = (Live::new(), Meter::default());
     let mut asked_at = Instant::now();
     let mut absent = 0;
     let mut exit = Exit::Done;
@@ -117,6 +115,7 @@ pub(crate) async fn wait(
             match reports.iter().find(|report| report.id == number) {
                 Some(report) if !report.stage.is_finished() => open.push(number),
                 Some(report) => {
+                    live.end();
                     if report.stage == ResyncStage::Refused {
                         let why = report.reason.as_deref().unwrap_or("no reason is known");
                         complain(format_args!("request {number} of {}: {why}", report.table));
@@ -128,30 +127,35 @@ pub(crate) async fn wait(
                     }
                 }
                 None => {
+                    live.end();
                     complain(format_args!("request {number} is gone: somebody deleted it"));
                     exit = Exit::Failed;
                 }
             }
         }
-        let Some(first) = open.first() else { return Ok(exit) };
+        let Some(first) = open.first() else {
+            live.end();
+            return Ok(exit);
+        };
         if asked_at.elapsed() >= ASK {
             asked_at = Instant::now();
             absent = if is_held(config, &id).await { 0 } else { absent + 1 };
         }
         // Twice: a process may be about to take it over.
         if absent >= 2 {
+            live.end();
             note(format_args!(
                 "no process runs pipeline `{id}`: {} requests wait for its next start",
                 open.len()
             ));
             return Ok(Exit::Unproven);
         }
-        let pause = if std::io::stderr().is_terminal() { TELL } else { TELL * 10 };
-        if told_at.elapsed() >= pause {
-            told_at = Instant::now();
-            if let Some(report) = reports.iter().find(|report| report.id == *first) {
-                note(format_args!("{} requests are open; {}", open.len(), line(report)));
-            }
+        if let Some(report) = reports.iter().find(|report| report.id == *first) {
+            meter.take(report.rows);
+            live.show(|with_bar| {
+                let far = how_far(report.rows, report.estimated_rows, meter.rate(), with_bar);
+                vec![format!("{} requests are open; {first}: {} {far}", open.len(), report.table)]
+            });
         }
         sleep(LOOK).await;
     }

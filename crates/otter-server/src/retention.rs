@@ -63,7 +63,7 @@ pub(crate) fn text(retention: &Retention) -> String {
 }
 
 /// A time in the unit that fits.
-fn span(time: Duration) -> String {
+pub(crate) fn span(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
         0..=119 => format!("{seconds} s"),

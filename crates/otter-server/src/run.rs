@@ -8,6 +8,7 @@ mod moves;
 mod pace;
 mod standby;
 mod waits;
+mod walk;
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -1,18 +1,20 @@
 //! `otter-server verify`: whether the targets hold what the sources hold.
 //!
-//! It works beside a running pipeline, in another process or none, and changes nothing. What it prints
+//! It works beside a running pipeline, in another process or none, and changes no table of a user; where
+//! the target keeps a record of what was found last, it takes part in it. What it prints
 //! are rows, for the operator who asks; `--no-values` leaves their values out.
 
+mod last;
 mod print;
 mod pulse;
 mod repair;
+mod tables;
 
-use std::sync::Arc;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
-use otter_binlog::preflight::source_tables;
 use otter_core::{PipelineId, Result, Side, TableName};
-use otter_sink::verify::{MappedTable, Report, State, Verifier, VerifyOptions};
+use otter_sink::verify::{Ledger, MappedTable, Report, State, Verifier, VerifyOptions};
 use serde_json::Value;
 
 use crate::assemble::{self, SCHEMA};
@@ -21,8 +23,10 @@ use crate::exit::Exit;
 use crate::position::chosen;
 use crate::status::StatusFormat;
 use crate::terminal::{complain, write};
+pub(crate) use last::last;
 use pulse::Pulse;
 pub(crate) use repair::Repair;
+pub(crate) use tables::{by_target, mapped_tables};
 
 /// What is asked for beyond the pipeline.
 #[derive(Debug)]
@@ -33,6 +37,8 @@ pub(crate) struct VerifyWishes {
     /// The most rows of each table that are printed.
     pub(crate) rows: usize,
     pub(crate) shows_values: bool,
+    /// How fast tables are read at most.
+    pub(crate) rows_per_second: Option<NonZeroU64>,
     /// Whether differences are mended.
     pub(crate) repair: Repair,
 }
@@ -108,9 +114,10 @@ async fn verify_one(
     wishes: &VerifyWishes,
 ) -> Result<Report> {
     let id = PipelineId::new(pipeline.name.as_str());
-    let tables = mapped_tables(pipeline, wishes).await?;
+    let tables = wanted_tables(pipeline, wishes).await?;
     let mut options = VerifyOptions::default();
     options.shown_rows = wishes.rows;
+    options.rows_per_second = wishes.rows_per_second;
     if wishes.repair != Repair::No {
         options.shown_rows = wishes.rows.max(repair::MOST_ROWS);
         options.whole_rows = wishes.repair == Repair::Preview;
@@ -126,6 +133,7 @@ async fn verify_one(
     let report = verifier.verify(&tables, &mut |progress| pulse.beat(progress)).await?;
     pulse.end();
     verifier.close().await;
+    note(pipeline, &report).await;
     Ok(report)
 }
 
@@ -139,23 +147,11 @@ pub(crate) async fn is_held(config: &Config, id: &PipelineId) -> bool {
 
 /// The tables that are to be compared; with `--table`, all source tables that flow into one of those
 /// together.
-async fn mapped_tables(
+async fn wanted_tables(
     pipeline: &PipelineConfig,
     wishes: &VerifyWishes,
 ) -> Result<Vec<MappedTable>> {
-    let found = source_tables(&pipeline.from.url, &pipeline.mappings.filter()).await?;
-    let mut tables = Vec::with_capacity(found.len());
-    for source in found.into_iter().map(Arc::new) {
-        match pipeline.mappings.table(&source) {
-            Ok(Some(route)) => tables.push(MappedTable::new(&source, &route)),
-            Ok(None) => {}
-            Err(error) => {
-                let name = &source.name;
-                let target = pipeline.mappings.route(name).unwrap_or_else(|| name.clone());
-                tables.push(MappedTable::refused(name, target, error.to_string()));
-            }
-        }
-    }
+    let mut tables = mapped_tables(pipeline).await?;
     if wishes.tables.is_empty() {
         return Ok(tables);
     }
@@ -166,4 +162,25 @@ async fn mapped_tables(
         tables.iter().filter(is_wanted).map(|table| table.target().clone()).collect();
     tables.retain(|table| targets.contains(table.target()));
     Ok(tables)
+}
+
+/// Takes what was found into the record that the target keeps, where it keeps one.
+async fn note(pipeline: &PipelineConfig, report: &Report) {
+    let id = PipelineId::new(pipeline.name.as_str());
+    let noting = async {
+        let mut ledger = Ledger::open(&pipeline.to.url, SCHEMA, &id).await?;
+        for table in &report.tables {
+            if !ledger.note(table).await? {
+                break;
+            }
+        }
+        ledger.close().await;
+        Ok::<_, otter_core::Error>(())
+    };
+    if let Err(error) = noting.await {
+        complain(format_args!(
+            "pipeline `{}`: what was found is not kept for `verify --last`: {error}",
+            pipeline.name
+        ));
+    }
 }

@@ -4,20 +4,23 @@
 //! made on connections of their own, since a server commits when it makes one: a process that was
 //! fenced meanwhile leaves nothing behind but an empty table.
 
+mod progress;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
 use otter_core::mapping::Mappings;
 use otter_core::{
-    CopyLog, CopyRecord, CopyStage, CopyTable, DatabaseUrl, Ddl, DdlReach, PipelineId, Prepared,
-    Result, TableName,
+    CopyLog, CopyRecord, CopyTable, DatabaseUrl, Ddl, DdlReach, PipelineId, Prepared, Result,
+    TableName,
 };
 
 use crate::mysql::conn::{ApplyConn, ConnError};
 use crate::mysql::connect::{self, Flavour, ServerFacts, SessionTimes};
 use crate::mysql::names::{identifier, qualified, string};
-use crate::mysql::store::{Header, Store};
+use crate::mysql::store::Store;
 use crate::mysql::{Existing, MySqlLoadError};
+pub use progress::{CopyProgress, CopyTableProgress, Uncopied, progress, tables, uncopied};
 
 /// How long the server may keep the connection between two statements.
 const IDLE: Duration = Duration::from_secs(60);
@@ -31,20 +34,6 @@ pub struct TargetCopyLog {
     store: Store,
     mappings: Mappings,
     existing: Existing,
-}
-
-/// How far the initial copy of a pipeline is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct CopyProgress {
-    /// Tables that are copied.
-    pub done: u64,
-    /// Tables that are known to be copied or to wait for it.
-    pub tables: u64,
-    /// Rows copied.
-    pub rows: u64,
-    /// How many there may be, as the source guessed.
-    pub estimated_rows: u64,
 }
 
 impl TargetCopyLog {
@@ -65,39 +54,13 @@ impl TargetCopyLog {
     }
 }
 
-/// Reads how far a pipeline's initial copy is; `None` where it has none.
-///
-/// # Errors
-/// [`Fault::Transient`](otter_core::Fault::Transient) where the target cannot be reached.
-pub async fn progress(
-    url: &DatabaseUrl,
-    schema: &str,
-    pipeline: &PipelineId,
-) -> Result<Option<CopyProgress>> {
-    let store = Store::new(schema, pipeline.as_str());
-    let mut desk = Desk::open(url).await?;
-    let (header, records) = store.read_copy(&mut *desk.conn).await?;
-    desk.conn.goodbye().await;
-    if header == Header::Missing {
-        return Ok(None);
-    }
-    let mut progress = CopyProgress::default();
-    for record in records {
-        progress.tables += 1;
-        progress.done += u64::from(record.stage == CopyStage::Done);
-        progress.rows += record.rows;
-        progress.estimated_rows += record.estimated;
-    }
-    Ok(Some(progress))
-}
-
 #[async_trait]
 impl CopyLog for TargetCopyLog {
     async fn load(&self) -> Result<Vec<CopyRecord>> {
         let mut desk = self.open().await?;
         let (_, records) = self.store.read_copy(&mut *desk.conn).await?;
         desk.conn.goodbye().await;
-        Ok(records)
+        Ok(records.into_iter().map(|stored| stored.record).collect())
     }
 
     async fn note(&self, tables: &[CopyRecord]) -> Result<()> {

@@ -35,9 +35,11 @@ mod canonical;
 mod digest;
 mod document;
 mod error;
+mod ledger;
 mod line;
 mod mapped;
 mod multiset;
+mod pace;
 mod pass;
 mod plan;
 mod report;
@@ -55,8 +57,10 @@ use otter_core::{DatabaseUrl, PipelineId, Place, Position, Result, TableName};
 use tokio::time::Instant;
 
 pub use error::{Database, VerifyError};
+pub use ledger::{LastEqual, Ledger, LedgerEntry};
 use line::Line;
 pub use mapped::MappedTable;
+use pace::Pace;
 use pass::Pass;
 use plan::{Plan, plan};
 pub use report::{
@@ -72,6 +76,10 @@ use crate::mysql::target::{TargetTable, read_table};
 pub struct VerifyOptions {
     /// Rows in one range, about. A range is summed up by one statement.
     pub chunk_rows: NonZeroU64,
+    /// The most rows that are read in a second on each side, on average; `None` for as many as can be.
+    /// Ranges are then of a second's rows at most. A table without a key is read at once all the same,
+    /// and the wait comes afterwards.
+    pub rows_per_second: Option<NonZeroU64>,
     /// The most rows that differ, of each table, that are shown; all are counted.
     pub shown_rows: usize,
     /// How long the pipeline may stand still, while it is not where the source is, before it is taken
@@ -91,6 +99,8 @@ pub struct Progress {
     pub target: TableName,
     /// Rows compared.
     pub rows: u64,
+    /// How many there may be, as the source guesses; 0 where it does not.
+    pub estimated_rows: u64,
     /// Ranges compared.
     pub chunks: u64,
     /// Differences found.
@@ -103,19 +113,29 @@ pub struct Verifier {
     source: Line,
     target: Line,
     stand: Stand,
+    pace: Pace,
     options: VerifyOptions,
 }
 
 impl Default for VerifyOptions {
-    /// Ranges of 50,000 rows, which take some 30 ms; 100 rows; 10 s; `otter`.
+    /// Ranges of 50,000 rows, which take some 30 ms, as fast as can be; 100 rows; 10 s; `otter`.
     fn default() -> Self {
         Self {
             chunk_rows: NonZeroU64::MIN.saturating_add(49_999),
+            rows_per_second: None,
             shown_rows: 100,
             patience: Duration::from_secs(10),
             schema: "otter".to_owned(),
             whole_rows: false,
         }
+    }
+}
+
+impl VerifyOptions {
+    /// Rows in one range: a second's at most.
+    fn range_rows(&self) -> u64 {
+        let most = self.rows_per_second.unwrap_or(NonZeroU64::MAX);
+        self.chunk_rows.min(most).get()
     }
 }
 
@@ -136,7 +156,8 @@ impl Verifier {
             Box::pin(Line::open(target, Database::Target))
         );
         let stand = Stand::new(&options.schema, pipeline, options.patience);
-        Ok(Self { source: source?, target: target?, stand, options })
+        let pace = Pace::new(options.rows_per_second);
+        Ok(Self { source: source?, target: target?, stand, pace, options })
     }
 
     /// Compares tables, and tells how far it is after each range. Source tables that flow into one
@@ -196,11 +217,14 @@ impl Verifier {
         };
         let place = self.source.end().await?;
         report.position = Some(Position::at(None, place_of(place)).to_string());
+        let estimated_rows = self.source.estimated_rows(&report.sources).await?;
         let mut pass = Pass {
+            estimated_rows,
             plan: &plan,
             source: &mut self.source,
             target: &mut self.target,
             stand: &mut self.stand,
+            pace: &mut self.pace,
             options: &self.options,
             report,
             progress,

@@ -5,7 +5,7 @@
 //! source is written at the same rate by sysbench; how fast that load is answered beside each tool is
 //! told beside how fast it is without any. `--flavors mariadb,mysql` (mysql has no `mariadb-dump`), `--scale PERCENT` of
 //! 1,000,000 rows (100), `--tables N` (4), `--rounds N` (3) of which the best counts, `--rate N`
-//! transactions per second at the source (100).
+//! transactions per second at the source (100), `--with "connections = 2"` for lines of the pipeline.
 #![allow(
     clippy::large_futures,
     clippy::unwrap_used,
@@ -64,6 +64,7 @@ async fn main() {
         tables: arguments.number("tables", 4),
         rows: 10_000 * arguments.number("scale", 100),
         rate: arguments.number("rate", 100),
+        with: arguments.text("with", "").to_owned(),
     };
     let mut goals = Vec::new();
     for name in arguments.text("flavors", "mariadb,mysql").split(',') {
@@ -80,6 +81,8 @@ struct Plan {
     tables: u64,
     rows: u64,
     rate: u64,
+    /// Further lines of the pipeline.
+    with: String,
 }
 
 async fn measure(flavor: Flavor, plan: &Plan, rounds: u64) -> String {
@@ -191,8 +194,9 @@ impl<'p> Bench<'p> {
         let begun = Instant::now();
         let (time, own, otter) = match tool {
             Tool::Otter => {
-                let text = config(&self.source, &self.target, 10_000)
-                    .replace("start = \"now\"", "start = \"now\"\ninitial_copy = true");
+                let lines = format!("start = \"now\"\ninitial_copy = true\n{}", self.plan.with);
+                let text =
+                    config(&self.source, &self.target, 10_000).replace("start = \"now\"", &lines);
                 let mut otter = OtterProcess::run(folder.path(), &text);
                 otter.wait_for_log("all tables are copied", DEADLINE).await;
                 // The last rows are on their way when it says so.

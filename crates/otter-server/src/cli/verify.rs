@@ -1,5 +1,7 @@
 //! `verify` on the command line.
 
+use std::num::NonZeroU64;
+
 use clap::Args;
 use otter_core::TableName;
 
@@ -29,6 +31,12 @@ pub(super) struct VerifyArgs {
     /// Tell what would mend the rows that differ, and with --yes copy them from the source again
     #[arg(long, conflicts_with = "json")]
     repair: bool,
+    /// Read so many rows a second of each side at most
+    #[arg(long, value_name = "N")]
+    rows_per_second: Option<NonZeroU64>,
+    /// Compare nothing: tell what was found last, and when each table was last equal
+    #[arg(long, conflicts_with_all = ["repair", "no_values", "rows", "rows_per_second"])]
+    last: bool,
     /// With `--repair`: do it
     #[arg(long, requires = "repair")]
     yes: bool,
@@ -43,12 +51,16 @@ impl VerifyArgs {
             format: if self.json { StatusFormat::Json } else { StatusFormat::Text },
             rows: usize::try_from(self.rows).unwrap_or(usize::MAX),
             shows_values: !self.no_values,
+            rows_per_second: self.rows_per_second,
             repair: match (self.repair, self.yes) {
                 (false, _) => Repair::No,
                 (true, false) => Repair::Preview,
                 (true, true) => Repair::Yes,
             },
         };
+        if self.last {
+            return verify::last(&config, self.of.pipeline.as_deref(), &wishes).await;
+        }
         verify::verify(&config, self.of.pipeline.as_deref(), &wishes).await
     }
 }

@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use toml::de::{DeTable, DeValue};
 
 /// The keys of a pipeline that a running process takes.
-const LIVE: [&str; 3] = ["rows_per_second", "mb_per_second", "brake"];
+const LIVE: [&str; 4] = ["rows_per_second", "mb_per_second", "brake", "verify_rows_per_second"];
 
 /// A number for everything in the document but what [`LIVE`] names. Variables count as written.
 pub(super) fn of_what_stays(document: &DeTable<'_>) -> u64 {

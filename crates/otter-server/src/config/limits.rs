@@ -65,6 +65,12 @@ impl Default for Limits {
     }
 }
 
+/// How fast tables are compared all the while (`verify_rows_per_second`).
+pub(super) fn verify(section: &Section<'_>) -> Result<Option<NonZeroU64>, ConfigError> {
+    let rate = section.whole("verify_rows_per_second", 1..=MOST_ROWS_PER_SECOND)?;
+    Ok(rate.and_then(NonZeroU64::new))
+}
+
 fn throttle(section: &Section<'_>) -> Result<ThrottleLimits, ConfigError> {
     let mut limits = ThrottleLimits::default();
     limits.rows_per_second =

@@ -1,5 +1,7 @@
 //! `[[channels.pipelines]]`: one direction each, from one database to another.
 
+use std::num::NonZeroU64;
+
 use otter_core::Start;
 use otter_core::mapping::Mappings;
 use otter_core::nearest::nearest;
@@ -39,6 +41,7 @@ pub(super) const KEYS: Keys = Keys {
         "rows_per_second",
         "mb_per_second",
         "brake",
+        "verify_rows_per_second",
     ],
     not_built: &[],
 };
@@ -75,6 +78,8 @@ pub struct PipelineConfig {
     pub limits: Limits,
     /// When its target bears no more.
     pub brake: HealthLimits,
+    /// How fast its tables are compared all the while; `None` where they are not.
+    pub verify: Option<NonZeroU64>,
     /// The line that it begins in.
     pub line: usize,
 }
@@ -122,6 +127,7 @@ fn pipeline(
         mappings: mappings::read(section, ddl)?,
         limits: limits::read(section)?,
         brake: brake::read(section)?,
+        verify: limits::verify(section)?,
         line: section.line(),
     })
 }

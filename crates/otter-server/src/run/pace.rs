@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use otter_core::{DatabaseUrl, Stop, ThrottleHandle, ThrottleLimits};
@@ -25,6 +26,8 @@ const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
 pub(super) struct Pace {
     limits: ThrottleLimits,
     brake: HealthLimits,
+    /// How fast its tables are compared all the while; `None` where they are not.
+    pub(super) verify: Option<NonZeroU64>,
 }
 
 /// The paces of all pipelines of this process, by their names.
@@ -33,7 +36,11 @@ pub(super) struct Paces(HashMap<String, watch::Sender<Pace>>);
 
 impl Pace {
     fn of(pipeline: &PipelineConfig) -> Self {
-        Self { limits: pipeline.limits.throttle, brake: pipeline.brake.clone() }
+        Self {
+            limits: pipeline.limits.throttle,
+            brake: pipeline.brake.clone(),
+            verify: pipeline.verify,
+        }
     }
 }
 
@@ -61,8 +68,8 @@ impl Paces {
         };
         if !config.differs_live_only(&later) {
             warn!(
-                "the configuration has changed in more than rows_per_second, mb_per_second and \
-                 brake: the rest holds from the next start on"
+                "the configuration has changed in more than rows_per_second, mb_per_second, \
+                 brake and verify_rows_per_second: the rest holds from the next start on"
             );
         }
         let mut changed = 0;
@@ -122,6 +129,7 @@ fn tell(pipeline: &str, now: &Pace) {
         rows_per_second = shown(now.limits.rows_per_second.map(u64::from)),
         bytes_per_second = shown(now.limits.bytes_per_second.map(u64::from)),
         brake = now.brake.is_any(),
+        verify_rows_per_second = shown(now.verify.map(u64::from)),
         "limits changed"
     );
 }

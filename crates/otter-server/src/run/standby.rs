@@ -12,6 +12,7 @@ use otter_core::{
 };
 use otter_sink::checkpoint;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
@@ -19,6 +20,7 @@ use super::board::Board;
 use super::moves;
 use super::pace::{self, Pace};
 use super::waits::Waits;
+use super::walk;
 use crate::assemble::{self, SCHEMA};
 use crate::config::{Config, PipelineConfig};
 use crate::exit::Exit;
@@ -117,6 +119,9 @@ impl Standby {
         let (pipeline, handle) = assemble::pipeline(&self.config, arbiter, at_start);
         let progress = pipeline.progress();
         let _listed = self.board.list(self.id(), progress.clone());
+        // In a task of its own, since it computes; it ends when this set is dropped.
+        let mut walking = JoinSet::new();
+        walking.spawn(walk::keep(self.config.clone(), self.pace.clone()));
         let (end, stop) = StopHandle::new();
         tokio::select! {
             biased;

@@ -48,17 +48,8 @@ fn push_table(text: &mut String, table: &TableReport) {
         table.took.as_secs_f64(),
         table.state().word()
     );
-    let counts = [
-        (table.missing, "missing"),
-        (table.extra, "extra"),
-        (table.different, "different"),
-        (table.unsettled, "unsettled"),
-    ];
-    let mut separator = ": ";
-    for (count, word) in counts.into_iter().filter(|(count, _)| *count > 0) {
-        let _ = write!(text, "{separator}{count} {word}");
-        separator = ", ";
-    }
+    let counts = [table.missing, table.extra, table.different, table.unsettled];
+    text.push_str(&counts_text(counts));
     if let Some(reason) = &table.reason {
         let _ = write!(text, " ({reason})");
     }
@@ -66,6 +57,17 @@ fn push_table(text: &mut String, table: &TableReport) {
         let _ = write!(text, "  at {position}");
     }
     text.push('\n');
+}
+
+/// Rows that are missing, extra, different and unsettled, as far as there are any.
+pub(super) fn counts_text(counts: [u64; 4]) -> String {
+    let mut text = String::new();
+    let words = ["missing", "extra", "different", "unsettled"];
+    for (count, word) in counts.into_iter().zip(words).filter(|(count, _)| *count > 0) {
+        let separator = if text.is_empty() { ": " } else { ", " };
+        let _ = write!(text, "{separator}{count} {word}");
+    }
+    text
 }
 
 fn push_difference(text: &mut String, difference: &Difference, shows_values: bool) {

@@ -1,50 +1,39 @@
-//! How far `verify` is, on stderr: one line that is written again and again where a person looks, else
-//! a line each second.
+//! How far `verify` is.
 
-use std::io::{self, IsTerminal, Write};
-use std::time::{Duration, Instant};
-
+use otter_core::TableName;
 use otter_sink::verify::Progress;
 
-const A_LINE: Duration = Duration::from_secs(1);
-const A_PICTURE: Duration = Duration::from_millis(100);
+use crate::live::{Live, Meter, how_far};
 
 /// What is told while tables are compared.
 #[derive(Debug)]
 pub(super) struct Pulse {
-    is_terminal: bool,
-    last: Instant,
-    is_written: bool,
+    live: Live,
+    meter: Meter,
+    /// What the meter is of.
+    table: Option<TableName>,
 }
 
 impl Pulse {
     pub(super) fn new() -> Self {
-        let is_terminal = io::stderr().is_terminal();
-        Self { is_terminal, last: Instant::now(), is_written: false }
+        Self { live: Live::new(), meter: Meter::default(), table: None }
     }
 
     pub(super) fn beat(&mut self, progress: &Progress) {
-        let pause = if self.is_terminal { A_PICTURE } else { A_LINE };
-        if self.last.elapsed() < pause {
-            return;
+        let Progress { target, rows, chunks, differences, estimated_rows, .. } = progress;
+        if self.table.as_ref() != Some(target) {
+            self.meter = Meter::default();
+            self.table = Some(target.clone());
         }
-        self.last = Instant::now();
-        self.is_written = true;
-        let Progress { target, rows, chunks, differences, .. } = progress;
-        let text = format!("{target}: {rows} rows, {chunks} chunks, {differences} differences");
-        let mut err = io::stderr().lock();
-        let _ = match self.is_terminal {
-            // To the line's beginning, and what stood there is gone.
-            true => write!(err, "\r\x1b[K{text}").and_then(|()| err.flush()),
-            false => writeln!(err, "{text}"),
-        };
+        self.meter.take(*rows);
+        let rate = self.meter.rate();
+        self.live.show(|with_bar| {
+            let far = how_far(*rows, *estimated_rows, rate, with_bar);
+            vec![format!("{target}: {far}, {chunks} chunks, {differences} differences")]
+        });
     }
 
-    /// Clears the line.
     pub(super) fn end(&mut self) {
-        if self.is_terminal && self.is_written {
-            let mut err = io::stderr().lock();
-            let _ = write!(err, "\r\x1b[K").and_then(|()| err.flush());
-        }
+        self.live.end();
     }
 }

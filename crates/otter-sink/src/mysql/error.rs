@@ -126,11 +126,13 @@ pub enum MySqlLoadError {
         /// What is wrong, with the remedy.
         what: String,
     },
-    /// A request to copy rows again cannot be read by this version.
-    #[error("a request in {table} cannot be read: delete its row there, and ask again")]
-    BadRequest {
-        /// The table of requests.
+    /// A row of one of Otter's own tables cannot be read by this version.
+    #[error("a row of {table} cannot be read: {remedy}")]
+    BadRow {
+        /// The table.
         table: String,
+        /// What to do about it.
+        remedy: &'static str,
     },
     /// A held row cannot be written or read.
     #[error("the quarantine cannot be used: {what}")]
@@ -327,7 +329,7 @@ impl Classify for MySqlLoadError {
             | Self::BadSchemaLog { .. }
             | Self::BadQuarantine { .. }
             | Self::Copy { .. }
-            | Self::BadRequest { .. }
+            | Self::BadRow { .. }
             | Self::HeldBefore { .. }
             | Self::LanesDiverged { .. }
             | Self::Server { .. }
@@ -365,7 +367,7 @@ impl Classify for MySqlLoadError {
             | Self::Refused { .. }
             | Self::BadQuarantine { .. }
             | Self::Copy { .. }
-            | Self::BadRequest { .. }
+            | Self::BadRow { .. }
             | Self::HeldBefore { .. }
             | Self::QuarantineFull { .. }
             | Self::Unfit { .. }

@@ -156,9 +156,11 @@ impl Session {
         while !rest.is_empty() {
             let mut rows = 0;
             let mut first = true;
+            // Each copied one has a record of its own.
+            let stays_alone = rest.first().is_some_and(|one| one.part == Part::Copied);
             let is_open = |transaction: &&Transaction| {
-                // Each copied one has a record of its own.
-                let joins = transaction.part != Part::Copied
+                let joins = !stays_alone
+                    && transaction.part != Part::Copied
                     && (rows == 0 || rows + transaction.row_count() <= self.rows_per_group);
                 let is_open = std::mem::take(&mut first) || joins;
                 rows += transaction.row_count();

@@ -1,6 +1,6 @@
 //! A batch in pieces that are loaded one after the other.
 
-use otter_core::{Ddl, Event, Part, Transaction};
+use otter_core::{Ddl, Event, Transaction};
 
 /// Transactions that belong together.
 pub(super) enum Segment<'a> {
@@ -18,8 +18,7 @@ impl<'a> Segment<'a> {
     }
 }
 
-/// Cuts at schema changes, where the origin changes, since a mark names one origin, and where rows of
-/// the initial copy begin and end.
+/// Cuts at schema changes, and where the origin changes, since a mark names one origin.
 pub(super) fn cut(transactions: &[Transaction]) -> Vec<Segment<'_>> {
     let mut segments = Vec::new();
     let mut rest = transactions;
@@ -27,11 +26,8 @@ pub(super) fn cut(transactions: &[Transaction]) -> Vec<Segment<'_>> {
         let (length, segment) = match first_ddl(first) {
             Some(ddl) => (1, Segment::Ddl(first, ddl)),
             None => {
-                let belongs = |next: &&Transaction| {
-                    next.origin == first.origin
-                        && (next.part == Part::Copied) == (first.part == Part::Copied)
-                        && first_ddl(next).is_none()
-                };
+                let belongs =
+                    |next: &&Transaction| next.origin == first.origin && first_ddl(next).is_none();
                 let length = rest.iter().take_while(belongs).count();
                 (length, Segment::Rows(rest.split_at(length).0))
             }

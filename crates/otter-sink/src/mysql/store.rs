@@ -14,6 +14,7 @@ mod quarantine;
 mod resync;
 mod rules;
 mod tables;
+mod verified;
 
 use otter_core::{Position, SourceTime, Timestamp};
 
@@ -22,7 +23,7 @@ use super::error::MySqlLoadError;
 use super::names::{qualified, string};
 pub(crate) use checkpoint::StoredCheckpoint;
 use checkpoint::parse_checkpoint;
-pub(crate) use copy::Header;
+pub(crate) use copy::{Header, StoredCopy};
 pub(crate) use held::Held;
 pub(crate) use held_images::HeldImage;
 pub(crate) use held_row::{HeldFilter, HeldRow, Verdict, Wanted};
@@ -30,6 +31,7 @@ pub(crate) use intent::Intent;
 pub(crate) use quarantine::AuditEntry;
 pub(crate) use resync::Requests;
 pub(crate) use rules::{NotedRule, Others};
+pub(crate) use verified::{Finding, StoredVerdict, unreadable};
 
 /// The version of a checkpoint of one lane.
 pub(crate) const FORMAT: u16 = 1;

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use otter_core::{DatabaseUrl, FilePlace, GtidSet, Place};
+use otter_core::{DatabaseUrl, FilePlace, GtidSet, Place, TableName};
 
 use super::error::{Database, VerifyError};
 use crate::mysql::conn::{ApplyConn, TextRow};
 use crate::mysql::connect::{self, Flavour, ServerFacts, SessionTimes};
+use crate::mysql::names::string;
 
 /// How long the server keeps the connection while the other one works.
 const IDLE: Duration = Duration::from_secs(3_600);
@@ -86,6 +87,23 @@ impl Line {
             place.file = Some(FilePlace::new(file.as_str(), offset));
         }
         Ok(place)
+    }
+
+    /// How many rows the server believes these tables to have; 0 where it does not tell.
+    pub(super) async fn estimated_rows(
+        &mut self,
+        tables: &[TableName],
+    ) -> Result<u64, VerifyError> {
+        let names = tables
+            .iter()
+            .map(|table| format!("({}, {})", string(&table.database), string(&table.table)));
+        let text = format!(
+            "SELECT CAST(SUM(TABLE_ROWS) AS UNSIGNED) FROM information_schema.TABLES \
+             WHERE (TABLE_SCHEMA, TABLE_NAME) IN ({})",
+            names.collect::<Vec<_>>().join(", ")
+        );
+        let rows = self.value(&text).await?;
+        Ok(rows.and_then(|rows| rows.parse().ok()).unwrap_or(0))
     }
 
     async fn value(&mut self, text: &str) -> Result<Option<String>, VerifyError> {

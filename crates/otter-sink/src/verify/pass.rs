@@ -9,6 +9,7 @@ use borders::Borders;
 
 use super::error::{Database, VerifyError};
 use super::line::Line;
+use super::pace::Pace;
 use super::plan::{Key, Plan};
 use super::report::TableReport;
 use super::side::{KeyText, Range, Side, TOO_LARGE};
@@ -24,9 +25,11 @@ const MOST_AT_ONCE: u64 = 2_000_000;
 /// What a table is compared by.
 pub(super) struct Pass<'a> {
     pub(super) plan: &'a Plan,
+    pub(super) estimated_rows: u64,
     pub(super) source: &'a mut Line,
     pub(super) target: &'a mut Line,
     pub(super) stand: &'a mut Stand,
+    pub(super) pace: &'a mut Pace,
     pub(super) options: &'a VerifyOptions,
     pub(super) report: &'a mut TableReport,
     pub(super) progress: &'a mut (dyn FnMut(&Progress) + Send),
@@ -62,6 +65,7 @@ impl Pass<'_> {
                 self.drill(key, range.clone(), (source, target)).await?;
             }
             self.tell();
+            self.pace.pay().await;
             if range.through.is_none() {
                 return Ok(());
             }
@@ -74,6 +78,7 @@ impl Pass<'_> {
         (self.progress)(&Progress {
             target: report.target.clone(),
             rows: report.source_rows.max(report.target_rows),
+            estimated_rows: self.estimated_rows,
             chunks: report.chunks,
             differences: report.missing + report.extra + report.different,
         });
@@ -176,6 +181,7 @@ impl Pass<'_> {
         };
         let (source, target) = tokio::join!(at_source, sums(target, &plan.target, range));
         let (source, target) = (source?, target?);
+        self.pace.owe(source.rows.max(target.rows));
         if source.sum.max(target.sum) >= TOO_LARGE {
             self.note("a row has a value that is too large for a server to compute its checksum");
             // Whatever else is equal: it is not said to be.
@@ -204,7 +210,10 @@ impl Pass<'_> {
             Ok::<_, VerifyError>(all)
         };
         let (source, target) = tokio::join!(at_source, at_target);
-        Ok((in_order(source?), in_order(target?)))
+        let (source, target) = (in_order(source?), in_order(target?));
+        let rows = source.len().max(target.len());
+        self.pace.owe(u64::try_from(rows).unwrap_or(u64::MAX));
+        Ok((source, target))
     }
 }
 

@@ -213,6 +213,12 @@ impl State {
             Self::Unverified => "not verified",
         }
     }
+
+    /// The state of a word.
+    pub(super) fn of_word(word: &str) -> Option<Self> {
+        let all = [Self::Equal, Self::Different, Self::Unsettled, Self::Unverified];
+        all.into_iter().find(|state| state.word() == word)
+    }
 }
 
 impl DifferenceKind {

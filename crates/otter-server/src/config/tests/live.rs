@@ -43,7 +43,13 @@ fn a_brake_that_would_never_brake_is_refused() {
 #[test]
 fn only_limits_of_speed_and_brakes_change_live() {
     let first = parse(GOOD).unwrap();
-    for line in ["rows_per_second = 5", "mb_per_second = 1", BRAKE, "# nothing"] {
+    for line in [
+        "rows_per_second = 5",
+        "mb_per_second = 1",
+        BRAKE,
+        "verify_rows_per_second = 9",
+        "# nothing",
+    ] {
         assert!(first.differs_live_only(&parse(&with(line)).unwrap()), "{line}");
     }
     for (text, by) in [

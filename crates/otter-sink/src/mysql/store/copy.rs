@@ -17,6 +17,17 @@ use crate::mysql::plan::{Expect, Script};
 /// The columns of `copy`, in the order in which they are read.
 const COLUMNS: &str = "`database`, `table`, `state`, `resume_key`, `rows`, `estimated_rows`";
 
+/// How long a table has taken, in whole seconds.
+const SECONDS: &str = "TIMESTAMPDIFF(SECOND, `begun_time`, `written_time`)";
+
+/// How far a table is.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredCopy {
+    pub(crate) record: CopyRecord,
+    /// From its beginning to what was written of it last; of one that waits, since it was noted.
+    pub(crate) seconds: u64,
+}
+
 /// What the row without a table says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Header {
@@ -75,9 +86,12 @@ impl Store {
     pub(crate) async fn read_copy(
         &self,
         conn: &mut dyn ApplyConn,
-    ) -> Result<(Header, Vec<CopyRecord>), MySqlLoadError> {
-        let text =
-            format!("SELECT {COLUMNS} FROM {} WHERE `pipeline` = {}", self.copy(), self.pipeline);
+    ) -> Result<(Header, Vec<StoredCopy>), MySqlLoadError> {
+        let text = format!(
+            "SELECT {COLUMNS}, {SECONDS} FROM {} WHERE `pipeline` = {} ORDER BY `database`, `table`",
+            self.copy(),
+            self.pipeline
+        );
         let rows = match conn.query(&text).await {
             Err(error) if matches!(error.number(), Some(1049 | 1146 | 1142)) => Vec::new(),
             rows => rows.map_err(MySqlLoadError::plain)?,
@@ -85,12 +99,12 @@ impl Store {
         let mut header = Header::Missing;
         let mut records = Vec::with_capacity(rows.len());
         for row in &rows {
-            let record = parse(row).ok_or_else(|| MySqlLoadError::Copy {
+            let stored = parse(row).ok_or_else(|| MySqlLoadError::Copy {
                 what: format!("cannot go on: a row of {} cannot be read", self.copy()),
             })?;
-            if !record.table.table.is_empty() {
-                records.push(record);
-            } else if record.stage == CopyStage::Done {
+            if !stored.record.table.table.is_empty() {
+                records.push(stored);
+            } else if stored.record.stage == CopyStage::Done {
                 header = Header::Finished;
             } else {
                 header = Header::Open;
@@ -115,7 +129,7 @@ impl Store {
         }
         let (header, records) = self.read_copy(conn).await?;
         // What the stream has brought of a table that waits was left out.
-        let waits = records.iter().any(|record| record.stage != CopyStage::Done);
+        let waits = records.iter().any(|stored| stored.record.stage != CopyStage::Done);
         let header = if waits { Header::Open } else { header };
         let what = match (wanted, header) {
             (Some(_), Header::Missing) => {
@@ -165,8 +179,9 @@ impl Store {
         format!(
             "INSERT INTO {} (`pipeline`, {COLUMNS}, `begun_time`, `written_time`) VALUES \
              ({}, {}, {}, '{}', {after}, {}, {}, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)) \
-             ON DUPLICATE KEY UPDATE `state` = VALUES(`state`), \
-             `resume_key` = VALUES(`resume_key`), `rows` = VALUES(`rows`), \
+             ON DUPLICATE KEY UPDATE \
+             `begun_time` = IF(`state` = 'waiting', VALUES(`begun_time`), `begun_time`), \
+             `state` = VALUES(`state`), `resume_key` = VALUES(`resume_key`), `rows` = VALUES(`rows`), \
              `estimated_rows` = VALUES(`estimated_rows`), `written_time` = VALUES(`written_time`)",
             self.copy(),
             self.pipeline,
@@ -242,17 +257,27 @@ impl Store {
     }
 }
 
-fn parse(row: &TextRow) -> Option<CopyRecord> {
-    let [Some(database), Some(table), Some(state), after, Some(rows), Some(estimated)] =
-        row.as_slice()
+fn parse(row: &TextRow) -> Option<StoredCopy> {
+    let [
+        Some(database),
+        Some(table),
+        Some(state),
+        after,
+        Some(rows),
+        Some(estimated),
+        Some(seconds),
+    ] = row.as_slice()
     else {
         return None;
     };
-    Some(CopyRecord {
+    let record = CopyRecord {
         table: TableName::new(database.as_str(), table.as_str()),
         stage: CopyStage::of_word(state)?,
         after: after.as_deref().map(Into::into),
         rows: rows.parse().ok()?,
         estimated: estimated.parse().ok()?,
-    })
+    };
+    // A clock that was set back makes no time that is to come.
+    let seconds: i64 = seconds.parse().ok()?;
+    Some(StoredCopy { record, seconds: u64::try_from(seconds).unwrap_or(0) })
 }

@@ -17,6 +17,9 @@ const COLUMNS: &str = "`id`, `database`, `table`, `kind`, `key_columns`, `wish`,
      `resume_key`, `rows`, `estimated_rows`, `gone_keys`, `reason`, `operator`, `asked_time`, \
      `written_time`";
 
+/// What to do about a request that cannot be read.
+const REMEDY: &str = "delete it there, and ask again";
+
 /// So long finished requests are kept.
 const KEPT_DAYS: u32 = 7;
 
@@ -99,7 +102,8 @@ impl Store {
             rows => rows.map_err(MySqlLoadError::plain)?,
         };
         let parsed = rows.into_iter().map(|row| {
-            parse(row).ok_or_else(|| MySqlLoadError::BadRequest { table: table.clone() })
+            parse(row)
+                .ok_or_else(|| MySqlLoadError::BadRow { table: table.clone(), remedy: REMEDY })
         });
         parsed.collect()
     }
@@ -114,7 +118,7 @@ impl Store {
             format!("{}; SELECT LAST_INSERT_ID()", self.request_text(request, &string(operator)));
         let rows = conn.query(&text).await.map_err(MySqlLoadError::plain)?;
         let id = rows.first().and_then(|row| row.first()?.as_ref()?.parse().ok());
-        id.ok_or_else(|| MySqlLoadError::BadRequest { table: self.resync() })
+        id.ok_or_else(|| MySqlLoadError::BadRow { table: self.resync(), remedy: REMEDY })
     }
 
     /// Gives a request up, and tells whether it was open.

@@ -124,6 +124,7 @@ impl Store {
             &self.create_statements()[..],
             &self.quarantine_statements()[..],
             &self.resync_statements()[1..],
+            &self.verified_statements()[1..],
         ]
         .concat();
         let mut text = statements.join("; ");

@@ -22,7 +22,7 @@ pub(super) enum Borders<'k> {
 
 impl<'k> Borders<'k> {
     pub(super) async fn begin(pass: &mut Pass<'_>, key: &'k Key) -> Result<Self, VerifyError> {
-        let rows = pass.options.chunk_rows.get();
+        let rows = pass.options.range_rows();
         if key.ranged == 0 {
             return Ok(Self::None);
         }

@@ -1,0 +1,190 @@
+//! `otter-server copy`: how far the initial copies are, table by table.
+//!
+//! It reads what the targets keep, and changes nothing.
+
+use std::time::Duration;
+
+use otter_core::{CopyStage, PipelineId, Result};
+use otter_sink::copy::{self, CopyTableProgress};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use crate::assemble::SCHEMA;
+use crate::config::{Config, PipelineConfig};
+use crate::exit::Exit;
+use crate::live::{Live, Meter, how_far, per_second};
+use crate::position::chosen;
+use crate::status::StatusFormat;
+use crate::terminal::{complain, note, write};
+use crate::verify::is_held;
+
+/// Between two looks at a copy that is followed.
+const LOOK: Duration = Duration::from_millis(500);
+/// Between two looks whether a process runs the pipeline.
+const ASK: Duration = Duration::from_secs(2);
+
+/// Prints how far the initial copies of one pipeline or all are.
+pub(crate) async fn show(config: &Config, name: Option<&str>, format: StatusFormat) -> Exit {
+    let Some(pipelines) = chosen(config, name) else { return Exit::Usage };
+    let mut exit = Exit::Done;
+    let mut all = Vec::new();
+    for pipeline in pipelines {
+        match read(pipeline).await {
+            Ok(tables) => match format {
+                StatusFormat::Text => write(&as_text(&pipeline.name, tables.as_deref())),
+                StatusFormat::Json => all.push(as_json(&pipeline.name, tables.as_deref())),
+            },
+            Err(error) => {
+                complain(format_args!("pipeline `{}`: {error}", pipeline.name));
+                exit = Exit::Failed;
+            }
+        }
+    }
+    if format == StatusFormat::Json {
+        write(&format!("{:#}\n", Value::Array(all)));
+    }
+    exit
+}
+
+/// Shows how far the initial copies are until all are done; [`Exit::Unproven`] where no process runs
+/// a pipeline that is not.
+pub(crate) async fn follow(config: &Config, name: Option<&str>) -> Exit {
+    let Some(pipelines) = chosen(config, name) else { return Exit::Usage };
+    let mut exit = Exit::Done;
+    for pipeline in pipelines {
+        exit = exit.max(follow_one(config, pipeline).await);
+    }
+    exit
+}
+
+async fn follow_one(config: &Config, pipeline: &PipelineConfig) -> Exit {
+    let name = &pipeline.name;
+    let id = PipelineId::new(name.as_str());
+    let mut live = Live::new();
+    let mut meter = Meter::default();
+    let (mut asked_at, mut absent) = (Instant::now(), 0);
+    let exit = loop {
+        let tables = match read(pipeline).await {
+            Ok(Some(tables)) => tables,
+            Ok(None) => break Exit::Done,
+            Err(error) => {
+                live.end();
+                complain(format_args!("pipeline `{name}`: {error}"));
+                return Exit::Failed;
+            }
+        };
+        if is_done(&tables) {
+            break Exit::Done;
+        }
+        meter.take(tables.iter().map(|table| table.rows).sum());
+        live.show(|with_bar| picture(name, &tables, (meter.rate(), with_bar)));
+        if asked_at.elapsed() >= ASK {
+            asked_at = Instant::now();
+            absent = if is_held(config, &id).await { 0 } else { absent + 1 };
+        }
+        // Twice: a process may be about to take it over.
+        if absent >= 2 {
+            live.end();
+            note(format_args!(
+                "no process runs pipeline `{name}`: its copy waits for its next start"
+            ));
+            break Exit::Unproven;
+        }
+        sleep(LOOK).await;
+    };
+    live.end();
+    match read(pipeline).await {
+        Ok(tables) => write(&as_text(name, tables.as_deref())),
+        Err(error) => {
+            complain(format_args!("pipeline `{name}`: {error}"));
+            return Exit::Failed;
+        }
+    }
+    exit
+}
+
+async fn read(pipeline: &PipelineConfig) -> Result<Option<Vec<CopyTableProgress>>> {
+    let id = PipelineId::new(pipeline.name.as_str());
+    copy::tables(&pipeline.to.url, SCHEMA, &id).await
+}
+
+/// A copy that has not begun knows no tables.
+fn is_done(tables: &[CopyTableProgress]) -> bool {
+    !tables.is_empty() && tables.iter().all(|table| table.stage == CopyStage::Done)
+}
+
+/// The whole, and each table that is being copied.
+fn picture(
+    pipeline: &str,
+    tables: &[CopyTableProgress],
+    (rate, with_bar): (Option<u64>, bool),
+) -> Vec<String> {
+    let mut lines = vec![total(pipeline, tables, (rate, with_bar))];
+    for table in tables.iter().filter(|table| with_bar && table.stage == CopyStage::Copying) {
+        lines.push(format!("  {}  {}", table.table, table_text(table, with_bar)));
+    }
+    lines
+}
+
+fn total(
+    pipeline: &str,
+    tables: &[CopyTableProgress],
+    (rate, with_bar): (Option<u64>, bool),
+) -> String {
+    let done = tables.iter().filter(|table| table.stage == CopyStage::Done).count();
+    let rows = tables.iter().map(|table| table.rows).sum();
+    // Of tables that are done the number is known.
+    let estimated = tables.iter().map(|table| match table.stage {
+        CopyStage::Done => table.rows,
+        CopyStage::Waiting | CopyStage::Copying | CopyStage::Forgotten => {
+            table.estimated_rows.max(table.rows)
+        }
+    });
+    let far = how_far(rows, estimated.sum(), rate, with_bar);
+    format!("pipeline {pipeline}: {done} of {} tables, {far}", tables.len())
+}
+
+fn table_text(table: &CopyTableProgress, with_bar: bool) -> String {
+    let rate = (table.took >= Duration::from_secs(1)).then(|| per_second(table.rows, table.took));
+    match table.stage {
+        CopyStage::Waiting | CopyStage::Forgotten => {
+            format!("{}, about {} rows", table.stage.word(), table.estimated_rows)
+        }
+        CopyStage::Copying => {
+            format!("copying, {}", how_far(table.rows, table.estimated_rows, rate, with_bar))
+        }
+        CopyStage::Done => {
+            format!("done, {}", how_far(table.rows, 0, rate, false))
+        }
+    }
+}
+
+fn as_text(pipeline: &str, tables: Option<&[CopyTableProgress]>) -> String {
+    let Some(tables) = tables else {
+        return format!("pipeline {pipeline}: began without an initial copy, or has not begun\n");
+    };
+    let mut text = total(pipeline, tables, (None, false));
+    text.push('\n');
+    for table in tables {
+        text.push_str(&format!("  {}  {}\n", table.table, table_text(table, false)));
+    }
+    text
+}
+
+fn as_json(pipeline: &str, tables: Option<&[CopyTableProgress]>) -> Value {
+    let state = match tables {
+        None => "none",
+        Some(tables) if is_done(tables) => "done",
+        Some(_) => "copying",
+    };
+    let tables = tables.unwrap_or_default().iter().map(|table| {
+        json!({
+            "table": table.table.to_string(),
+            "state": table.stage.word(),
+            "rows": table.rows,
+            "estimated_rows": table.estimated_rows,
+            "seconds": table.took.as_secs(),
+        })
+    });
+    json!({ "pipeline": pipeline, "state": state, "tables": tables.collect::<Vec<_>>() })
+}

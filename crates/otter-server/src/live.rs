@@ -1,0 +1,193 @@
+//! How far long work is, on stderr: a picture that is drawn again and again where a person looks, else a
+//! line now and then.
+
+use std::collections::VecDeque;
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use crate::retention::span;
+
+const A_PICTURE: Duration = Duration::from_millis(100);
+const A_LINE: Duration = Duration::from_secs(10);
+/// How fast it goes is what it did in this time.
+const WINDOW: Duration = Duration::from_secs(10);
+/// Before that nothing is said of it.
+const LEAST: Duration = Duration::from_secs(1);
+const BAR: usize = 24;
+
+/// What is shown while something is at work.
+#[derive(Debug)]
+pub(crate) struct Live {
+    is_terminal: bool,
+    shown_at: Option<Instant>,
+    /// The lines of the picture that stands there.
+    lines: usize,
+}
+
+/// How fast something goes, and when it will be there.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    /// Rows at a time, oldest first.
+    seen: VecDeque<(Instant, u64)>,
+}
+
+impl Live {
+    pub(crate) fn new() -> Self {
+        Self { is_terminal: io::stderr().is_terminal(), shown_at: None, lines: 0 }
+    }
+
+    /// Shows how far it is, where it is time to.
+    pub(crate) fn show(&mut self, picture: impl FnOnce(bool) -> Vec<String>) {
+        let pause = if self.is_terminal { A_PICTURE } else { A_LINE };
+        match self.shown_at {
+            Some(shown) if shown.elapsed() < pause => return,
+            // Work that is soon done says nothing.
+            None if !self.is_terminal => {
+                self.shown_at = Some(Instant::now());
+                return;
+            }
+            _ => {}
+        }
+        self.shown_at = Some(Instant::now());
+        let lines = picture(self.is_terminal);
+        let mut err = io::stderr().lock();
+        let _ = match self.is_terminal {
+            true => {
+                let drawn = drawn(&lines, self.lines);
+                self.lines = lines.len();
+                err.write_all(drawn.as_bytes()).and_then(|()| err.flush())
+            }
+            false => lines.iter().try_for_each(|line| writeln!(err, "{line}")),
+        };
+    }
+
+    /// Takes the picture away.
+    pub(crate) fn end(&mut self) {
+        if self.lines > 0 {
+            let mut err = io::stderr().lock();
+            let _ = err.write_all(drawn(&[], self.lines).as_bytes()).and_then(|()| err.flush());
+            self.lines = 0;
+        }
+    }
+}
+
+/// A picture over one of so many lines: to its beginning, and what stood there is gone. Lines that
+/// are too long are cut by the terminal.
+fn drawn(lines: &[String], before: usize) -> String {
+    let mut text = String::new();
+    if before > 0 {
+        text.push_str(&format!("\x1b[{before}A"));
+    }
+    text.push_str("\r\x1b[J\x1b[?7l");
+    for line in lines {
+        text.push_str(line);
+        text.push('\n');
+    }
+    text.push_str("\x1b[?7h");
+    text
+}
+
+impl Meter {
+    /// Takes in how many rows there are now.
+    pub(crate) fn take(&mut self, rows: u64) {
+        self.take_at(Instant::now(), rows);
+    }
+
+    fn take_at(&mut self, now: Instant, rows: u64) {
+        // What has begun anew, such as another table, has a speed of its own.
+        if self.seen.back().is_some_and(|(_, before)| *before > rows) {
+            self.seen.clear();
+        }
+        self.seen.push_back((now, rows));
+        while self.seen.len() > 2
+            && self.seen.get(1).is_some_and(|(when, _)| now.duration_since(*when) >= WINDOW)
+        {
+            self.seen.pop_front();
+        }
+    }
+
+    /// Rows per second of late; `None` where nothing can be said yet.
+    pub(crate) fn rate(&self) -> Option<u64> {
+        let ((first, before), (last, rows)) = (self.seen.front()?, self.seen.back()?);
+        let time = last.duration_since(*first);
+        (time >= LEAST).then(|| per_second(rows - before, time))
+    }
+}
+
+/// So many rows in a time, per second.
+pub(crate) fn per_second(rows: u64, time: Duration) -> u64 {
+    let per = u128::from(rows) * 1_000 / time.as_millis().max(1);
+    u64::try_from(per).unwrap_or(u64::MAX)
+}
+
+/// How far rows are of about so many, how fast they go, and when they will be there; with a bar for
+/// whoever looks.
+pub(crate) fn how_far(rows: u64, estimated: u64, rate: Option<u64>, with_bar: bool) -> String {
+    let mut text = String::new();
+    // An estimate that was too low says nothing.
+    let percent = match estimated {
+        0 => None,
+        _ => Some(u128::from(rows) * 100 / u128::from(estimated)).filter(|percent| *percent <= 100),
+    };
+    if with_bar && let Some(percent) = percent {
+        let full = usize::try_from(percent).unwrap_or(0) * BAR / 100;
+        text.push_str(&format!("[{}{}] ", "#".repeat(full), "·".repeat(BAR - full)));
+    }
+    match percent {
+        Some(percent) => text.push_str(&format!("{rows} of about {estimated} rows ({percent} %)")),
+        None => text.push_str(&format!("{rows} rows")),
+    }
+    if let Some(rate) = rate {
+        text.push_str(&format!(", {rate} rows/s"));
+        if percent.is_some() && rate > 0 {
+            let left = Duration::from_secs((estimated - rows).div_ceil(rate));
+            text.push_str(&format!(", about {} left", span(left)));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_meter_tells_how_fast_it_goes_of_late() {
+        let mut meter = Meter::default();
+        let begun = Instant::now();
+        let at = |seconds| begun + Duration::from_secs(seconds);
+        meter.take_at(at(0), 0);
+        assert_eq!(meter.rate(), None);
+        for second in 1..=30 {
+            // Twice as fast from the twentieth second on.
+            meter.take_at(at(second), if second <= 20 { second * 10 } else { second * 20 - 200 });
+        }
+        assert_eq!(meter.rate(), Some(20));
+        // Another table.
+        meter.take_at(at(31), 5);
+        assert_eq!(meter.rate(), None);
+        meter.take_at(at(33), 105);
+        assert_eq!(meter.rate(), Some(50));
+    }
+
+    #[test]
+    fn how_far_it_is_says_no_more_than_is_known() {
+        assert_eq!(how_far(7, 0, None, true), "7 rows");
+        assert_eq!(how_far(70, 60, Some(5), true), "70 rows, 5 rows/s");
+        assert_eq!(
+            how_far(50, 200, Some(3), false),
+            "50 of about 200 rows (25 %), 3 rows/s, about 50 s left"
+        );
+        assert_eq!(
+            how_far(50, 200, Some(0), true),
+            "[######··················] 50 of about 200 rows (25 %), 0 rows/s"
+        );
+    }
+
+    #[test]
+    fn a_picture_is_drawn_over_the_one_before() {
+        let lines = ["one".to_owned(), "two".to_owned()];
+        assert_eq!(drawn(&lines, 0), "\r\x1b[J\x1b[?7lone\ntwo\n\x1b[?7h");
+        assert_eq!(drawn(&[], 2), "\x1b[2A\r\x1b[J\x1b[?7l\x1b[?7h");
+    }
+}

@@ -1,0 +1,130 @@
+//! How far the initial copy of a pipeline is.
+
+use std::time::Duration;
+
+use otter_core::{CopyStage, DatabaseUrl, PipelineId, Result, TableName};
+
+use super::Desk;
+use crate::mysql::store::{Header, Store, StoredCopy};
+
+/// How far the initial copy of a pipeline is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CopyProgress {
+    /// Tables that are copied.
+    pub done: u64,
+    /// Tables that are known to be copied or to wait for it.
+    pub tables: u64,
+    /// Rows copied.
+    pub rows: u64,
+    /// How many there may be, as the source guessed.
+    pub estimated_rows: u64,
+}
+
+/// How far the initial copy of one table is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CopyTableProgress {
+    /// The source's table.
+    pub table: TableName,
+    /// Whether it waits, is being copied, or is copied.
+    pub stage: CopyStage,
+    /// Rows copied.
+    pub rows: u64,
+    /// How many there may be, as the source guessed; 0 where nobody knows.
+    pub estimated_rows: u64,
+    /// From its beginning to what was written of it last, in whole seconds; of a table that waits, since it
+    /// was noted.
+    pub took: Duration,
+}
+
+/// What a pipeline's initial copy has not brought yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Uncopied {
+    /// Nobody knows its tables: the copy has not begun.
+    All,
+    /// These tables of the source; none where all are copied, or where there is no copy.
+    Tables(Vec<TableName>),
+}
+
+impl Uncopied {
+    /// Whether this table of the source is among them.
+    #[must_use]
+    pub fn has(&self, table: &TableName) -> bool {
+        match self {
+            Self::All => true,
+            Self::Tables(tables) => tables.contains(table),
+        }
+    }
+}
+
+/// Reads how far a pipeline's initial copy is; `None` where it has none.
+///
+/// # Errors
+/// [`Fault::Transient`](otter_core::Fault::Transient) where the target cannot be reached.
+pub async fn progress(
+    url: &DatabaseUrl,
+    schema: &str,
+    pipeline: &PipelineId,
+) -> Result<Option<CopyProgress>> {
+    let Some(tables) = tables(url, schema, pipeline).await? else { return Ok(None) };
+    let mut progress = CopyProgress::default();
+    for table in tables {
+        progress.tables += 1;
+        progress.done += u64::from(table.stage == CopyStage::Done);
+        progress.rows += table.rows;
+        progress.estimated_rows += table.estimated_rows;
+    }
+    Ok(Some(progress))
+}
+
+/// Reads how far a pipeline's initial copy is, of each table in the order of their names; `None` where
+/// it has none.
+///
+/// # Errors
+/// As [`progress`].
+pub async fn tables(
+    url: &DatabaseUrl,
+    schema: &str,
+    pipeline: &PipelineId,
+) -> Result<Option<Vec<CopyTableProgress>>> {
+    let (header, stored) = read(url, schema, pipeline).await?;
+    if header == Header::Missing {
+        return Ok(None);
+    }
+    let tables = stored.into_iter().map(|StoredCopy { record, seconds }| CopyTableProgress {
+        table: record.table,
+        stage: record.stage,
+        rows: record.rows,
+        estimated_rows: record.estimated,
+        took: Duration::from_secs(seconds),
+    });
+    Ok(Some(tables.collect()))
+}
+
+/// Reads which tables a pipeline's initial copy has not brought yet.
+///
+/// # Errors
+/// As [`progress`].
+pub async fn uncopied(url: &DatabaseUrl, schema: &str, pipeline: &PipelineId) -> Result<Uncopied> {
+    let (header, stored) = read(url, schema, pipeline).await?;
+    if header == Header::Open && stored.is_empty() {
+        return Ok(Uncopied::All);
+    }
+    let records = stored.into_iter().map(|stored| stored.record);
+    let open = records.filter(|record| record.stage != CopyStage::Done);
+    Ok(Uncopied::Tables(open.map(|record| record.table).collect()))
+}
+
+async fn read(
+    url: &DatabaseUrl,
+    schema: &str,
+    pipeline: &PipelineId,
+) -> Result<(Header, Vec<StoredCopy>)> {
+    let store = Store::new(schema, pipeline.as_str());
+    let mut desk = Desk::open(url).await?;
+    let found = store.read_copy(&mut *desk.conn).await?;
+    desk.conn.goodbye().await;
+    Ok(found)
+}
