@@ -104,6 +104,14 @@ async fn a_running_pipeline_tells_when_each_table_was_last_equal() {
             .await;
         assert!(table(&last(&scene).await.1, "shop.tag").is_none());
         otter.terminate_and_expect_success(DEADLINE).await;
+
+        // For a monitor: what nobody has proven of late is not proven.
+        let aged = async |age| {
+            let arguments = ["verify", "--last", "--table", "shop.item", "--max-age", age];
+            scene.command(&arguments).await.code
+        };
+        assert_eq!(aged("600").await, Some(0));
+        wait_until("the proof is old", DEADLINE, async || aged("1").await == Some(6)).await;
     }
 }
 
@@ -121,6 +129,27 @@ async fn no_more_rows_are_read_than_the_bound_says() {
         assert!(ended.stdout.contains("3000 rows"), "{ended:?}");
         assert!(took >= Duration::from_secs(3), "it took {took:?}");
     }
+}
+
+/// What is not in the record of copies yet, in a target that has the table already.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_is_to_be_copied_is_not_called_different() {
+    let mut scene = Scene::start(Flavor::MySql).await;
+    scene.replace("start = \"now\"", "initial_copy = true");
+    let mut otter = scene.run().await;
+    otter.wait_for_log("all tables are copied", DEADLINE).await;
+    for server in [&scene.source, &scene.target] {
+        execute(server, "CREATE DATABASE depot; CREATE TABLE depot.part (id INT PRIMARY KEY)")
+            .await;
+        execute(server, "GRANT SELECT, INSERT, UPDATE, DELETE ON depot.* TO otter@'%'").await;
+    }
+    execute(&scene.source, "INSERT INTO depot.part VALUES (1)").await;
+    // The process that runs does not know of it; the command does.
+    scene.replace("{ from = \"shop.*\" }", "{ from = \"shop.*\" }, { from = \"depot.*\" }");
+    let ended = scene.command(&["verify", "--table", "depot.part"]).await;
+    assert_eq!(ended.code, Some(6), "{ended:?}");
+    assert!(ended.stdout.contains("its initial copy is not finished"), "{ended:?}");
+    otter.terminate_and_expect_success(DEADLINE).await;
 }
 
 /// Rows that an initial copy is still to bring are not missing.

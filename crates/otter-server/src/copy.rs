@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use otter_core::{CopyStage, PipelineId, Result};
-use otter_sink::copy::{self, CopyTableProgress};
+use otter_sink::copy::{self, CopyTableProgress, CopyTables};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -31,8 +31,8 @@ pub(crate) async fn show(config: &Config, name: Option<&str>, format: StatusForm
     for pipeline in pipelines {
         match read(pipeline).await {
             Ok(tables) => match format {
-                StatusFormat::Text => write(&as_text(&pipeline.name, tables.as_deref())),
-                StatusFormat::Json => all.push(as_json(&pipeline.name, tables.as_deref())),
+                StatusFormat::Text => write(&as_text(&pipeline.name, tables.as_ref())),
+                StatusFormat::Json => all.push(as_json(&pipeline.name, tables.as_ref())),
             },
             Err(error) => {
                 complain(format_args!("pipeline `{}`: {error}", pipeline.name));
@@ -65,7 +65,10 @@ async fn follow_one(config: &Config, pipeline: &PipelineConfig) -> Exit {
     let (mut asked_at, mut absent) = (Instant::now(), 0);
     let exit = loop {
         let tables = match read(pipeline).await {
-            Ok(Some(tables)) => tables,
+            Ok(Some(copy)) if copy.is_finished => break Exit::Done,
+            Ok(Some(copy)) => copy.tables,
+            // It is begun by the pipeline's first start.
+            Ok(None) if pipeline.initial_copy.is_some() => Vec::new(),
             Ok(None) => break Exit::Done,
             Err(error) => {
                 live.end();
@@ -73,9 +76,6 @@ async fn follow_one(config: &Config, pipeline: &PipelineConfig) -> Exit {
                 return Exit::Failed;
             }
         };
-        if is_done(&tables) {
-            break Exit::Done;
-        }
         meter.take(tables.iter().map(|table| table.rows).sum());
         live.show(|with_bar| picture(name, &tables, (meter.rate(), with_bar)));
         if asked_at.elapsed() >= ASK {
@@ -94,7 +94,7 @@ async fn follow_one(config: &Config, pipeline: &PipelineConfig) -> Exit {
     };
     live.end();
     match read(pipeline).await {
-        Ok(tables) => write(&as_text(name, tables.as_deref())),
+        Ok(tables) => write(&as_text(name, tables.as_ref())),
         Err(error) => {
             complain(format_args!("pipeline `{name}`: {error}"));
             return Exit::Failed;
@@ -103,14 +103,9 @@ async fn follow_one(config: &Config, pipeline: &PipelineConfig) -> Exit {
     exit
 }
 
-async fn read(pipeline: &PipelineConfig) -> Result<Option<Vec<CopyTableProgress>>> {
+async fn read(pipeline: &PipelineConfig) -> Result<Option<CopyTables>> {
     let id = PipelineId::new(pipeline.name.as_str());
     copy::tables(&pipeline.to.url, SCHEMA, &id).await
-}
-
-/// A copy that has not begun knows no tables.
-fn is_done(tables: &[CopyTableProgress]) -> bool {
-    !tables.is_empty() && tables.iter().all(|table| table.stage == CopyStage::Done)
 }
 
 /// The whole, and each table that is being copied.
@@ -159,8 +154,8 @@ fn table_text(table: &CopyTableProgress, with_bar: bool) -> String {
     }
 }
 
-fn as_text(pipeline: &str, tables: Option<&[CopyTableProgress]>) -> String {
-    let Some(tables) = tables else {
+fn as_text(pipeline: &str, copy: Option<&CopyTables>) -> String {
+    let Some(CopyTables { tables, .. }) = copy else {
         return format!("pipeline {pipeline}: began without an initial copy, or has not begun\n");
     };
     let mut text = total(pipeline, tables, (None, false));
@@ -171,13 +166,14 @@ fn as_text(pipeline: &str, tables: Option<&[CopyTableProgress]>) -> String {
     text
 }
 
-fn as_json(pipeline: &str, tables: Option<&[CopyTableProgress]>) -> Value {
-    let state = match tables {
+fn as_json(pipeline: &str, copy: Option<&CopyTables>) -> Value {
+    let state = match copy {
         None => "none",
-        Some(tables) if is_done(tables) => "done",
+        Some(copy) if copy.is_finished => "done",
         Some(_) => "copying",
     };
-    let tables = tables.unwrap_or_default().iter().map(|table| {
+    let tables = copy.map_or(&[][..], |copy| &copy.tables);
+    let tables = tables.iter().map(|table| {
         json!({
             "table": table.table.to_string(),
             "state": table.stage.word(),

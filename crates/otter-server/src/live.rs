@@ -127,7 +127,8 @@ pub(crate) fn how_far(rows: u64, estimated: u64, rate: Option<u64>, with_bar: bo
     // An estimate that was too low says nothing.
     let percent = match estimated {
         0 => None,
-        _ => Some(u128::from(rows) * 100 / u128::from(estimated)).filter(|percent| *percent <= 100),
+        _ if rows > estimated => None,
+        _ => Some(u128::from(rows) * 100 / u128::from(estimated)),
     };
     if with_bar && let Some(percent) = percent {
         let full = usize::try_from(percent).unwrap_or(0) * BAR / 100;
@@ -140,7 +141,7 @@ pub(crate) fn how_far(rows: u64, estimated: u64, rate: Option<u64>, with_bar: bo
     if let Some(rate) = rate {
         text.push_str(&format!(", {rate} rows/s"));
         if percent.is_some() && rate > 0 {
-            let left = Duration::from_secs((estimated - rows).div_ceil(rate));
+            let left = Duration::from_secs(estimated.saturating_sub(rows).div_ceil(rate));
             text.push_str(&format!(", about {} left", span(left)));
         }
     }
@@ -174,6 +175,7 @@ mod tests {
     fn how_far_it_is_says_no_more_than_is_known() {
         assert_eq!(how_far(7, 0, None, true), "7 rows");
         assert_eq!(how_far(70, 60, Some(5), true), "70 rows, 5 rows/s");
+        assert_eq!(how_far(1_005, 1_000, Some(5), true), "1005 rows, 5 rows/s");
         assert_eq!(
             how_far(50, 200, Some(3), false),
             "50 of about 200 rows (25 %), 3 rows/s, about 50 s left"

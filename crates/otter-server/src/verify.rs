@@ -14,7 +14,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use otter_core::{PipelineId, Result, Side, TableName};
-use otter_sink::verify::{Ledger, MappedTable, Report, State, Verifier, VerifyOptions};
+use otter_sink::verify::{Ledger, Report, State, TableReport, Verifier, VerifyOptions};
 use serde_json::Value;
 
 use crate::assemble::{self, SCHEMA};
@@ -26,7 +26,11 @@ use crate::terminal::{complain, write};
 pub(crate) use last::last;
 use pulse::Pulse;
 pub(crate) use repair::Repair;
+use tables::wanted;
 pub(crate) use tables::{by_target, mapped_tables};
+
+/// Why there is nothing to compare.
+const NO_TABLES: &str = "the source has no table that it carries, or the account may not see them";
 
 /// What is asked for beyond the pipeline.
 #[derive(Debug)]
@@ -39,6 +43,8 @@ pub(crate) struct VerifyWishes {
     pub(crate) shows_values: bool,
     /// How fast tables are read at most.
     pub(crate) rows_per_second: Option<NonZeroU64>,
+    /// What was proven longer ago is not proven any more, for `--last`.
+    pub(crate) max_age: Option<Duration>,
     /// Whether differences are mended.
     pub(crate) repair: Repair,
 }
@@ -61,11 +67,7 @@ pub(crate) async fn verify(config: &Config, name: Option<&str>, wishes: &VerifyW
         if report.tables.is_empty() {
             // With `--table`, another pipeline may carry it.
             if wishes.tables.is_empty() {
-                complain(format_args!(
-                    "pipeline `{}`: the source has no table that it carries, or the account may not \
-                     see them",
-                    pipeline.name
-                ));
+                complain(format_args!("pipeline `{}`: {NO_TABLES}", pipeline.name));
                 exit = exit.max(Exit::Unproven);
             }
             continue;
@@ -114,10 +116,11 @@ async fn verify_one(
     wishes: &VerifyWishes,
 ) -> Result<Report> {
     let id = PipelineId::new(pipeline.name.as_str());
-    let tables = wanted_tables(pipeline, wishes).await?;
+    let tables = wanted(mapped_tables(pipeline, None).await?, &wishes.tables);
     let mut options = VerifyOptions::default();
     options.shown_rows = wishes.rows;
     options.rows_per_second = wishes.rows_per_second;
+    options.estimates = true;
     if wishes.repair != Repair::No {
         options.shown_rows = wishes.rows.max(repair::MOST_ROWS);
         options.whole_rows = wishes.repair == Repair::Preview;
@@ -130,10 +133,18 @@ async fn verify_one(
     let (source, target) = (&pipeline.from.url, &pipeline.to.url);
     let mut verifier = Box::pin(Verifier::open(source, target, &id, options)).await?;
     let mut pulse = Pulse::new();
-    let report = verifier.verify(&tables, &mut |progress| pulse.beat(progress)).await?;
+    let mut report = Report::default();
+    let mut keeps = true;
+    for sources in by_target(tables).into_values() {
+        let found = verifier.verify(&sources, &mut |progress| pulse.beat(progress)).await;
+        let found = found.inspect_err(|_| pulse.end())?;
+        for table in &found.tables {
+            keeps = keeps && note(pipeline, table).await;
+        }
+        report.tables.extend(found.tables);
+    }
     pulse.end();
     verifier.close().await;
-    note(pipeline, &report).await;
     Ok(report)
 }
 
@@ -145,42 +156,21 @@ pub(crate) async fn is_held(config: &Config, id: &PipelineId) -> bool {
     }
 }
 
-/// The tables that are to be compared; with `--table`, all source tables that flow into one of those
-/// together.
-async fn wanted_tables(
-    pipeline: &PipelineConfig,
-    wishes: &VerifyWishes,
-) -> Result<Vec<MappedTable>> {
-    let mut tables = mapped_tables(pipeline).await?;
-    if wishes.tables.is_empty() {
-        return Ok(tables);
-    }
-    let is_wanted = |table: &&MappedTable| {
-        wishes.tables.contains(table.source()) || wishes.tables.contains(table.target())
-    };
-    let targets: Vec<TableName> =
-        tables.iter().filter(is_wanted).map(|table| table.target().clone()).collect();
-    tables.retain(|table| targets.contains(table.target()));
-    Ok(tables)
-}
-
-/// Takes what was found into the record that the target keeps, where it keeps one.
-async fn note(pipeline: &PipelineConfig, report: &Report) {
+/// Takes what was found of a table into the record that the target keeps, and tells whether it keeps
+/// one. What cannot be written is told, and nothing more is tried.
+async fn note(pipeline: &PipelineConfig, table: &TableReport) -> bool {
     let id = PipelineId::new(pipeline.name.as_str());
     let noting = async {
         let mut ledger = Ledger::open(&pipeline.to.url, SCHEMA, &id).await?;
-        for table in &report.tables {
-            if !ledger.note(table).await? {
-                break;
-            }
-        }
+        let is_kept = ledger.note(table).await?;
         ledger.close().await;
-        Ok::<_, otter_core::Error>(())
+        Ok::<_, otter_core::Error>(is_kept)
     };
-    if let Err(error) = noting.await {
+    noting.await.unwrap_or_else(|error| {
         complain(format_args!(
             "pipeline `{}`: what was found is not kept for `verify --last`: {error}",
             pipeline.name
         ));
-    }
+        false
+    })
 }

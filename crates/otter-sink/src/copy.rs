@@ -20,7 +20,9 @@ use crate::mysql::connect::{self, Flavour, ServerFacts, SessionTimes};
 use crate::mysql::names::{identifier, qualified, string};
 use crate::mysql::store::Store;
 use crate::mysql::{Existing, MySqlLoadError};
-pub use progress::{CopyProgress, CopyTableProgress, Uncopied, progress, tables, uncopied};
+pub use progress::{
+    CopyProgress, CopyTableProgress, CopyTables, Uncopied, progress, tables, uncopied,
+};
 
 /// How long the server may keep the connection between two statements.
 const IDLE: Duration = Duration::from_secs(60);

@@ -29,6 +29,7 @@ mod session;
 pub(crate) mod store;
 mod takeover;
 pub(crate) mod target;
+mod usual;
 mod writeset;
 
 pub use ddl::{DdlPolicies, DdlRefusal};

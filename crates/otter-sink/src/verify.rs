@@ -77,8 +77,9 @@ pub struct VerifyOptions {
     /// Rows in one range, about. A range is summed up by one statement.
     pub chunk_rows: NonZeroU64,
     /// The most rows that are read in a second on each side, on average; `None` for as many as can be.
-    /// Ranges are then of a second's rows at most. A table without a key is read at once all the same,
-    /// and the wait comes afterwards.
+    /// Ranges are then of about a second's rows at most, and every table counts as a twentieth of a
+    /// second's at least. A table without a key is read at once all the same, and the wait comes
+    /// afterwards.
     pub rows_per_second: Option<NonZeroU64>,
     /// The most rows that differ, of each table, that are shown; all are counted.
     pub shown_rows: usize,
@@ -89,6 +90,8 @@ pub struct VerifyOptions {
     pub schema: String,
     /// Whether rows that the target lacks are shown with all their values.
     pub whole_rows: bool,
+    /// Whether the source is asked how many rows a table may have, for the progress.
+    pub estimates: bool,
 }
 
 /// How far a table is.
@@ -127,6 +130,7 @@ impl Default for VerifyOptions {
             patience: Duration::from_secs(10),
             schema: "otter".to_owned(),
             whole_rows: false,
+            estimates: false,
         }
     }
 }
@@ -208,6 +212,8 @@ impl Verifier {
         report: &mut TableReport,
         progress: &mut (dyn FnMut(&Progress) + Send),
     ) -> Result<(), VerifyError> {
+        pass::pay(&mut self.pace, (&mut self.source, &mut self.target)).await?;
+        self.pace.owe_for_table();
         let plan = match self.plan(sources, &report.target).await? {
             Ok(plan) => plan,
             Err(why) => {
@@ -217,7 +223,10 @@ impl Verifier {
         };
         let place = self.source.end().await?;
         report.position = Some(Position::at(None, place_of(place)).to_string());
-        let estimated_rows = self.source.estimated_rows(&report.sources).await?;
+        let estimated_rows = match self.options.estimates {
+            true => self.source.estimated_rows(&report.sources).await?,
+            false => 0,
+        };
         let mut pass = Pass {
             estimated_rows,
             plan: &plan,

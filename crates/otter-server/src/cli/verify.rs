@@ -1,6 +1,7 @@
 //! `verify` on the command line.
 
 use std::num::NonZeroU64;
+use std::time::Duration;
 
 use clap::Args;
 use otter_core::TableName;
@@ -37,6 +38,9 @@ pub(super) struct VerifyArgs {
     /// Compare nothing: tell what was found last, and when each table was last equal
     #[arg(long, conflicts_with_all = ["repair", "no_values", "rows", "rows_per_second"])]
     last: bool,
+    /// With `--last`: a table whose last proof is older counts as not proven, and the exit code is 6
+    #[arg(long, value_name = "SECONDS", requires = "last")]
+    max_age: Option<u64>,
     /// With `--repair`: do it
     #[arg(long, requires = "repair")]
     yes: bool,
@@ -52,6 +56,7 @@ impl VerifyArgs {
             rows: usize::try_from(self.rows).unwrap_or(usize::MAX),
             shows_values: !self.no_values,
             rows_per_second: self.rows_per_second,
+            max_age: self.max_age.map(Duration::from_secs),
             repair: match (self.repair, self.yes) {
                 (false, _) => Repair::No,
                 (true, false) => Repair::Preview,

@@ -1,8 +1,8 @@
 //! The tables of a running pipeline, compared one after the other for ever, within a bound: the target
 //! keeps what was found last and when each table was last equal.
 //!
-//! Who was looked at longest ago is next, so that a restart or another process goes on where this one
-//! was. A table begins anew when it is broken off.
+//! Who was begun longest ago is next, so that a restart or another process goes on where this one was. A
+//! table begins anew when it is broken off, behind the others if it took long.
 
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use otter_core::{PipelineId, Result, TableName};
 use otter_sink::verify::{
-    Ledger, LedgerEntry, MappedTable, State, TableReport, Verifier, VerifyOptions,
+    Ledger, LedgerEntry, MappedTable, Progress, State, TableReport, Verifier, VerifyOptions,
 };
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -27,10 +27,12 @@ use crate::verify::{by_target, mapped_tables};
 const BEFORE_THE_FIRST: Duration = Duration::from_secs(3);
 /// From the beginning of a round to that of the next, at least: few rows are looked at soon enough.
 const BETWEEN_ROUNDS: Duration = Duration::from_secs(10);
+/// A look that takes longer is noted when it is at work.
+const LONG: Duration = Duration::from_secs(10);
 /// Definitions of tables that are older are read again before the next table, since new ones come.
 const OLD: Duration = Duration::from_secs(600);
-/// Where a table is not equal by definitions that are older, it may have changed since.
-const NOT_FRESH: Duration = Duration::from_secs(2);
+/// How often a table that differs is compared again, since it was altered meanwhile.
+const TRIES: u32 = 3;
 /// How often it is told that nothing has changed.
 const BETWEEN_SUMMARIES: Duration = Duration::from_secs(3_600);
 
@@ -60,7 +62,10 @@ struct Walk {
     /// How often in a row a table could not be compared since a database failed: such tables come
     /// last, so that one that breaks each connection keeps no other waiting.
     failures: HashMap<TableName, u32>,
+    /// The connection for what was found.
+    ledger: Option<Ledger>,
     told: Option<(Summary, Instant)>,
+    failed: Option<(String, Instant)>,
 }
 
 /// How many tables stand how.
@@ -73,54 +78,55 @@ struct Summary {
 }
 
 /// The tables of the target, with what flows into each.
-struct Tables {
-    by_target: BTreeMap<TableName, Vec<MappedTable>>,
-    read_at: Instant,
-}
-
-impl Tables {
-    async fn read(pipeline: &PipelineConfig) -> Result<Self> {
-        let read_at = Instant::now();
-        Ok(Self { by_target: by_target(mapped_tables(pipeline).await?), read_at })
-    }
-
-    fn of(&self, target: &TableName) -> Option<&[MappedTable]> {
-        self.by_target.get(target).map(Vec::as_slice)
-    }
-}
+type Tables = BTreeMap<TableName, Vec<MappedTable>>;
 
 impl Walk {
     fn new(pipeline: PipelineConfig) -> Self {
         let id = PipelineId::new(pipeline.name.as_str());
-        Self { pipeline, id, failures: HashMap::new(), told: None }
+        Self { pipeline, id, failures: HashMap::new(), ledger: None, told: None, failed: None }
     }
 
     async fn go_on(&mut self, rate: NonZeroU64) -> Infallible {
         let mut waits = Waits::new();
-        let mut is_failing = false;
         loop {
             let began = Instant::now();
             match Box::pin(self.round(rate)).await {
                 Ok(()) => {
-                    (waits, is_failing) = (Waits::new(), false);
+                    waits = Waits::new();
                     sleep_until(began + BETWEEN_ROUNDS).await;
                 }
                 Err(error) => {
-                    let pipeline = &self.id;
-                    match is_failing {
-                        false => warn!(%pipeline, %error, "tables cannot be compared; tried again"),
-                        true => debug!(%pipeline, %error, "tables cannot be compared; tried again"),
-                    }
-                    is_failing = true;
+                    self.ledger = None;
+                    self.complain(error.to_string());
                     waits.next().await;
                 }
             }
         }
     }
 
+    /// Tells what keeps tables from being compared, when that is news and once an hour.
+    fn complain(&mut self, error: String) {
+        let pipeline = &self.id;
+        let is_known = self
+            .failed
+            .as_ref()
+            .is_some_and(|(known, when)| *known == error && when.elapsed() < BETWEEN_SUMMARIES);
+        if is_known {
+            debug!(%pipeline, error, "tables cannot be compared; tried again");
+            return;
+        }
+        warn!(%pipeline, error, "tables cannot be compared; tried again");
+        self.failed = Some((error, Instant::now()));
+    }
+
     /// Compares each table once.
     async fn round(&mut self, rate: NonZeroU64) -> Result<()> {
-        let mut tables = Tables::read(&self.pipeline).await?;
+        let mut tables = by_target(mapped_tables(&self.pipeline, None).await?);
+        let mut read_at = Instant::now();
+        if tables.is_empty() {
+            // The source may just not show them: what is known stays.
+            return Ok(());
+        }
         let entries = self.entries(&tables).await?;
         let order = order(&tables, &entries, &self.failures);
         let before: HashMap<&TableName, State> =
@@ -133,13 +139,15 @@ impl Walk {
         let mut verifier = Box::pin(Verifier::open(from, to, &self.id, options)).await?;
         let mut summary = Summary::default();
         for target in order {
-            if tables.read_at.elapsed() > OLD {
-                tables = Tables::read(&self.pipeline).await?;
+            if read_at.elapsed() > OLD {
+                tables = by_target(mapped_tables(&self.pipeline, None).await?);
+                read_at = Instant::now();
             }
-            let found = Box::pin(self.look(&mut verifier, &mut tables, &target)).await;
+            // The pipeline may carry it no more.
+            let Some(sources) = tables.get(&target).cloned() else { continue };
+            let found = Box::pin(self.look(&mut verifier, (&target, sources))).await;
             let found = match found {
                 Ok(Some(found)) => found,
-                // The pipeline carries it no more.
                 Ok(None) => continue,
                 Err(error) => {
                     *self.failures.entry(target).or_default() += 1;
@@ -148,63 +156,100 @@ impl Walk {
             };
             self.failures.remove(&target);
             summary.add(found.state());
-            self.note(&found, before.get(&target).copied()).await?;
+            self.tell_table(&found, before.get(&target).copied());
+            self.note(&found).await?;
         }
         verifier.close().await;
+        self.failed = None;
         self.tell(summary);
         Ok(())
     }
 
     /// What is known, without tables that are carried no more.
-    async fn entries(&self, tables: &Tables) -> Result<Vec<LedgerEntry>> {
-        let mut ledger = Ledger::open(&self.pipeline.to.url, SCHEMA, &self.id).await?;
+    async fn entries(&mut self, tables: &Tables) -> Result<Vec<LedgerEntry>> {
+        let mut ledger = self.open_ledger().await?;
         ledger.ensure().await?;
         let mut kept = Vec::new();
         for entry in ledger.entries().await? {
-            match tables.of(&entry.target) {
-                Some(_) => kept.push(entry),
-                None => ledger.forget(&entry.target).await?,
+            match tables.contains_key(&entry.target) {
+                true => kept.push(entry),
+                false => ledger.forget(&entry.target).await?,
             }
         }
-        ledger.close().await;
+        self.ledger = Some(ledger);
         Ok(kept)
     }
 
-    /// Compares one table; once more where it is not equal and may have been altered meanwhile.
+    /// Compares one table; once more where it differs and was altered meanwhile.
     async fn look(
-        &self,
+        &mut self,
         verifier: &mut Verifier,
-        tables: &mut Tables,
-        target: &TableName,
+        (target, mut sources): (&TableName, Vec<MappedTable>),
     ) -> Result<Option<TableReport>> {
-        loop {
-            let Some(sources) = tables.of(target) else { return Ok(None) };
-            let report = verifier.verify(sources, &mut |_| {}).await?;
-            let Some(found) = report.tables.into_iter().next() else { return Ok(None) };
-            if found.state() == State::Equal || tables.read_at.elapsed() <= NOT_FRESH + found.took {
+        for attempt in 1.. {
+            let found = {
+                let mut silent = |_: &Progress| {};
+                let mut looking = Box::pin(verifier.verify(&sources, &mut silent));
+                let report = tokio::select! {
+                    biased;
+                    report = &mut looking => report?,
+                    () = sleep(LONG) => {
+                        self.begin(target).await?;
+                        looking.await?
+                    }
+                };
+                report.tables.into_iter().next()
+            };
+            let Some(found) = found else { return Ok(None) };
+            if found.state() != State::Different || attempt >= TRIES {
                 return Ok(Some(found));
             }
-            let later = Tables::read(&self.pipeline).await?;
-            let is_same = later.of(target) == tables.of(target);
-            *tables = later;
-            if is_same {
+            let later = mapped_tables(&self.pipeline, Some(target)).await?;
+            if later == sources {
                 return Ok(Some(found));
             }
+            sources = later;
+        }
+        Ok(None)
+    }
+
+    async fn open_ledger(&mut self) -> Result<Ledger> {
+        match self.ledger.take() {
+            Some(ledger) => Ok(ledger),
+            None => Ledger::open(&self.pipeline.to.url, SCHEMA, &self.id).await,
         }
     }
 
-    /// Keeps what was found, and tells where it is another state than before.
-    async fn note(&self, found: &TableReport, before: Option<State>) -> Result<()> {
-        // A table takes as long as it takes: no connection waits meanwhile.
-        let mut ledger = Ledger::open(&self.pipeline.to.url, SCHEMA, &self.id).await?;
+    async fn begin(&mut self, target: &TableName) -> Result<()> {
+        let mut ledger = self.open_ledger().await?;
+        ledger.begin(target).await?;
+        self.ledger = Some(ledger);
+        Ok(())
+    }
+
+    /// Keeps what was found. A connection that has rested while a table was compared may be gone.
+    async fn note(&mut self, found: &TableReport) -> Result<()> {
+        if let Some(mut ledger) = self.ledger.take()
+            && ledger.note(found).await.is_ok()
+        {
+            self.ledger = Some(ledger);
+            return Ok(());
+        }
+        let mut ledger = self.open_ledger().await?;
+        ledger.ensure().await?;
         ledger.note(found).await?;
-        ledger.close().await;
+        self.ledger = Some(ledger);
+        Ok(())
+    }
+
+    /// Tells what was found where it is another state than before.
+    fn tell_table(&self, found: &TableReport, before: Option<State>) {
         let state = found.state();
         let (pipeline, table) = (&self.id, &found.target);
         let rows = found.source_rows;
         debug!(%pipeline, %table, rows, state = state.word(), "table compared");
         if before == Some(state) {
-            return Ok(());
+            return;
         }
         let reason = found.reason.as_deref().unwrap_or_default();
         match state {
@@ -223,10 +268,9 @@ impl Walk {
                 "of some rows it cannot be told whether they are equal: {reason}"
             ),
             State::Unverified => {
-                info!(%pipeline, %table, "table cannot be compared: {reason}");
+                debug!(%pipeline, %table, "table cannot be compared: {reason}");
             }
         }
-        Ok(())
     }
 
     /// Tells how the tables stand, when that has changed and now and then.
@@ -258,17 +302,17 @@ impl Summary {
     }
 }
 
-/// The tables that failed least often first, and of these the one that was looked at longest ago.
+/// The tables that failed least often first, and of these the one that was begun longest ago.
 fn order(
     tables: &Tables,
     entries: &[LedgerEntry],
     failures: &HashMap<TableName, u32>,
 ) -> Vec<TableName> {
-    let looked: HashMap<&TableName, Duration> =
-        entries.iter().map(|entry| (&entry.target, entry.looked_ago)).collect();
-    let mut order: Vec<TableName> = tables.by_target.keys().cloned().collect();
+    let begun: HashMap<&TableName, Duration> =
+        entries.iter().map(|entry| (&entry.target, entry.begun_ago)).collect();
+    let mut order: Vec<TableName> = tables.keys().cloned().collect();
     order.sort_by_cached_key(|table| {
-        let ago = looked.get(table).copied().unwrap_or(Duration::MAX);
+        let ago = begun.get(table).copied().unwrap_or(Duration::MAX);
         (failures.get(table).copied().unwrap_or(0), std::cmp::Reverse(ago))
     });
     order

@@ -2,16 +2,17 @@
 //!
 //! It reads what the target keeps and which tables the source has; it compares nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::time::Duration;
 
 use otter_core::{PipelineId, Result, TableName};
 use otter_sink::verify::{Ledger, LedgerEntry, State};
 use serde_json::{Value, json};
 
-use super::VerifyWishes;
 use super::print::counts_text;
-use super::tables::mapped_tables;
+use super::tables::{mapped_tables, wanted};
+use super::{NO_TABLES, VerifyWishes};
 use crate::assemble::SCHEMA;
 use crate::config::{Config, PipelineConfig};
 use crate::exit::Exit;
@@ -29,17 +30,26 @@ pub(crate) async fn last(config: &Config, name: Option<&str>, wishes: &VerifyWis
     let mut exit = Exit::Done;
     let mut all = Vec::new();
     let mut unseen: Vec<&TableName> = wishes.tables.iter().collect();
+    let mut was_asked = true;
     for pipeline in pipelines {
-        let known = match Box::pin(known(pipeline, &wishes.tables)).await {
+        let (known, names) = match Box::pin(known(pipeline, &wishes.tables)).await {
             Ok(known) => known,
             Err(error) => {
                 complain(format_args!("pipeline `{}`: {error}", pipeline.name));
                 exit = exit.max(Exit::Unproven);
+                was_asked = false;
                 continue;
             }
         };
-        unseen.retain(|table| !known.contains_key(*table));
-        exit = exit.max(exit_of(&known));
+        unseen.retain(|table| !names.contains(*table));
+        if known.is_empty() {
+            if wishes.tables.is_empty() {
+                complain(format_args!("pipeline `{}`: {NO_TABLES}", pipeline.name));
+                exit = exit.max(Exit::Unproven);
+            }
+            continue;
+        }
+        exit = exit.max(exit_of(&known, wishes.max_age));
         match wishes.format {
             StatusFormat::Text => write(&as_text(&pipeline.name, &known)),
             StatusFormat::Json => all.push(as_json(&pipeline.name, &known)),
@@ -48,21 +58,27 @@ pub(crate) async fn last(config: &Config, name: Option<&str>, wishes: &VerifyWis
     if wishes.format == StatusFormat::Json {
         write(&format!("{:#}\n", Value::Array(all)));
     }
-    match unseen.first() {
+    match unseen.first().filter(|_| was_asked) {
         Some(table) => {
-            complain(format_args!("no pipeline carries into a table {table}"));
+            complain(format_args!("no pipeline carries a table {table}"));
             if exit == Exit::Done { Exit::Usage } else { exit }
         }
         None => exit,
     }
 }
 
-async fn known(pipeline: &PipelineConfig, only: &[TableName]) -> Result<Known> {
+/// What is known of the tables that are asked for, and their names in source and target.
+async fn known(
+    pipeline: &PipelineConfig,
+    only: &[TableName],
+) -> Result<(Known, BTreeSet<TableName>)> {
     let id = PipelineId::new(pipeline.name.as_str());
     let mut ledger = Ledger::open(&pipeline.to.url, SCHEMA, &id).await?;
     let entries = ledger.entries().await?;
     ledger.close().await;
-    let tables = mapped_tables(pipeline).await?;
+    let tables = wanted(mapped_tables(pipeline, None).await?, only);
+    let names = tables.iter().flat_map(|table| [table.source().clone(), table.target().clone()]);
+    let names = names.collect();
     let mut known: Known = tables.iter().map(|table| (table.target().clone(), None)).collect();
     // What the pipeline carries no more is not asked for.
     for entry in entries {
@@ -70,25 +86,21 @@ async fn known(pipeline: &PipelineConfig, only: &[TableName]) -> Result<Known> {
             *slot = Some(entry);
         }
     }
-    if !only.is_empty() {
-        known.retain(|table, _| only.contains(table));
-    }
-    Ok(known)
+    Ok((known, names))
 }
 
-fn exit_of(known: &Known) -> Exit {
-    let states = known.values().map(|entry| entry.as_ref().map(|entry| entry.state));
-    let exits = states.map(|state| match state {
-        Some(State::Equal) => Exit::Done,
-        Some(State::Different) => Exit::Failed,
-        Some(State::Unsettled | State::Unverified) | None => Exit::Unproven,
+/// Differences are graver than what nobody knows.
+fn exit_of(known: &Known, max_age: Option<Duration>) -> Exit {
+    let is_old = |entry: &LedgerEntry| {
+        let ago = entry.equal.as_ref().map_or(Duration::MAX, |equal| equal.ago);
+        max_age.is_some_and(|most| ago > most)
+    };
+    let exits = known.values().map(|entry| match entry {
+        Some(entry) if entry.state == State::Different => Exit::Failed,
+        Some(entry) if entry.state == State::Equal && !is_old(entry) => Exit::Done,
+        Some(_) | None => Exit::Unproven,
     });
-    let exits: Vec<Exit> = exits.collect();
-    // Differences are graver than what nobody knows.
-    if exits.contains(&Exit::Failed) {
-        return Exit::Failed;
-    }
-    exits.into_iter().max().unwrap_or(Exit::Done)
+    exits.max().unwrap_or(Exit::Unproven)
 }
 
 fn as_text(pipeline: &str, known: &Known) -> String {
@@ -108,7 +120,9 @@ fn entry_text(entry: &LedgerEntry) -> String {
     if let Some(reason) = &entry.reason {
         let _ = write!(text, " ({reason})");
     }
-    let _ = write!(text, "  looked at {} ago", span(entry.looked_ago));
+    if let Some(ago) = entry.looked_ago {
+        let _ = write!(text, "  looked at {} ago", span(ago));
+    }
     match &entry.equal {
         Some(equal) => {
             let _ = write!(text, "  last equal {} ago", span(equal.ago));
@@ -149,7 +163,7 @@ fn entry_json(entry: &LedgerEntry) -> Value {
         "unsettled": entry.unsettled,
         "reason": entry.reason,
         "looked_time": entry.looked_time,
-        "looked_seconds_ago": entry.looked_ago.as_secs(),
+        "looked_seconds_ago": entry.looked_ago.map(|ago| ago.as_secs()),
         "equal_time": equal.map(|equal| &equal.time),
         "equal_seconds_ago": equal.map(|equal| equal.ago.as_secs()),
         "equal_position": equal.and_then(|equal| equal.position.as_ref()),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use otter_binlog::preflight::source_tables;
+use otter_core::mapping::TableFilter;
 use otter_core::{PipelineId, Result, TableName};
 use otter_sink::copy;
 use otter_sink::verify::MappedTable;
@@ -14,13 +15,17 @@ use crate::config::PipelineConfig;
 /// Why a table is not compared that is still to come.
 const UNCOPIED: &str = "its initial copy is not finished";
 
-/// All tables that the pipeline carries, as the source has them now. One that cannot be compared is
-/// among them, with the reason.
-pub(crate) async fn mapped_tables(pipeline: &PipelineConfig) -> Result<Vec<MappedTable>> {
+/// All tables that the pipeline carries, as the source has them now; or those alone that flow into one
+/// of the target. One that cannot be compared is among them, with the reason.
+pub(crate) async fn mapped_tables(
+    pipeline: &PipelineConfig,
+    only: Option<&TableName>,
+) -> Result<Vec<MappedTable>> {
     let id = PipelineId::new(pipeline.name.as_str());
+    let copies = pipeline.initial_copy.is_some();
     // Before the tables: one that is new since then has no rows yet.
-    let uncopied = copy::uncopied(&pipeline.to.url, SCHEMA, &id).await?;
-    let found = source_tables(&pipeline.from.url, &pipeline.mappings.filter()).await?;
+    let uncopied = copy::uncopied(&pipeline.to.url, SCHEMA, (&id, copies)).await?;
+    let found = source_tables(&pipeline.from.url, &filter(pipeline, only)).await?;
     let mut tables = Vec::with_capacity(found.len());
     for source in found.into_iter().map(Arc::new) {
         let name = &source.name;
@@ -35,7 +40,17 @@ pub(crate) async fn mapped_tables(pipeline: &PipelineConfig) -> Result<Vec<Mappe
             Err(error) => tables.push(MappedTable::refused(name, target(), error.to_string())),
         }
     }
-    Ok(tables)
+    Ok(match only {
+        Some(only) => tables.into_iter().filter(|table| table.target() == only).collect(),
+        None => tables,
+    })
+}
+
+fn filter(pipeline: &PipelineConfig, only: Option<&TableName>) -> TableFilter {
+    let all = pipeline.mappings.filter();
+    let Some(only) = only.cloned() else { return all };
+    let mappings = pipeline.mappings.clone();
+    Arc::new(move |name| all(name) && mappings.targets(name).contains(&only))
 }
 
 /// The same by the tables of the target: those that flow into one are compared together.
@@ -45,4 +60,17 @@ pub(crate) fn by_target(tables: Vec<MappedTable>) -> BTreeMap<TableName, Vec<Map
         targets.entry(table.target().clone()).or_default().push(table);
     }
     targets
+}
+
+/// The tables that an operator names by their names in the source or in the target, and all others that
+/// flow into the same table of the target; all where none is named.
+pub(crate) fn wanted(tables: Vec<MappedTable>, names: &[TableName]) -> Vec<MappedTable> {
+    if names.is_empty() {
+        return tables;
+    }
+    let is_named =
+        |table: &&MappedTable| names.contains(table.source()) || names.contains(table.target());
+    let targets: Vec<TableName> =
+        tables.iter().filter(is_named).map(|table| table.target().clone()).collect();
+    tables.into_iter().filter(|table| targets.contains(table.target())).collect()
 }

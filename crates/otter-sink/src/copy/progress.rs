@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use otter_core::{CopyStage, DatabaseUrl, PipelineId, Result, TableName};
+use otter_core::{CopyRecord, CopyStage, DatabaseUrl, PipelineId, Result, TableName};
 
 use super::Desk;
 use crate::mysql::store::{Header, Store, StoredCopy};
@@ -38,14 +38,24 @@ pub struct CopyTableProgress {
     pub took: Duration,
 }
 
+/// How far the initial copies of all tables are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CopyTables {
+    /// Whether all are copied.
+    pub is_finished: bool,
+    /// The tables that are known, in the order of their names.
+    pub tables: Vec<CopyTableProgress>,
+}
+
 /// What a pipeline's initial copy has not brought yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Uncopied {
-    /// Nobody knows its tables: the copy has not begun.
-    All,
-    /// These tables of the source; none where all are copied, or where there is no copy.
-    Tables(Vec<TableName>),
+    /// All tables of the source but these.
+    AllBut(Vec<TableName>),
+    /// These tables of the source; none where there is no copy.
+    Only(Vec<TableName>),
 }
 
 impl Uncopied {
@@ -53,8 +63,8 @@ impl Uncopied {
     #[must_use]
     pub fn has(&self, table: &TableName) -> bool {
         match self {
-            Self::All => true,
-            Self::Tables(tables) => tables.contains(table),
+            Self::AllBut(tables) => !tables.contains(table),
+            Self::Only(tables) => tables.contains(table),
         }
     }
 }
@@ -70,7 +80,7 @@ pub async fn progress(
 ) -> Result<Option<CopyProgress>> {
     let Some(tables) = tables(url, schema, pipeline).await? else { return Ok(None) };
     let mut progress = CopyProgress::default();
-    for table in tables {
+    for table in tables.tables {
         progress.tables += 1;
         progress.done += u64::from(table.stage == CopyStage::Done);
         progress.rows += table.rows;
@@ -88,7 +98,7 @@ pub async fn tables(
     url: &DatabaseUrl,
     schema: &str,
     pipeline: &PipelineId,
-) -> Result<Option<Vec<CopyTableProgress>>> {
+) -> Result<Option<CopyTables>> {
     let (header, stored) = read(url, schema, pipeline).await?;
     if header == Header::Missing {
         return Ok(None);
@@ -100,21 +110,31 @@ pub async fn tables(
         estimated_rows: record.estimated,
         took: Duration::from_secs(seconds),
     });
-    Ok(Some(tables.collect()))
+    let tables: Vec<_> = tables.collect();
+    let is_done = |table: &CopyTableProgress| table.stage == CopyStage::Done;
+    let is_finished = match header {
+        Header::Finished => tables.iter().all(is_done),
+        // The tables of one that has not begun are not known.
+        Header::Open | Header::Missing => !tables.is_empty() && tables.iter().all(is_done),
+    };
+    Ok(Some(CopyTables { is_finished, tables }))
 }
 
-/// Reads which tables a pipeline's initial copy has not brought yet.
+/// Reads which tables a pipeline's initial copy has not brought yet. Where the pipeline is to copy what it
+/// does not know (`initial_copy` in the configuration), these are among them.
 ///
 /// # Errors
 /// As [`progress`].
-pub async fn uncopied(url: &DatabaseUrl, schema: &str, pipeline: &PipelineId) -> Result<Uncopied> {
-    let (header, stored) = read(url, schema, pipeline).await?;
-    if header == Header::Open && stored.is_empty() {
-        return Ok(Uncopied::All);
-    }
+pub async fn uncopied(
+    url: &DatabaseUrl,
+    schema: &str,
+    (pipeline, copies): (&PipelineId, bool),
+) -> Result<Uncopied> {
+    let (_, stored) = read(url, schema, pipeline).await?;
     let records = stored.into_iter().map(|stored| stored.record);
-    let open = records.filter(|record| record.stage != CopyStage::Done);
-    Ok(Uncopied::Tables(open.map(|record| record.table).collect()))
+    let (done, open): (Vec<_>, Vec<_>) = records.partition(|one| one.stage == CopyStage::Done);
+    let names = |records: Vec<CopyRecord>| records.into_iter().map(|one| one.table).collect();
+    Ok(if copies { Uncopied::AllBut(names(done)) } else { Uncopied::Only(names(open)) })
 }
 
 async fn read(

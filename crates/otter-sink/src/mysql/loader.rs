@@ -15,7 +15,6 @@ use super::group::Group;
 use super::lanes::Standing;
 use super::line::{Line, require_held};
 use super::options::{LoaderOptions, OnPoison};
-use super::parallel::FIRST_GUESS;
 use super::plan::TablePlans;
 use super::quarantine::Quarantine;
 use super::random::random_name;
@@ -23,6 +22,7 @@ use super::segment::{Segment, cut};
 use super::session::{Advance, Session};
 use super::store::{MAX_NAME, Store};
 use super::takeover::TakeOver;
+use super::usual::Usual;
 
 /// Writes batches to MySQL or MariaDB exactly once, in strict or in fast mode.
 ///
@@ -120,7 +120,7 @@ impl MySqlLoader {
             helpers: Vec::new(),
             no_helper_before: None,
             rows_per_group: self.options.group_rows,
-            usual_time: FIRST_GUESS,
+            usual_time: Usual::default(),
             target: (self.url.clone(), times),
             store,
             options: self.options.clone(),

@@ -28,6 +28,7 @@ use super::plan::Detail;
 use super::session::{Advance, Desk, Session};
 use super::store::Held;
 use super::takeover::{hand_slot_over, lock_name};
+use super::usual::Usual;
 use super::writeset::{WriteSet, Written};
 
 /// How much longer than others the oldest group may take before the younger ones give way.
@@ -36,9 +37,6 @@ const PATIENCE_FACTOR: u32 = 4;
 const LEAST_PATIENCE: Duration = Duration::from_millis(20);
 /// How long nothing more is tried where a further connection was refused.
 const HELPER_PAUSE: Duration = Duration::from_secs(60);
-/// What a group may be believed to take before any has ended.
-pub(super) const FIRST_GUESS: Duration = Duration::from_millis(50);
-
 /// A group with everything that is decided before it begins.
 #[derive(Debug)]
 struct Work<'a> {
@@ -218,7 +216,7 @@ struct Run<'l, 'w> {
     /// Whether the group at `end` was refused.
     is_refused: bool,
     /// How long a group takes to execute.
-    usual: &'l mut Duration,
+    usual: &'l mut Usual,
 }
 
 impl<'l> Run<'l, '_> {
@@ -229,7 +227,8 @@ impl<'l> Run<'l, '_> {
             if self.doing.is_empty() {
                 return Ok(Outcome { committed: self.committed, is_refused: self.is_refused });
             }
-            let patience = (*self.usual * PATIENCE_FACTOR).max(LEAST_PATIENCE);
+            let oldest = self.works.get(self.committed).map_or(&[][..], |work| work.transactions);
+            let patience = (self.usual.of(oldest) * PATIENCE_FACTOR).max(LEAST_PATIENCE);
             // Only groups that wait can be in the way for longer than they take themselves.
             let oldest = self.begun.get(&self.committed).filter(|_| !self.executed.is_empty());
             let deadline = oldest.map(|begun| *begun + patience);
@@ -297,8 +296,10 @@ impl<'l> Run<'l, '_> {
     fn take(&mut self, done: Done<'l>) -> Result<(), MySqlLoadError> {
         match done {
             Done::Executed(index, line, outcome) => {
-                if let Some(begun) = self.begun.remove(&index) {
-                    *self.usual = (*self.usual * 7 + begun.elapsed()) / 8;
+                if let (Some(begun), Some(work)) =
+                    (self.begun.remove(&index), self.works.get(index))
+                {
+                    self.usual.learn(work.transactions, begun.elapsed());
                 }
                 match outcome {
                     Err(Setback::Stop(error)) if !self.may_wait(index, &error) => {

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::join_all;
 use otter_core::{DatabaseUrl, Event, Lease, Part, Position, SourceTime, Table, Transaction};
@@ -23,6 +22,7 @@ use super::plan::{Detail, Expect, Filled, Limits, Planner, Planning, TablePlans}
 use super::quarantine::Quarantine;
 use super::store::{Claim, Held, NotedRule, Store};
 use super::target::read_table;
+use super::usual::Usual;
 
 /// A connection that holds the pipeline's claim.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub(super) struct Session {
     /// How many rows of the present batch make a group.
     pub(super) rows_per_group: usize,
     /// How long a group takes to execute, of late.
-    pub(super) usual_time: Duration,
+    pub(super) usual_time: Usual,
     /// Where those are opened.
     pub(super) target: (DatabaseUrl, SessionTimes),
 }

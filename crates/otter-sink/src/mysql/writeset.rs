@@ -3,7 +3,11 @@
 //! Pure. A write set holds a hash of every unique value that a row has before or after. What is
 //! overlooked (values that only the collation holds equal, values that the row images leave out of a
 //! nullable key) is met by the server: the younger group waits or is refused, and is applied again
-//! when its predecessors are committed. Nothing depends on a write set but speed.
+//! when its predecessors are committed. Nothing depends on a write set but speed, with one exception:
+//! a streamed change of a table in copy may match no row, so that no server tells that a copied piece
+//! with its row is not committed yet. INVARIANT ORD-1: the values of a row's key are the same bytes
+//! whether the row was copied or streamed, which the copy needs to find rows that were touched anyway,
+//! so that such a change waits for the piece.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};

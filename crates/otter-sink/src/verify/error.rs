@@ -55,7 +55,10 @@ impl VerifyError {
 
     /// The failure of a statement that holds row values.
     pub(super) fn refused(database: Database, error: &ConnError) -> Self {
-        let is_broken = error.number().is_none();
+        let is_broken = match error {
+            ConnError::Server(server) => server.ends_session(),
+            ConnError::Broken(_) => true,
+        };
         Self::Refused { database, cause: error.to_string(), is_broken }
     }
 }

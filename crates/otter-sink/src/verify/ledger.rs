@@ -10,8 +10,8 @@ use crate::mysql::conn::ApplyConn;
 use crate::mysql::connect::{self, ServerFacts, SessionTimes};
 use crate::mysql::store::{Finding, Store, StoredVerdict, unreadable};
 
-/// How long the server may keep the connection between two statements.
-const IDLE: Duration = Duration::from_secs(60);
+/// How long the server keeps the connection between two statements.
+const IDLE: Duration = Duration::from_secs(3_600);
 /// How long a row lock or an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -37,10 +37,13 @@ pub struct LedgerEntry {
     pub unsettled: u64,
     /// Why nothing, or not all, could be said.
     pub reason: Option<String>,
-    /// When it was looked at last, by the target's clock in UTC.
-    pub looked_time: String,
+    /// When the last look began that came to its end, by the target's clock in UTC; `None` where none
+    /// has.
+    pub looked_time: Option<String>,
     /// How long ago that is, in whole seconds.
-    pub looked_ago: Duration,
+    pub looked_ago: Option<Duration>,
+    /// How long ago a look began last, in whole seconds, whatever became of it.
+    pub begun_ago: Duration,
     /// When it was last equal; `None` where it never was.
     pub equal: Option<LastEqual>,
 }
@@ -49,7 +52,7 @@ pub struct LedgerEntry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LastEqual {
-    /// When that was found, by the target's clock in UTC.
+    /// When the look began that found it, by the target's clock in UTC.
     pub time: String,
     /// How long ago that is, in whole seconds.
     pub ago: Duration,
@@ -86,7 +89,17 @@ impl Ledger {
         Ok(self.store.ensure_verified(&mut *self.conn, &self.facts).await?)
     }
 
-    /// Notes what was found of a table, and tells whether the target keeps such a record: it is there
+    /// Notes that a look at a table begins, which may take long: if it is broken off, others come first
+    /// the next time.
+    ///
+    /// # Errors
+    /// As [`note`](Self::note).
+    pub async fn begin(&mut self, table: &TableName) -> Result<()> {
+        let never = (table, State::Unverified.word(), "no comparison has come to its end yet");
+        Ok(self.store.begin_verdict(&mut *self.conn, never).await?)
+    }
+
+    /// Notes what was found of a table just now, over what an earlier look has found, and tells whether the target keeps such a record: it is there
     /// once [`ensure`](Self::ensure) has made it.
     ///
     /// # Errors
@@ -108,6 +121,7 @@ impl Ledger {
             ],
             reason: found.reason.as_deref(),
             position: found.position.as_deref(),
+            took: found.took,
         };
         Ok(self.store.write_verdict(&mut *self.conn, &finding).await?)
     }
@@ -150,8 +164,9 @@ fn entry(stored: StoredVerdict) -> Result<LedgerEntry, MySqlLoadError> {
         different,
         unsettled,
         reason: stored.reason,
-        looked_time: stored.looked_time,
-        looked_ago: Duration::from_secs(stored.looked_seconds_ago),
+        looked_ago: stored.looked.as_ref().map(|(_, ago)| Duration::from_secs(*ago)),
+        looked_time: stored.looked.map(|(time, _)| time),
+        begun_ago: Duration::from_secs(stored.begun_seconds_ago),
         equal: stored.equal.map(|equal| LastEqual {
             time: equal.time,
             ago: Duration::from_secs(equal.seconds_ago),

@@ -38,6 +38,11 @@ impl Line {
         self.conn.goodbye().await;
     }
 
+    /// Shows the server that the connection is in use.
+    pub(super) async fn ping(&mut self) -> Result<(), VerifyError> {
+        self.rows("SELECT 1").await.map(drop)
+    }
+
     /// The rows of a statement, which may hold values of rows: the server's words are not shown.
     pub(super) async fn rows(&mut self, text: &str) -> Result<Vec<TextRow>, VerifyError> {
         let answer = self.conn.query(text).await;

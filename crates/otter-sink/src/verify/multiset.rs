@@ -38,18 +38,17 @@ impl Pass<'_> {
             self.compare_parts(source.rows.max(target.rows)).await?;
         }
         self.tell();
-        self.pace.pay().await;
-        Ok(())
+        self.pay().await
     }
 
     /// Waits for what a question costs, whatever it asks for.
-    async fn pay_for_all(&mut self) {
+    async fn pay_for_all(&mut self) -> Result<(), VerifyError> {
         self.pace.owe(self.report.source_rows.max(self.report.target_rows));
-        self.pace.pay().await;
+        self.pay().await
     }
 
     async fn compare_parts(&mut self, rows: u64) -> Result<(), VerifyError> {
-        self.pay_for_all().await;
+        self.pay_for_all().await?;
         let count = (rows / PART_ROWS + 1).min(MOST_PARTS);
         let (plan, source, target) = (self.plan, &mut *self.source, &mut *self.target);
         let at_source = async {
@@ -77,7 +76,7 @@ impl Pass<'_> {
     }
 
     async fn compare_part(&mut self, part: u64, count: u64) -> Result<(), VerifyError> {
-        self.pay_for_all().await;
+        self.pay_for_all().await?;
         let (plan, source, target) = (self.plan, &mut *self.source, &mut *self.target);
         let write = |side: &Side| side.groups(&[part], count);
         let (source, target) = tokio::join!(
@@ -104,7 +103,7 @@ impl Pass<'_> {
             sums.iter().map(|sum| (*sum, Trial::default())).collect();
         for round in 0..ROUNDS {
             pause(round).await;
-            self.pay_for_all().await;
+            self.pay_for_all().await?;
             let sums: Vec<u64> = open.iter().map(|(sum, _)| *sum).collect();
             let write = |side: &Side| side.counts(&sums);
             let before = counts(self.source, &self.plan.sources, &write).await?;

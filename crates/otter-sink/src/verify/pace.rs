@@ -5,6 +5,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
+/// So many tables are looked at in a second at most, where there is a bound: each costs questions of
+/// its own.
+const TABLES_PER_SECOND: u64 = 20;
+/// After that servers are shown that somebody is there.
+const A_WHILE: Duration = Duration::from_secs(30);
+
 /// Rows are read first and paid for afterwards, by waiting.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -24,18 +30,30 @@ impl Pace {
         self.owed = self.owed.saturating_add(rows);
     }
 
-    /// Waits until what was read is paid for. Time that the servers took to read it counts.
-    pub(super) async fn pay(&mut self) {
+    /// Takes in what a table costs whatever it holds.
+    pub(super) fn owe_for_table(&mut self) {
+        let least = self.rows_per_second.map_or(0, |rate| rate.get() / TABLES_PER_SECOND);
+        self.owe(least);
+    }
+
+    /// Waits until what was read is paid for, but no longer than a while; tells whether it is. Time that
+    /// the servers took to read it counts.
+    pub(super) async fn pay_some(&mut self) -> bool {
         let owed = std::mem::take(&mut self.owed);
-        let Some(rate) = self.rows_per_second else { return };
+        let Some(rate) = self.rows_per_second else { return true };
         self.paid_at += due(owed, rate);
         let now = Instant::now();
+        if self.paid_at > now + A_WHILE {
+            sleep_until(now + A_WHILE).await;
+            return false;
+        }
         if self.paid_at > now {
             sleep_until(self.paid_at).await;
         } else {
             // Nothing is saved up for a burst.
             self.paid_at = now;
         }
+        true
     }
 }
 
@@ -57,7 +75,7 @@ mod tests {
             tokio::time::advance(Duration::from_millis(60)).await;
             pace.owe(60);
             pace.owe(40);
-            pace.pay().await;
+            assert!(pace.pay_some().await);
         }
         assert_eq!(began.elapsed(), Duration::from_secs(1));
     }
@@ -67,10 +85,10 @@ mod tests {
         let mut pace = Pace::new(NonZeroU64::new(1_000));
         tokio::time::advance(Duration::from_secs(60)).await;
         pace.owe(10);
-        pace.pay().await;
+        assert!(pace.pay_some().await);
         let began = Instant::now();
         pace.owe(500);
-        pace.pay().await;
+        assert!(pace.pay_some().await);
         assert_eq!(began.elapsed(), Duration::from_millis(500));
     }
 
@@ -79,7 +97,31 @@ mod tests {
         let mut pace = Pace::new(None);
         let began = Instant::now();
         pace.owe(u64::MAX);
-        pace.pay().await;
+        pace.owe_for_table();
+        assert!(pace.pay_some().await);
         assert_eq!(began.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn long_waits_come_in_parts() {
+        let mut pace = Pace::new(NonZeroU64::new(1_000));
+        let began = Instant::now();
+        pace.owe(100_000);
+        let mut parts = 0;
+        while !pace.pay_some().await {
+            parts += 1;
+        }
+        assert_eq!((parts, began.elapsed()), (3, Duration::from_secs(100)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn empty_tables_cost_something() {
+        let mut pace = Pace::new(NonZeroU64::new(1_000));
+        let began = Instant::now();
+        for _ in 0..TABLES_PER_SECOND {
+            pace.owe_for_table();
+            assert!(pace.pay_some().await);
+        }
+        assert_eq!(began.elapsed(), Duration::from_secs(1));
     }
 }

@@ -65,12 +65,17 @@ impl Pass<'_> {
                 self.drill(key, range.clone(), (source, target)).await?;
             }
             self.tell();
-            self.pace.pay().await;
+            self.pay().await?;
             if range.through.is_none() {
                 return Ok(());
             }
             after = range.through;
         }
+    }
+
+    /// Waits until what was read is paid for.
+    pub(super) async fn pay(&mut self) -> Result<(), VerifyError> {
+        pay(self.pace, (self.source, self.target)).await
     }
 
     pub(super) fn tell(&mut self) {
@@ -112,6 +117,7 @@ impl Pass<'_> {
                 ));
                 continue;
             }
+            self.pay().await?;
             let (source, target) = self.list(&range).await?;
             let mut differing: Vec<KeyText> = Vec::new();
             for (key, sums) in &source {
@@ -157,8 +163,10 @@ impl Pass<'_> {
         let (line, side) = self.guide(guide);
         let text = side.border(range, offset, key.ranged).ok_or(line.answer(UNREADABLE_KEY))?;
         let rows = line.rows(&text).await?;
+        self.pace.owe(offset);
         let Some(row) = rows.into_iter().next() else { return Ok(None) };
-        row.into_iter().collect::<Option<KeyText>>().map(Some).ok_or(line.answer(UNREADABLE_KEY))
+        let key = row.into_iter().collect::<Option<KeyText>>();
+        key.map(Some).ok_or(self.guide(guide).0.answer(UNREADABLE_KEY))
     }
 
     /// Where borders are asked for: there, or where all tables of the source come together.
@@ -215,6 +223,18 @@ impl Pass<'_> {
         self.pace.owe(u64::try_from(rows).unwrap_or(u64::MAX));
         Ok((source, target))
     }
+}
+
+/// Waits until what was read is paid for, and keeps the connections meanwhile.
+pub(super) async fn pay(
+    pace: &mut Pace,
+    (source, target): (&mut Line, &mut Line),
+) -> Result<(), VerifyError> {
+    while !pace.pay_some().await {
+        let (at_source, at_target) = tokio::join!(source.ping(), target.ping());
+        at_source.and(at_target)?;
+    }
+    Ok(())
 }
 
 impl Sums {

@@ -66,6 +66,7 @@ impl Pass<'_> {
         let none: Vec<Print> = Vec::new();
         for round in 0..ROUNDS {
             pause(round).await;
+            self.pay().await?;
             let keys: Vec<&KeyText> = open.iter().map(|(key, _)| key).collect();
             let before = self.source_prints(&keys).await?;
             let place = self.source.end().await?;
@@ -76,6 +77,7 @@ impl Pass<'_> {
             let target = prints(self.target, &self.plan.target, &keys).await?;
             let after = self.source_prints(&keys).await?;
             let still = self.source.end().await? == place;
+            self.pace.owe(u64::try_from(2 * keys.len()).unwrap_or(u64::MAX));
             let mut left = Vec::new();
             for (key, mut trial) in open {
                 let of = |all: &Prints| all.get(&key).cloned().unwrap_or_default();

@@ -5,9 +5,8 @@
 
 use otter_core::{CopyRecord, CopyStage, CopyStep, TableName};
 
-use super::tables::patiently;
 use super::{MAX_NAME, Store};
-use crate::mysql::conn::{ApplyConn, ConnError, TextRow};
+use crate::mysql::conn::{ApplyConn, TextRow};
 use crate::mysql::connect::ServerFacts;
 use crate::mysql::error::MySqlLoadError;
 use crate::mysql::names::{qualified, string};
@@ -44,7 +43,7 @@ impl Store {
         qualified(&self.schema, "copy")
     }
 
-    fn copy_statement(&self) -> String {
+    pub(super) fn copy_statement(&self) -> String {
         let name = |column| format!("{column} VARCHAR({MAX_NAME}) NOT NULL");
         format!(
             "CREATE TABLE IF NOT EXISTS {} ({}, {}, {}, `state` VARCHAR(16) NOT NULL, \
@@ -66,20 +65,7 @@ impl Store {
         conn: &mut dyn ApplyConn,
         facts: &ServerFacts,
     ) -> Result<(), MySqlLoadError> {
-        match patiently(conn, &format!("SELECT 1 FROM {} WHERE FALSE", self.copy())).await {
-            Ok(_) => return Ok(()),
-            Err(error) if matches!(error.number(), Some(1146 | 1142)) => {}
-            Err(error) => return Err(MySqlLoadError::plain(error)),
-        }
-        let statement = self.copy_statement();
-        match patiently(conn, &statement).await {
-            Ok(_) => Ok(()),
-            Err(ConnError::Server(server)) if matches!(server.number, 1044 | 1142 | 1227) => {
-                let remedy = format!("{statement}; {}", self.set_up_by_hand(&facts.account));
-                Err(MySqlLoadError::MissingRight { number: server.number, remedy })
-            }
-            Err(error) => Err(MySqlLoadError::plain(error)),
-        }
+        self.make((&[&self.copy()], &[self.copy_statement()]), conn, facts).await
     }
 
     /// Reads how far the copy is; nothing where there is no such table.

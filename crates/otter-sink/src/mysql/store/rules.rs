@@ -4,9 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use super::tables::patiently;
 use super::{Claim, Held, MAX_NAME, Store};
-use crate::mysql::conn::{ApplyConn, ConnError};
+use crate::mysql::conn::ApplyConn;
 use crate::mysql::connect::ServerFacts;
 use crate::mysql::error::MySqlLoadError;
 use crate::mysql::names::{qualified, string};
@@ -23,7 +22,7 @@ impl Store {
         qualified(&self.schema, "lanes")
     }
 
-    fn lanes_statement(&self) -> String {
+    pub(super) fn lanes_statement(&self) -> String {
         format!(
             "CREATE TABLE IF NOT EXISTS {} (`pipeline` VARCHAR({MAX_NAME}) NOT NULL, \
              `table` VARCHAR({MOST_QUOTED}) NOT NULL, `rule` VARCHAR(64) NOT NULL, \
@@ -39,20 +38,7 @@ impl Store {
         conn: &mut dyn ApplyConn,
         facts: &ServerFacts,
     ) -> Result<(), MySqlLoadError> {
-        match patiently(conn, &format!("SELECT 1 FROM {} WHERE FALSE", self.lanes())).await {
-            Ok(_) => return Ok(()),
-            Err(error) if matches!(error.number(), Some(1146 | 1142)) => {}
-            Err(error) => return Err(MySqlLoadError::plain(error)),
-        }
-        let statement = self.lanes_statement();
-        match patiently(conn, &statement).await {
-            Ok(_) => Ok(()),
-            Err(ConnError::Server(server)) if matches!(server.number, 1044 | 1142 | 1227) => {
-                let remedy = format!("{statement}; {}", self.set_up_by_hand(&facts.account));
-                Err(MySqlLoadError::MissingRight { number: server.number, remedy })
-            }
-            Err(error) => Err(MySqlLoadError::plain(error)),
-        }
+        self.make((&[&self.lanes()], &[self.lanes_statement()]), conn, facts).await
     }
 
     pub(crate) async fn read_rules(

@@ -125,6 +125,7 @@ impl Store {
             &self.quarantine_statements()[..],
             &self.resync_statements()[1..],
             &self.verified_statements()[1..],
+            &[self.copy_statement(), self.lanes_statement()],
         ]
         .concat();
         let mut text = statements.join("; ");
@@ -206,10 +207,7 @@ impl Store {
 
 /// Looks for tables or makes them, again where it met locks: MySQL ends one of several that make
 /// the same at once, or look for what is being made, as a deadlock, and nothing is done then.
-pub(super) async fn patiently(
-    conn: &mut dyn ApplyConn,
-    text: &str,
-) -> Result<Vec<TextRow>, ConnError> {
+async fn patiently(conn: &mut dyn ApplyConn, text: &str) -> Result<Vec<TextRow>, ConnError> {
     for attempt in 1..TRIES {
         match conn.query(text).await {
             // ER_LOCK_DEADLOCK.

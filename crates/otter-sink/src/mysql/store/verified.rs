@@ -1,5 +1,7 @@
 //! The table of what was found when tables were compared last, and when each was last equal.
 
+use std::time::Duration;
+
 use otter_core::TableName;
 
 use super::{MAX_NAME, Store};
@@ -11,7 +13,8 @@ use crate::mysql::names::{identifier, qualified, string};
 /// What a row says, in the order in which it is read; the ages are by the target's clock.
 const COLUMNS: &str = "`database`, `table`, `state`, `source_rows`, `target_rows`, `missing`, `extra`, \
      `different`, `unsettled`, `reason`, `looked_time`, \
-     TIMESTAMPDIFF(SECOND, `looked_time`, UTC_TIMESTAMP(6)), `equal_time`, `equal_position`, \
+     TIMESTAMPDIFF(SECOND, `looked_time`, UTC_TIMESTAMP(6)), \
+     TIMESTAMPDIFF(SECOND, `begun_time`, UTC_TIMESTAMP(6)), `equal_time`, `equal_position`, \
      TIMESTAMPDIFF(SECOND, `equal_time`, UTC_TIMESTAMP(6))";
 
 /// What is known of one table of the target.
@@ -22,8 +25,10 @@ pub(crate) struct StoredVerdict {
     /// Rows at the source and at the target; missing, extra, different and unsettled ones.
     pub(crate) counts: [u64; 6],
     pub(crate) reason: Option<String>,
-    pub(crate) looked_time: String,
-    pub(crate) looked_seconds_ago: u64,
+    /// When the last look began that came to its end, and how long ago that is.
+    pub(crate) looked: Option<(String, u64)>,
+    /// How long ago a look began last.
+    pub(crate) begun_seconds_ago: u64,
     pub(crate) equal: Option<StoredProof>,
 }
 
@@ -44,7 +49,12 @@ pub(crate) struct Finding<'a> {
     pub(crate) counts: [u64; 6],
     pub(crate) reason: Option<&'a str>,
     pub(crate) position: Option<&'a str>,
+    /// How long ago the look began.
+    pub(crate) took: Duration,
 }
+
+/// Why there is no place to write what was found: no schema, no table, no right, no writing at all.
+const NO_PLACE: [u16; 5] = [1049, 1146, 1142, 1044, 1290];
 
 impl Store {
     fn verified(&self) -> String {
@@ -59,8 +69,8 @@ impl Store {
             format!("CREATE SCHEMA IF NOT EXISTS {}", identifier(&self.schema)),
             format!(
                 "CREATE TABLE IF NOT EXISTS {} ({}, {}, {}, `state` VARCHAR(16) NOT NULL, {}, {}, \
-                 {}, {}, {}, {}, `reason` LONGTEXT NULL, `looked_time` DATETIME(6) NOT NULL, \
-                 `equal_time` DATETIME(6) NULL, `equal_position` LONGTEXT NULL, \
+                 {}, {}, {}, {}, `reason` LONGTEXT NULL, `begun_time` DATETIME(6) NOT NULL, \
+                 `looked_time` DATETIME(6) NULL, `equal_time` DATETIME(6) NULL, `equal_position` LONGTEXT NULL, \
                  PRIMARY KEY (`pipeline`, `database`, `table`)) \
                  ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
                 self.verified(),
@@ -87,46 +97,75 @@ impl Store {
         self.make((&[&table], &self.verified_statements()), conn, facts).await
     }
 
-    /// Writes what was found of a table over what was known of it, and tells whether there is a
-    /// place to write it.
+    /// Notes that a look at a table begins; of one that was never looked at, that nothing is known.
+    pub(crate) async fn begin_verdict(
+        &self,
+        conn: &mut dyn ApplyConn,
+        (table, state, reason): (&TableName, &str, &str),
+    ) -> Result<(), MySqlLoadError> {
+        let statement = format!(
+            "INSERT INTO {} (`pipeline`, `database`, `table`, `state`, `source_rows`, \
+             `target_rows`, `missing`, `extra`, `different`, `unsettled`, `reason`, `begun_time`) \
+             VALUES ({}, {}, {}, {}, 0, 0, 0, 0, 0, 0, {}, UTC_TIMESTAMP(6)) \
+             ON DUPLICATE KEY UPDATE `begun_time` = VALUES(`begun_time`)",
+            self.verified(),
+            self.pipeline,
+            string(&table.database),
+            string(&table.table),
+            string(state),
+            string(reason),
+        );
+        conn.query(&statement).await.map(drop).map_err(MySqlLoadError::plain)
+    }
+
+    /// Writes what was found of a table over what an earlier look has found, and tells whether there
+    /// is a place to write it.
     pub(crate) async fn write_verdict(
         &self,
         conn: &mut dyn ApplyConn,
         finding: &Finding<'_>,
     ) -> Result<bool, MySqlLoadError> {
         let text = |text: Option<&str>| text.map_or_else(|| "NULL".to_owned(), string);
-        let equal = match finding.is_equal {
-            true => format!("UTC_TIMESTAMP(6), {}", text(finding.position)),
-            false => "NULL, NULL".to_owned(),
+        // What is proven held when the look began.
+        let began = format!("UTC_TIMESTAMP(6) - INTERVAL {} MICROSECOND", finding.took.as_micros());
+        let (equal, mut kept) = match finding.is_equal {
+            true => (
+                format!("{began}, {}", text(finding.position)),
+                vec!["equal_time", "equal_position"],
+            ),
+            // The last time that it was equal stays.
+            false => ("NULL, NULL".to_owned(), Vec::new()),
         };
-        // Where it is not equal, the last time that it was stays.
-        let keep = match finding.is_equal {
-            true => {
-                "`equal_time` = VALUES(`equal_time`), `equal_position` = VALUES(`equal_position`), "
-            }
-            false => "",
-        };
-        let [source_rows, target_rows, missing, extra, different, unsettled] = finding.counts;
+        let counts = ["source_rows", "target_rows", "missing", "extra", "different", "unsettled"];
+        kept.extend(counts.into_iter().chain(["state", "reason", "begun_time"]));
+        // The last one, since the others look at it; a look that began earlier tells nothing new.
+        kept.push("looked_time");
+        let kept: Vec<String> = kept
+            .into_iter()
+            .map(|column| {
+                format!(
+                    "`{column}` = IF(`looked_time` > VALUES(`looked_time`), `{column}`, \
+                     VALUES(`{column}`))"
+                )
+            })
+            .collect();
+        let numbers = finding.counts.map(|count| count.to_string()).join(", ");
         let statement = format!(
-            "INSERT INTO {} (`pipeline`, `database`, `table`, `state`, `source_rows`, \
-             `target_rows`, `missing`, `extra`, `different`, `unsettled`, `reason`, `looked_time`, \
-             `equal_time`, `equal_position`) VALUES ({}, {}, {}, {}, {source_rows}, {target_rows}, \
-             {missing}, {extra}, {different}, {unsettled}, {}, UTC_TIMESTAMP(6), {equal}) \
-             ON DUPLICATE KEY UPDATE `state` = VALUES(`state`), \
-             `source_rows` = VALUES(`source_rows`), `target_rows` = VALUES(`target_rows`), \
-             `missing` = VALUES(`missing`), `extra` = VALUES(`extra`), \
-             `different` = VALUES(`different`), `unsettled` = VALUES(`unsettled`), \
-             `reason` = VALUES(`reason`), {keep}`looked_time` = VALUES(`looked_time`)",
+            "INSERT INTO {} (`pipeline`, `database`, `table`, `state`, {}, `reason`, `begun_time`, \
+             `looked_time`, `equal_time`, `equal_position`) VALUES ({}, {}, {}, {}, {numbers}, {}, \
+             {began}, {began}, {equal}) ON DUPLICATE KEY UPDATE {}",
             self.verified(),
+            counts.map(|column| format!("`{column}`")).join(", "),
             self.pipeline,
             string(&finding.table.database),
             string(&finding.table.table),
             string(finding.state),
             text(finding.reason),
+            kept.join(", "),
         );
         match conn.query(&statement).await {
             Ok(_) => Ok(true),
-            Err(error) if matches!(error.number(), Some(1049 | 1146)) => Ok(false),
+            Err(error) if error.number().is_some_and(|it| NO_PLACE.contains(&it)) => Ok(false),
             Err(error) => Err(MySqlLoadError::plain(error)),
         }
     }
@@ -182,6 +221,7 @@ fn parse(row: &TextRow) -> Option<StoredVerdict> {
         reason,
         looked,
         ago,
+        begun,
         time,
         position,
         since,
@@ -209,8 +249,11 @@ fn parse(row: &TextRow) -> Option<StoredVerdict> {
         state: state.clone(),
         counts: counts.try_into().ok()?,
         reason: reason.clone(),
-        looked_time: looked.clone()?,
-        looked_seconds_ago: age(ago)?,
+        looked: match looked {
+            None => None,
+            Some(looked) => Some((looked.clone(), age(ago)?)),
+        },
+        begun_seconds_ago: age(begun)?,
         equal,
     })
 }

@@ -17,7 +17,7 @@ pub(super) enum Borders<'k> {
     /// By counting rows.
     Counted(&'k Key, u64),
     /// By calculating.
-    Numbers { last: i128, max: i128, width: i128, wanted: i128 },
+    Numbers { key: &'k Key, last: i128, max: i128, width: i128, wanted: i128 },
 }
 
 impl<'k> Borders<'k> {
@@ -39,7 +39,7 @@ impl<'k> Borders<'k> {
             return Err(line.answer(UNREADABLE_KEY));
         };
         let wanted = i128::from(rows);
-        Ok(Self::Numbers { last: min - 1, max, width: wanted, wanted })
+        Ok(Self::Numbers { key, last: min - 1, max, width: wanted, wanted })
     }
 
     /// The end of the range that begins here; `None` where it is the last one.
@@ -54,9 +54,19 @@ impl<'k> Borders<'k> {
                 let rest = Range { after: after.cloned(), through: None };
                 pass.border(key, &rest, (Database::Source, *rows - 1)).await
             }
-            Self::Numbers { last, max, width, .. } => {
-                *last += *width;
-                Ok((*last < *max).then(|| vec![last.to_string()]))
+            Self::Numbers { key, last, max, width, wanted } => {
+                let mut end = *last + *width;
+                // Behind a gap many rows may lie close together.
+                if *width > *wanted * MOST_GROWTH {
+                    let through = (end < *max).then(|| vec![end.to_string()]);
+                    let range = Range { after: after.cloned(), through };
+                    let rows = u64::try_from(*wanted).unwrap_or(u64::MAX);
+                    let at = pass.border(key, &range, (Database::Source, rows - 1)).await?;
+                    let at = at.and_then(|at| at.first()?.parse::<i128>().ok());
+                    end = at.unwrap_or(end);
+                }
+                *last = end;
+                Ok((end < *max).then(|| vec![end.to_string()]))
             }
         }
     }
