@@ -14,6 +14,7 @@
 //! | [`wait`] | conditions with deadlines |
 //! | [`workload`], [`exactly_once`] | a busy application, and the main promise under fire |
 //! | [`random_soak`], [`storm`] | random schemas under random work; what readers must find in a storm |
+//! | [`copying`] | a large copy under load and kills |
 //! | [`rounds`] | processes that share pipelines, in rounds of mishaps |
 //! | [`fleet`] | processes that share pipelines in memory, to measure arbitration |
 //! | [`replication`] | the servers' own replication, to measure against |
@@ -31,6 +32,7 @@ pub mod arguments;
 pub mod binlog_text;
 pub mod charsets;
 pub mod comparison;
+pub mod copying;
 pub mod corpora;
 pub mod exactly_once;
 pub mod fencing;
