@@ -69,8 +69,12 @@ const KINDS: [Kind; 5] = [
         names: &["a", "b"],
         values: &["{} MOD 100 - 50", "{} DIV 3"],
     },
-    Kind { columns: "a CHAR(40) CHARACTER SET ascii", names: &["a"], values: &["SHA1({})"] },
-    Kind { columns: "a BINARY(16)", names: &["a"], values: &["UNHEX(MD5({}))"] },
+    Kind {
+        columns: "a CHAR(40) CHARACTER SET ascii",
+        names: &["a"],
+        values: &["LEFT(SHA2({}, 256), 40)"],
+    },
+    Kind { columns: "a BINARY(16)", names: &["a"], values: &["UNHEX(LEFT(SHA2({}, 256), 32))"] },
 ];
 
 /// A table of the source.
@@ -109,7 +113,7 @@ impl Table {
             self.kind.values.iter().map(|value| value.replace("{}", "n")).collect();
         format!(
             "INSERT IGNORE INTO {} ({}, k, c, pad) SELECT {}, n MOD 1000, \
-             CONCAT(SHA1(n), SHA1(n + 1)), CONCAT('first ', n) FROM numbers.number \
+             CONCAT(SHA2(n, 256), LEFT(SHA2(n + 1, 256), 30)), CONCAT('first ', n) FROM numbers.number \
              WHERE n < {} ORDER BY n",
             self.name,
             self.kind.names.join(", "),
