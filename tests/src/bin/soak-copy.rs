@@ -2,7 +2,7 @@
 //! `otter-server` is killed; then a database is added.
 //!
 //! `--rows N` (5,000,000), a fifth of them in the first table; `--tables N` (50), `--rate N` (500)
-//! transactions per second, `--kills N` (30), `--kill-ms N` (5000) for the longest time between two,
+//! transactions per second, `--kills N` (30), `--kill-ms N` (2000) for the longest time between two,
 //! `--pairs mysql-mysql,…` (all four). `OTTER_SEED` repeats a run.
 #![allow(
     clippy::large_futures,
@@ -31,7 +31,7 @@ async fn main() {
             tables: arguments.number("tables", 50),
             rate: arguments.number("rate", 500),
             kills: u32::try_from(arguments.number("kills", 30)).unwrap(),
-            kill_after: Duration::from_millis(arguments.number("kill-ms", 5_000)),
+            kill_after: Duration::from_millis(arguments.number("kill-ms", 2_000)),
             seed,
         };
         let report = carry_out(&plan).await;
