@@ -130,10 +130,6 @@ pub(crate) fn how_far(rows: u64, estimated: u64, rate: Option<u64>, with_bar: bo
         _ if rows > estimated => None,
         _ => Some(u128::from(rows) * 100 / u128::from(estimated)),
     };
-    if with_bar && let Some(percent) = percent {
-        let full = usize::try_from(percent).unwrap_or(0) * BAR / 100;
-        text.push_str(&format!("[{}{}] ", "#".repeat(full), "·".repeat(BAR - full)));
-    }
     match percent {
         Some(percent) => text.push_str(&format!("{rows} of about {estimated} rows ({percent} %)")),
         None => text.push_str(&format!("{rows} rows")),
@@ -144,6 +140,11 @@ pub(crate) fn how_far(rows: u64, estimated: u64, rate: Option<u64>, with_bar: bo
             let left = Duration::from_secs(estimated.saturating_sub(rows).div_ceil(rate));
             text.push_str(&format!(", about {} left", span(left)));
         }
+    }
+    // The last, since a narrow terminal cuts the line.
+    if with_bar && let Some(percent) = percent {
+        let full = usize::try_from(percent).unwrap_or(0) * BAR / 100;
+        text.push_str(&format!(" [{}{}]", "#".repeat(full), "·".repeat(BAR - full)));
     }
     text
 }
@@ -182,7 +183,7 @@ mod tests {
         );
         assert_eq!(
             how_far(50, 200, Some(0), true),
-            "[######··················] 50 of about 200 rows (25 %), 0 rows/s"
+            "50 of about 200 rows (25 %), 0 rows/s [######··················]"
         );
     }
 

@@ -29,7 +29,7 @@ impl Pulse {
         let rate = self.meter.rate();
         self.live.show(|with_bar| {
             let far = how_far(*rows, *estimated_rows, rate, with_bar);
-            vec![format!("{target}: {far}, {chunks} chunks, {differences} differences")]
+            vec![format!("{target}: {differences} differences in {chunks} chunks, {far}")]
         });
     }
 
