@@ -466,3 +466,36 @@ async fn a_stopped_pipeline_is_told() {
         again.terminate_and_expect_success(DEADLINE).await;
     }
 }
+
+/// Each look at rows is noted at the target before they are shown; where it cannot be, they are not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_looks_at_rows_is_noted() {
+    let scene = same(Flavor::MariaDb).await;
+    let mut otter: OtterProcess = scene.run().await;
+    drain(&scene, 1).await;
+    otter.terminate_and_expect_success(DEADLINE).await;
+    execute(&scene.target, "UPDATE shop.item SET title = 'secret' WHERE id = 1").await;
+    let ended = scene.command(&["verify", "--no-values"]).await;
+    assert_eq!((ended.code, ended.stdout.contains("secret")), (Some(1), false), "{ended:?}");
+    let lists = "SELECT COUNT(*) FROM information_schema.tables \
+                 WHERE table_schema = 'otter' AND table_name = 'audit'";
+    assert_eq!(number(&scene.target, lists).await, 0);
+
+    let looks = "SELECT COUNT(*) FROM otter.audit WHERE pipeline = 'shop' AND action = 'verify' \
+                 AND subject = '1 rows of shop.item' AND operator LIKE '% at %'";
+    for (count, command) in [(1, &["verify"][..]), (2, &["verify", "--repair"])] {
+        let ended = scene.command(command).await;
+        assert_eq!((ended.code, ended.stdout.contains("secret")), (Some(1), true), "{ended:?}");
+        assert_eq!(number(&scene.target, looks).await, count);
+    }
+
+    let revoke = "REVOKE ALL ON otter.* FROM otter@'%'; GRANT SELECT ON otter.* TO otter@'%'";
+    execute(&scene.target, revoke).await;
+    for command in [&["verify"][..], &["verify", "--json"], &["verify", "--repair"]] {
+        let ended = scene.command(command).await;
+        assert_eq!((ended.code, ended.stdout.contains("secret")), (Some(1), false), "{ended:?}");
+        assert!(ended.stderr.contains("values are left out"), "{ended:?}");
+        assert!(ended.stdout.contains("title"), "{ended:?}");
+    }
+    assert_eq!(number(&scene.target, looks).await, 2);
+}

@@ -77,6 +77,8 @@ pub struct CopyRecord {
     pub after: Option<Arc<str>>,
     /// Rows copied so far.
     pub rows: u64,
+    /// Bytes of their values, as the source sent them.
+    pub bytes: u64,
     /// How many there may be, as the source guesses.
     pub estimated: u64,
 }
@@ -158,6 +160,7 @@ impl fmt::Debug for CopyRecord {
             .field("table", &self.table)
             .field("stage", &self.stage)
             .field("rows", &self.rows)
+            .field("bytes", &self.bytes)
             .field("estimated", &self.estimated)
             .finish_non_exhaustive()
     }

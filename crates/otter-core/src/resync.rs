@@ -61,6 +61,8 @@ pub struct ResyncRecord {
     pub after: Option<Arc<str>>,
     /// Rows copied so far.
     pub rows: u64,
+    /// Bytes of their values, as the source sent them.
+    pub bytes: u64,
     /// How many there may be, as the source guesses.
     pub estimated: u64,
     /// Keys so far that the source does not have.
@@ -156,6 +158,7 @@ impl fmt::Debug for ResyncRecord {
             .field("id", &self.id)
             .field("stage", &self.stage)
             .field("rows", &self.rows)
+            .field("bytes", &self.bytes)
             .field("gone", &self.gone)
             .field("reason", &self.reason)
             .finish_non_exhaustive()

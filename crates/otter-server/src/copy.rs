@@ -7,21 +7,19 @@ use std::time::Duration;
 use otter_core::{CopyStage, PipelineId, Result};
 use otter_sink::copy::{self, CopyTableProgress, CopyTables};
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::assemble::SCHEMA;
+use crate::attended::Attended;
 use crate::config::{Config, PipelineConfig};
 use crate::exit::Exit;
-use crate::live::{Live, Meter, how_far, per_second};
+use crate::live::{Amount, Live, Meter, how_far};
 use crate::position::chosen;
 use crate::status::StatusFormat;
 use crate::terminal::{complain, note, write};
-use crate::verify::is_held;
 
 /// Between two looks at a copy that is followed.
 const LOOK: Duration = Duration::from_millis(500);
-/// Between two looks whether a process runs the pipeline.
-const ASK: Duration = Duration::from_secs(2);
 
 /// Prints how far the initial copies of one pipeline or all are.
 pub(crate) async fn show(config: &Config, name: Option<&str>, format: StatusFormat) -> Exit {
@@ -62,7 +60,7 @@ async fn follow_one(config: &Config, pipeline: &PipelineConfig) -> Exit {
     let id = PipelineId::new(name.as_str());
     let mut live = Live::new();
     let mut meter = Meter::default();
-    let (mut asked_at, mut absent) = (Instant::now(), 0);
+    let mut attended = Attended::new();
     let exit = loop {
         let tables = match read(pipeline).await {
             Ok(Some(copy)) if copy.is_finished => break Exit::Done,
@@ -76,14 +74,9 @@ async fn follow_one(config: &Config, pipeline: &PipelineConfig) -> Exit {
                 return Exit::Failed;
             }
         };
-        meter.take(tables.iter().map(|table| table.rows).sum());
+        meter.take(amount(&tables));
         live.show(|with_bar| picture(name, &tables, (meter.rate(), with_bar)));
-        if asked_at.elapsed() >= ASK {
-            asked_at = Instant::now();
-            absent = if is_held(config, &id).await { 0 } else { absent + 1 };
-        }
-        // Twice: a process may be about to take it over.
-        if absent >= 2 {
+        if attended.is_abandoned(config, &id).await {
             live.end();
             note(format_args!(
                 "no process runs pipeline `{name}`: its copy waits for its next start"
@@ -112,7 +105,7 @@ async fn read(pipeline: &PipelineConfig) -> Result<Option<CopyTables>> {
 fn picture(
     pipeline: &str,
     tables: &[CopyTableProgress],
-    (rate, with_bar): (Option<u64>, bool),
+    (rate, with_bar): (Option<Amount>, bool),
 ) -> Vec<String> {
     let mut lines = vec![total(pipeline, tables, (rate, with_bar))];
     for table in tables.iter().filter(|table| with_bar && table.stage == CopyStage::Copying) {
@@ -124,10 +117,9 @@ fn picture(
 fn total(
     pipeline: &str,
     tables: &[CopyTableProgress],
-    (rate, with_bar): (Option<u64>, bool),
+    (rate, with_bar): (Option<Amount>, bool),
 ) -> String {
     let done = tables.iter().filter(|table| table.stage == CopyStage::Done).count();
-    let rows = tables.iter().map(|table| table.rows).sum();
     // Of tables that are done the number is known.
     let estimated = tables.iter().map(|table| match table.stage {
         CopyStage::Done => table.rows,
@@ -135,21 +127,30 @@ fn total(
             table.estimated_rows.max(table.rows)
         }
     });
-    let far = how_far(rows, estimated.sum(), rate, with_bar);
+    let far = how_far(amount(tables), estimated.sum(), rate, with_bar);
     format!("pipeline {pipeline}: {done} of {} tables, {far}", tables.len())
 }
 
+/// What was copied of all of them.
+fn amount(tables: &[CopyTableProgress]) -> Amount {
+    Amount {
+        rows: tables.iter().map(|table| table.rows).sum(),
+        bytes: Some(tables.iter().map(|table| table.bytes).sum()),
+    }
+}
+
 fn table_text(table: &CopyTableProgress, with_bar: bool) -> String {
-    let rate = (table.took >= Duration::from_secs(1)).then(|| per_second(table.rows, table.took));
+    let amount = amount(std::slice::from_ref(table));
+    let rate = (table.took >= Duration::from_secs(1)).then(|| amount.per_second(table.took));
     match table.stage {
         CopyStage::Waiting | CopyStage::Forgotten => {
             format!("{}, about {} rows", table.stage.word(), table.estimated_rows)
         }
         CopyStage::Copying => {
-            format!("copying, {}", how_far(table.rows, table.estimated_rows, rate, with_bar))
+            format!("copying, {}", how_far(amount, table.estimated_rows, rate, with_bar))
         }
         CopyStage::Done => {
-            format!("done, {}", how_far(table.rows, 0, rate, false))
+            format!("done, {}", how_far(amount, 0, rate, false))
         }
     }
 }
@@ -178,6 +179,7 @@ fn as_json(pipeline: &str, copy: Option<&CopyTables>) -> Value {
             "table": table.table.to_string(),
             "state": table.stage.word(),
             "rows": table.rows,
+            "bytes": table.bytes,
             "estimated_rows": table.estimated_rows,
             "seconds": table.took.as_secs(),
         })

@@ -4,6 +4,7 @@
 //! explained to an operator.
 
 mod assemble;
+mod attended;
 mod check;
 pub mod cli;
 pub mod config;

@@ -24,11 +24,19 @@ pub(crate) struct Live {
     lines: usize,
 }
 
+/// So much of something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Amount {
+    pub(crate) rows: u64,
+    /// `None` where nobody counts them.
+    pub(crate) bytes: Option<u64>,
+}
+
 /// How fast something goes, and when it will be there.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
-    /// Rows at a time, oldest first.
-    seen: VecDeque<(Instant, u64)>,
+    /// How much there was at a time, oldest first.
+    seen: VecDeque<(Instant, Amount)>,
 }
 
 impl Live {
@@ -71,6 +79,12 @@ impl Live {
     }
 }
 
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 /// A picture over one of so many lines: to its beginning, and what stood there is gone. Lines that
 /// are too long are cut by the terminal.
 fn drawn(lines: &[String], before: usize) -> String {
@@ -88,17 +102,17 @@ fn drawn(lines: &[String], before: usize) -> String {
 }
 
 impl Meter {
-    /// Takes in how many rows there are now.
-    pub(crate) fn take(&mut self, rows: u64) {
-        self.take_at(Instant::now(), rows);
+    /// Takes in how much there is now.
+    pub(crate) fn take(&mut self, amount: Amount) {
+        self.take_at(Instant::now(), amount);
     }
 
-    fn take_at(&mut self, now: Instant, rows: u64) {
+    fn take_at(&mut self, now: Instant, amount: Amount) {
         // What has begun anew, such as another table, has a speed of its own.
-        if self.seen.back().is_some_and(|(_, before)| *before > rows) {
+        if self.seen.back().is_some_and(|(_, before)| before.rows > amount.rows) {
             self.seen.clear();
         }
-        self.seen.push_back((now, rows));
+        self.seen.push_back((now, amount));
         while self.seen.len() > 2
             && self.seen.get(1).is_some_and(|(when, _)| now.duration_since(*when) >= WINDOW)
         {
@@ -106,23 +120,60 @@ impl Meter {
         }
     }
 
-    /// Rows per second of late; `None` where nothing can be said yet.
-    pub(crate) fn rate(&self) -> Option<u64> {
-        let ((first, before), (last, rows)) = (self.seen.front()?, self.seen.back()?);
+    /// How much in a second of late; `None` where nothing can be said yet.
+    pub(crate) fn rate(&self) -> Option<Amount> {
+        let ((first, before), (last, now)) = (self.seen.front()?, self.seen.back()?);
         let time = last.duration_since(*first);
-        (time >= LEAST).then(|| per_second(rows - before, time))
+        (time >= LEAST).then(|| now.less(*before).per_second(time))
     }
 }
 
-/// So many rows in a time, per second.
-pub(crate) fn per_second(rows: u64, time: Duration) -> u64 {
-    let per = u128::from(rows) * 1_000 / time.as_millis().max(1);
-    u64::try_from(per).unwrap_or(u64::MAX)
+impl Amount {
+    /// Rows whose bytes nobody counts.
+    pub(crate) fn of_rows(rows: u64) -> Self {
+        Self { rows, bytes: None }
+    }
+
+    fn less(self, before: Self) -> Self {
+        let less = |now: u64, before: u64| now.saturating_sub(before);
+        let bytes = self.bytes.zip(before.bytes).map(|(now, before)| less(now, before));
+        Self { rows: less(self.rows, before.rows), bytes }
+    }
+
+    /// So much in a time, per second.
+    pub(crate) fn per_second(self, time: Duration) -> Self {
+        let per = |of: u64| {
+            let per = u128::from(of) * 1_000 / time.as_millis().max(1);
+            u64::try_from(per).unwrap_or(u64::MAX)
+        };
+        Self { rows: per(self.rows), bytes: self.bytes.map(per) }
+    }
 }
 
-/// How far rows are of about so many, how fast they go, and when they will be there; with a bar for
-/// whoever looks.
-pub(crate) fn how_far(rows: u64, estimated: u64, rate: Option<u64>, with_bar: bool) -> String {
+/// So many bytes in the unit that leaves the fewest digits.
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if bytes < 1 << 10 {
+        return format!("{bytes} B");
+    }
+    let (mut tenths, mut unit) = (u128::from(bytes) * 10 / 1_024, UNITS[0]);
+    for larger in UNITS.into_iter().skip(1) {
+        if tenths < 10_240 {
+            break;
+        }
+        (tenths, unit) = (tenths / 1_024, larger);
+    }
+    format!("{}.{} {unit}", tenths / 10, tenths % 10)
+}
+
+/// How far something is of about so many rows, how fast it goes, and when it will be there; with a bar
+/// for whoever looks.
+pub(crate) fn how_far(
+    Amount { rows, bytes }: Amount,
+    estimated: u64,
+    rate: Option<Amount>,
+    with_bar: bool,
+) -> String {
     let mut text = String::new();
     // An estimate that was too low says nothing.
     let percent = match estimated {
@@ -134,10 +185,16 @@ pub(crate) fn how_far(rows: u64, estimated: u64, rate: Option<u64>, with_bar: bo
         Some(percent) => text.push_str(&format!("{rows} of about {estimated} rows ({percent} %)")),
         None => text.push_str(&format!("{rows} rows")),
     }
+    if let Some(bytes) = bytes {
+        text.push_str(&format!(", {}", size(bytes)));
+    }
     if let Some(rate) = rate {
-        text.push_str(&format!(", {rate} rows/s"));
-        if percent.is_some() && rate > 0 {
-            let left = Duration::from_secs(estimated.saturating_sub(rows).div_ceil(rate));
+        text.push_str(&format!(", {} rows/s", rate.rows));
+        if let Some(bytes) = rate.bytes {
+            text.push_str(&format!(", {}/s", size(bytes)));
+        }
+        if percent.is_some() && rate.rows > 0 {
+            let left = Duration::from_secs(estimated.saturating_sub(rows).div_ceil(rate.rows));
             text.push_str(&format!(", about {} left", span(left)));
         }
     }
@@ -158,33 +215,48 @@ mod tests {
         let mut meter = Meter::default();
         let begun = Instant::now();
         let at = |seconds| begun + Duration::from_secs(seconds);
-        meter.take_at(at(0), 0);
+        let some = |rows| Amount { rows, bytes: Some(rows * 100) };
+        meter.take_at(at(0), some(0));
         assert_eq!(meter.rate(), None);
         for second in 1..=30 {
             // Twice as fast from the twentieth second on.
-            meter.take_at(at(second), if second <= 20 { second * 10 } else { second * 20 - 200 });
+            let rows = if second <= 20 { second * 10 } else { second * 20 - 200 };
+            meter.take_at(at(second), some(rows));
         }
-        assert_eq!(meter.rate(), Some(20));
+        assert_eq!(meter.rate(), Some(some(20)));
         // Another table.
-        meter.take_at(at(31), 5);
+        meter.take_at(at(31), some(5));
         assert_eq!(meter.rate(), None);
-        meter.take_at(at(33), 105);
-        assert_eq!(meter.rate(), Some(50));
+        meter.take_at(at(33), some(105));
+        assert_eq!(meter.rate(), Some(some(50)));
     }
 
     #[test]
     fn how_far_it_is_says_no_more_than_is_known() {
-        assert_eq!(how_far(7, 0, None, true), "7 rows");
-        assert_eq!(how_far(70, 60, Some(5), true), "70 rows, 5 rows/s");
-        assert_eq!(how_far(1_005, 1_000, Some(5), true), "1005 rows, 5 rows/s");
+        let rows = Amount::of_rows;
+        assert_eq!(how_far(rows(7), 0, None, true), "7 rows");
+        assert_eq!(how_far(rows(70), 60, Some(rows(5)), true), "70 rows, 5 rows/s");
+        assert_eq!(how_far(rows(1_005), 1_000, Some(rows(5)), true), "1005 rows, 5 rows/s");
         assert_eq!(
-            how_far(50, 200, Some(3), false),
+            how_far(rows(50), 200, Some(rows(3)), false),
             "50 of about 200 rows (25 %), 3 rows/s, about 50 s left"
         );
         assert_eq!(
-            how_far(50, 200, Some(0), true),
+            how_far(rows(50), 200, Some(rows(0)), true),
             "50 of about 200 rows (25 %), 0 rows/s [######··················]"
         );
+        let with_bytes = |rows, bytes| Amount { rows, bytes: Some(bytes) };
+        assert_eq!(
+            how_far(with_bytes(50, 7 << 20), 200, Some(with_bytes(3, 1_500)), false),
+            "50 of about 200 rows (25 %), 7.0 MiB, 3 rows/s, 1.4 KiB/s, about 50 s left"
+        );
+    }
+
+    #[test]
+    fn sizes_have_the_unit_that_leaves_the_fewest_digits() {
+        let sizes = [0, 1_023, 1_024, (1 << 20) - 1, 1 << 20, 3 << 29, u64::MAX].map(size);
+        let text = ["0 B", "1023 B", "1.0 KiB", "1023.9 KiB", "1.0 MiB", "1.5 GiB", "16383.9 PiB"];
+        assert_eq!(sizes, text);
     }
 
     #[test]

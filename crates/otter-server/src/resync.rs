@@ -10,23 +10,21 @@ use otter_core::{Error, PipelineId, Result, ResyncRequest, ResyncStage, ResyncWi
 use otter_sink::Mode;
 use otter_sink::resync::{ResyncDesk, ResyncReport};
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::assemble::{NOT_IN_FAST_MODE, SCHEMA};
+use crate::attended::Attended;
 use crate::config::{Config, PipelineConfig};
 use crate::exit::Exit;
-use crate::live::{Live, Meter, how_far};
+use crate::live::{Amount, Live, Meter, how_far};
 use crate::operator::operator;
 use crate::position::chosen;
 use crate::quarantine::when_it_happens;
 use crate::status::StatusFormat;
 use crate::terminal::{complain, note, write};
-use crate::verify::is_held;
 
 /// Between two looks at a request that is waited for.
 const LOOK: Duration = Duration::from_millis(250);
-/// Between two looks whether a process runs the pipeline.
-const ASK: Duration = Duration::from_secs(2);
 
 /// How far a request goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,8 +103,7 @@ pub(crate) async fn wait(
 ) -> Result<Exit> {
     let id = PipelineId::new(pipeline.name.as_str());
     let (mut live, mut meter) = (Live::new(), Meter::default());
-    let mut asked_at = Instant::now();
-    let mut absent = 0;
+    let mut attended = Attended::new();
     let mut exit = Exit::Done;
     let mut open: Vec<u64> = numbers.to_vec();
     loop {
@@ -133,16 +130,8 @@ pub(crate) async fn wait(
                 }
             }
         }
-        let Some(first) = open.first() else {
-            live.end();
-            return Ok(exit);
-        };
-        if asked_at.elapsed() >= ASK {
-            asked_at = Instant::now();
-            absent = if is_held(config, &id).await { 0 } else { absent + 1 };
-        }
-        // Twice: a process may be about to take it over.
-        if absent >= 2 {
+        let Some(first) = open.first() else { return Ok(exit) };
+        if attended.is_abandoned(config, &id).await {
             live.end();
             note(format_args!(
                 "no process runs pipeline `{id}`: {} requests wait for its next start",
@@ -151,9 +140,10 @@ pub(crate) async fn wait(
             return Ok(Exit::Unproven);
         }
         if let Some(report) = reports.iter().find(|report| report.id == *first) {
-            meter.take(report.rows);
+            let amount = Amount { rows: report.rows, bytes: Some(report.bytes) };
+            meter.take(amount);
             live.show(|with_bar| {
-                let far = how_far(report.rows, report.estimated_rows, meter.rate(), with_bar);
+                let far = how_far(amount, report.estimated_rows, meter.rate(), with_bar);
                 vec![format!("{} requests are open; {first}: {} {far}", open.len(), report.table)]
             });
         }
@@ -244,6 +234,7 @@ fn as_json(pipeline: &str, report: &ResyncReport) -> Value {
         "kind": report.kind,
         "state": report.stage.word(),
         "rows": report.rows,
+        "bytes": report.bytes,
         "estimated_rows": report.estimated_rows,
         "gone_keys": report.gone,
         "reason": report.reason,

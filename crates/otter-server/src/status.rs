@@ -200,6 +200,7 @@ impl Told<'_> {
                         "tables_done": copy.done,
                         "tables": copy.tables,
                         "rows": copy.rows,
+                        "bytes": copy.bytes,
                         "estimated_rows": copy.estimated_rows,
                     })),
                 })

@@ -2,7 +2,8 @@
 //!
 //! It works beside a running pipeline, in another process or none, and changes no table of a user; where
 //! the target keeps a record of what was found last, it takes part in it. What it prints
-//! are rows, for the operator who asks; `--no-values` leaves their values out.
+//! are rows, for the operator who asks; each look is noted in the target, and `--no-values` leaves their
+//! values out.
 
 mod last;
 mod print;
@@ -13,13 +14,16 @@ mod tables;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use otter_core::{PipelineId, Result, Side, TableName};
+use otter_core::{Fault, PipelineId, Result, TableName};
+use otter_sink::audit::Audit;
 use otter_sink::verify::{Ledger, Report, State, TableReport, Verifier, VerifyOptions};
 use serde_json::Value;
 
-use crate::assemble::{self, SCHEMA};
+use crate::assemble::SCHEMA;
+use crate::attended::is_held;
 use crate::config::{Config, PipelineConfig};
 use crate::exit::Exit;
+use crate::operator::operator;
 use crate::position::chosen;
 use crate::status::StatusFormat;
 use crate::terminal::{complain, write};
@@ -33,7 +37,7 @@ pub(crate) use tables::{by_target, mapped_tables};
 const NO_TABLES: &str = "the source has no table that it carries, or the account may not see them";
 
 /// What is asked for beyond the pipeline.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct VerifyWishes {
     /// These tables alone; all without any.
     pub(crate) tables: Vec<TableName>,
@@ -74,6 +78,7 @@ pub(crate) async fn verify(config: &Config, name: Option<&str>, wishes: &VerifyW
         }
         seen.extend(report.tables.iter().map(|table| table.target.clone()));
         seen.extend(report.tables.iter().flat_map(|table| table.sources.clone()));
+        let wishes = &as_may_be_seen(pipeline, (&report, wishes)).await;
         match wishes.format {
             StatusFormat::Text => write(&print::as_text(&pipeline.name, &report, wishes)),
             StatusFormat::Json => all.push(print::as_json(&pipeline.name, &report, wishes)),
@@ -110,6 +115,36 @@ fn exit_of(report: &Report) -> Exit {
     }
 }
 
+/// Notes in the target who is to see rows. Where it cannot be noted, their values are not shown.
+async fn as_may_be_seen(
+    pipeline: &PipelineConfig,
+    (report, wishes): (&Report, &VerifyWishes),
+) -> VerifyWishes {
+    let tables = report.tables.iter().filter(|table| !table.differences.is_empty());
+    let shown = tables.map(|table| {
+        let rows = table.differences.len().min(wishes.rows);
+        format!("{rows} rows of {}", table.target)
+    });
+    let shown: Vec<String> = shown.collect();
+    if shown.is_empty() || wishes.rows == 0 || !wishes.shows_values {
+        return wishes.clone();
+    }
+    let id = PipelineId::new(pipeline.name.as_str());
+    let noting = async {
+        let mut audit = Audit::open(&pipeline.to.url, SCHEMA, &id).await?;
+        audit.note(&operator(), ("verify", &shown.join(", "))).await?;
+        audit.close().await;
+        Ok::<_, otter_core::Error>(())
+    };
+    let is_noted = noting.await.inspect_err(|error| {
+        complain(format_args!(
+            "pipeline `{}`: values are left out, since the target cannot note who sees them: {error}",
+            pipeline.name
+        ));
+    });
+    VerifyWishes { shows_values: is_noted.is_ok(), ..wishes.clone() }
+}
+
 async fn verify_one(
     config: &Config,
     pipeline: &PipelineConfig,
@@ -134,43 +169,70 @@ async fn verify_one(
     let mut verifier = Box::pin(Verifier::open(source, target, &id, options)).await?;
     let mut pulse = Pulse::new();
     let mut report = Report::default();
-    let mut keeps = true;
+    let mut record = Record::new();
     for sources in by_target(tables).into_values() {
-        let found = verifier.verify(&sources, &mut |progress| pulse.beat(progress)).await;
-        let found = found.inspect_err(|_| pulse.end())?;
+        let found = verifier.verify(&sources, &mut |progress| pulse.beat(progress)).await?;
         for table in &found.tables {
-            keeps = keeps && note(pipeline, table).await;
+            record.take(pipeline, table).await;
         }
         report.tables.extend(found.tables);
     }
-    pulse.end();
+    record.close().await;
     verifier.close().await;
     Ok(report)
 }
 
-/// Whether a process runs the pipeline, as far as the arbiter can tell.
-pub(crate) async fn is_held(config: &Config, id: &PipelineId) -> bool {
-    match assemble::arbiter_status(config, &[Side::target(id.clone())]).await {
-        Ok(status) => status.sides.iter().any(Option::is_some),
-        Err(_) => true,
-    }
+/// The record of what was found last, where the target keeps one.
+#[derive(Debug)]
+enum Record {
+    Unopened,
+    Open(Box<Ledger>),
+    /// There is none, or it cannot be written, which was told.
+    Without,
 }
 
-/// Takes what was found of a table into the record that the target keeps, and tells whether it keeps
-/// one. What cannot be written is told, and nothing more is tried.
-async fn note(pipeline: &PipelineConfig, table: &TableReport) -> bool {
-    let id = PipelineId::new(pipeline.name.as_str());
-    let noting = async {
-        let mut ledger = Ledger::open(&pipeline.to.url, SCHEMA, &id).await?;
-        let is_kept = ledger.note(table).await?;
-        ledger.close().await;
-        Ok::<_, otter_core::Error>(is_kept)
-    };
-    noting.await.unwrap_or_else(|error| {
-        complain(format_args!(
-            "pipeline `{}`: what was found is not kept for `verify --last`: {error}",
-            pipeline.name
-        ));
-        false
-    })
+impl Record {
+    fn new() -> Self {
+        Self::Unopened
+    }
+
+    /// Takes in what was found of a table.
+    async fn take(&mut self, pipeline: &PipelineConfig, table: &TableReport) {
+        let id = PipelineId::new(pipeline.name.as_str());
+        let before = std::mem::replace(self, Self::Without);
+        let noting = async {
+            let open = || Ledger::open(&pipeline.to.url, SCHEMA, &id);
+            let mut ledger = match before {
+                Self::Without => return Ok(Self::Without),
+                Self::Open(ledger) => *ledger,
+                Self::Unopened => open().await?,
+            };
+            let is_kept = match ledger.note(table).await {
+                // The table may have taken longer than the server keeps a connection.
+                Err(error) if error.fault() == Fault::Transient => {
+                    ledger = open().await?;
+                    ledger.note(table).await?
+                }
+                noted => noted?,
+            };
+            if is_kept {
+                return Ok(Self::Open(Box::new(ledger)));
+            }
+            ledger.close().await;
+            Ok::<_, otter_core::Error>(Self::Without)
+        };
+        *self = noting.await.unwrap_or_else(|error| {
+            complain(format_args!(
+                "pipeline `{}`: what was found is not kept for `verify --last`: {error}",
+                pipeline.name
+            ));
+            Self::Without
+        });
+    }
+
+    async fn close(self) {
+        if let Self::Open(ledger) = self {
+            ledger.close().await;
+        }
+    }
 }

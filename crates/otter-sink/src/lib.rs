@@ -4,9 +4,10 @@
 //! transactions and the position behind them, so that a restart neither repeats nor skips a
 //! change; the checkpoint in the target decides who may write.
 //!
-//! This crate never knows where changes came from, and nothing it prints holds a row value; what [`verify`] and [`quarantine`] find holds values,
-//! for those who ask.
+//! This crate never knows where changes came from, and nothing it prints holds a row value; what [`verify`] and
+//! [`quarantine`] find holds values, for those who ask, and [`audit`] is where each look is noted.
 
+pub mod audit;
 pub mod checkpoint;
 pub mod copy;
 pub mod health;

@@ -89,6 +89,8 @@ pub struct ResyncReport {
     pub stage: ResyncStage,
     /// Rows copied so far.
     pub rows: u64,
+    /// Bytes of their values, as the source sent them.
+    pub bytes: u64,
     /// How many there may be; 0 where nobody knows.
     pub estimated_rows: u64,
     /// Keys so far that the source does not have.
@@ -148,6 +150,7 @@ impl ResyncDesk {
             kind: found.request.wish.word(),
             stage: found.record.stage,
             rows: found.record.rows,
+            bytes: found.record.bytes,
             estimated_rows: found.record.estimated,
             gone: found.record.gone,
             reason: found.record.reason.map(|reason| reason.to_string()),

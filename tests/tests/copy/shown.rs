@@ -52,8 +52,14 @@ async fn how_far_a_copy_is_can_be_seen() {
     let ended = following.await.expect("it ends");
     assert_clean(&ended);
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    assert!(ended.stdout.contains("  shop.item  done, 3000 rows"), "{ended:?}");
-    assert_eq!(told(&scene).await["state"], "done");
+    assert!(ended.stdout.contains("  shop.item  done, 3000 rows, 25.2 KiB"), "{ended:?}");
+    let report = told(&scene).await;
+    assert_eq!(report["state"], "done");
+    let tables = report["tables"].as_array().expect("tables");
+    let item = tables.iter().find(|table| table["table"] == "shop.item").expect("the table");
+    // The digits of the keys, and `x` and `1.00` in each row.
+    let digits: usize = (1..=3_000).map(|id: u32| id.to_string().len()).sum();
+    assert_eq!(item["bytes"], digits + 5 * 3_000, "{item}");
     otter.terminate_and_expect_success(DEADLINE).await;
 
     // One that nobody runs is not waited for.

@@ -128,6 +128,7 @@ impl Run {
             problem: "its rows do not have its columns",
         })?;
         if flight.whole.is_some() {
+            flight.bytes += piece.sent_bytes;
             let mut events = self.whole_begin(index, name);
             events.push(Event::Rows(rows));
             self.emit_fragment(index, events, (piece.permit, count, false));
@@ -140,6 +141,7 @@ impl Run {
         let mut events: Vec<Event> = runs.into_iter().map(Event::Rows).collect();
         let Some(open) = self.open.get_mut(name) else { return Ok(()) };
         open.record.rows += count;
+        open.record.bytes += piece.sent_bytes;
         open.record.after = piece.last;
         let record = open.record.clone();
         events.push(Event::Copy(CopyStep::Table { record, emptied: Arc::default() }));
@@ -185,16 +187,17 @@ impl Run {
     /// Notes that all rows of a table are in the stream.
     fn end_table(&mut self, index: usize, name: &TableName) {
         let whole = self.flight(index).filter(|flight| flight.whole.is_some());
-        let whole_rows = whole.map(|flight| flight.rows);
-        let mut events =
-            if whole_rows.is_some() { self.whole_begin(index, name) } else { Vec::new() };
+        let whole = whole.map(|flight| (flight.rows, flight.bytes));
+        let mut events = if whole.is_some() { self.whole_begin(index, name) } else { Vec::new() };
         let Some(mut open) = self.open.remove(name) else { return };
         self.known.insert(name.clone());
         open.record.stage = CopyStage::Done;
         open.record.after = None;
-        open.record.rows = whole_rows.unwrap_or(open.record.rows);
+        let record = &mut open.record;
+        (record.rows, record.bytes) = whole.unwrap_or((record.rows, record.bytes));
         info!(
-            table = %name, rows = open.record.rows, open = self.open.len(), "a table is copied"
+            table = %name, rows = record.rows, bytes = record.bytes, open = self.open.len(),
+            "a table is copied"
         );
         let record = open.record;
         events.push(Event::Copy(CopyStep::Table { record, emptied: Arc::default() }));
@@ -203,7 +206,7 @@ impl Run {
             self.lanes.iter_mut().for_each(Lane::close);
             events.push(Event::Copy(CopyStep::Finished));
         }
-        if whole_rows.is_some() {
+        if whole.is_some() {
             self.emit_fragment(index, events, (Permit::none(), 0, true));
         } else {
             self.emit_events(events);

@@ -41,6 +41,8 @@ pub(super) struct Flight {
     pub(super) emitted: u32,
     /// Rows of a whole table that are in the stream.
     pub(super) rows: u64,
+    /// Bytes of their values.
+    pub(super) bytes: u64,
 }
 
 impl Flight {
@@ -56,6 +58,7 @@ impl Flight {
             end: None,
             emitted: 0,
             rows: 0,
+            bytes: 0,
         }
     }
 

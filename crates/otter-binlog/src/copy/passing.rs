@@ -221,7 +221,7 @@ impl Run {
 }
 
 fn step(table: TableName, stage: CopyStage) -> Event {
-    let record = CopyRecord { table, stage, after: None, rows: 0, estimated: 0 };
+    let record = CopyRecord { table, stage, after: None, rows: 0, bytes: 0, estimated: 0 };
     Event::Copy(CopyStep::Table { record, emptied: std::sync::Arc::default() })
 }
 

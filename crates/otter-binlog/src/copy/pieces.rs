@@ -17,6 +17,8 @@ use crate::connection::Row;
 pub(super) struct Piece {
     pub(super) arena: Arc<RowArena>,
     pub(super) rows: usize,
+    /// Bytes of their values, as the source sent them.
+    pub(super) sent_bytes: u64,
     /// The place of the last row in the key.
     pub(super) last: Option<Arc<str>>,
     /// Which of the keys that were asked for its rows have.
@@ -41,6 +43,7 @@ pub(super) struct Pieces<'a> {
     piece_bytes: usize,
     arena: RowArenaBuilder,
     rows: usize,
+    sent_bytes: u64,
     found: Vec<usize>,
     permit: Option<Permit>,
     all: End,
@@ -60,6 +63,7 @@ impl<'a> Pieces<'a> {
             piece_bytes,
             arena: RowArenaBuilder::new(),
             rows: 0,
+            sent_bytes: 0,
             found: Vec::new(),
             permit: None,
             all: End { rows: 0, bytes: 0, took: Duration::ZERO },
@@ -93,6 +97,8 @@ impl<'a> Pieces<'a> {
         let columns = self.definition.columns.iter().zip(&self.definition.types);
         for (index, (column, column_type)) in columns.enumerate() {
             let value = row.bytes(index);
+            let length = value.map_or(0, <[u8]>::len);
+            self.sent_bytes += u64::try_from(length).unwrap_or(u64::MAX);
             value::push(&mut self.arena, column, column_type, value).map_err(
                 |value::Unreadable| CopyError::Table {
                     table: self.definition.table.name.clone(),
@@ -128,7 +134,8 @@ impl<'a> Pieces<'a> {
             None => None,
         };
         let found = std::mem::take(&mut self.found);
-        let piece = Piece { arena, rows, last, found, permit };
+        let sent_bytes = std::mem::take(&mut self.sent_bytes);
+        let piece = Piece { arena, rows, sent_bytes, last, found, permit };
         answers.send(Answer::Piece(piece)).await.map_err(|_| Refused::Gone)
     }
 }

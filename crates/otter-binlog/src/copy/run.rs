@@ -162,6 +162,7 @@ impl Run {
                 stage: CopyStage::Waiting,
                 after: None,
                 rows: 0,
+                bytes: 0,
                 estimated: *guess,
             };
             noted.push(record.clone());
@@ -350,6 +351,7 @@ impl Run {
         info!(
             tables = tables.join(", "),
             rows = begun().map(|open| open.record.rows).sum::<u64>(),
+            bytes = begun().map(|open| open.record.bytes).sum::<u64>(),
             estimated_rows = begun().map(|open| open.record.estimated).sum::<u64>(),
             open = self.open.len(),
             done = self.known.len(),

@@ -3,7 +3,7 @@
 use otter_core::TableName;
 use otter_sink::verify::Progress;
 
-use crate::live::{Live, Meter, how_far};
+use crate::live::{Amount, Live, Meter, how_far};
 
 /// What is told while tables are compared.
 #[derive(Debug)]
@@ -25,15 +25,12 @@ impl Pulse {
             self.meter = Meter::default();
             self.table = Some(target.clone());
         }
-        self.meter.take(*rows);
+        let amount = Amount::of_rows(*rows);
+        self.meter.take(amount);
         let rate = self.meter.rate();
         self.live.show(|with_bar| {
-            let far = how_far(*rows, *estimated_rows, rate, with_bar);
+            let far = how_far(amount, *estimated_rows, rate, with_bar);
             vec![format!("{target}: {differences} differences in {chunks} chunks, {far}")]
         });
-    }
-
-    pub(super) fn end(&mut self) {
-        self.live.end();
     }
 }

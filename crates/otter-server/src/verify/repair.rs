@@ -66,6 +66,7 @@ pub(super) async fn repair(
             break;
         }
     }
+    let wishes = &super::as_may_be_seen(pipeline, (&found, wishes)).await;
     write(&print::as_text(&pipeline.name, &found, wishes));
     if found.state() == State::Different {
         complain(format_args!(

@@ -17,6 +17,8 @@ pub struct CopyProgress {
     pub tables: u64,
     /// Rows copied.
     pub rows: u64,
+    /// Bytes of their values, as the source sent them.
+    pub bytes: u64,
     /// How many there may be, as the source guessed.
     pub estimated_rows: u64,
 }
@@ -31,6 +33,8 @@ pub struct CopyTableProgress {
     pub stage: CopyStage,
     /// Rows copied.
     pub rows: u64,
+    /// Bytes of their values, as the source sent them.
+    pub bytes: u64,
     /// How many there may be, as the source guessed; 0 where nobody knows.
     pub estimated_rows: u64,
     /// From its beginning to what was written of it last, in whole seconds; of a table that waits, since it
@@ -84,6 +88,7 @@ pub async fn progress(
         progress.tables += 1;
         progress.done += u64::from(table.stage == CopyStage::Done);
         progress.rows += table.rows;
+        progress.bytes += table.bytes;
         progress.estimated_rows += table.estimated_rows;
     }
     Ok(Some(progress))
@@ -107,6 +112,7 @@ pub async fn tables(
         table: record.table,
         stage: record.stage,
         rows: record.rows,
+        bytes: record.bytes,
         estimated_rows: record.estimated,
         took: Duration::from_secs(seconds),
     });

@@ -55,9 +55,10 @@ impl Run {
             let Some(piece) = flight.pieces.pop_front() else { break };
             let Some(key) = &definition.key else { return Ok(()) };
             let mut exchange = Exchange::default();
-            let (rows, last) = (piece.rows, piece.last.clone());
+            let (rows, bytes, last) = (piece.rows, piece.sent_bytes, piece.last.clone());
             exchange.add(&definition, piece, |rows| flight.touched.window.runs(rows, key))?;
             active.record.rows += u64::try_from(rows).unwrap_or(u64::MAX);
+            active.record.bytes += bytes;
             active.record.after = last;
             active.move_on();
             let record = active.record.clone();
@@ -108,14 +109,16 @@ impl Run {
             }
         }
         let mut exchange = Exchange::default();
-        let mut rows = 0;
+        let (mut rows, mut bytes) = (0, 0);
         exchange.gone.extend(rows_of_keys(definition, key, &absent)?);
         let gone = wanted.len() - found.len();
         while let Some(piece) = flight.pieces.pop_front() {
             rows += piece.rows;
+            bytes += piece.sent_bytes;
             exchange.add(definition, piece, |rows| flight.touched.window.runs(rows, key))?;
         }
         active.record.rows += u64::try_from(rows).unwrap_or(u64::MAX);
+        active.record.bytes += bytes;
         active.record.gone += u64::try_from(gone).unwrap_or(u64::MAX);
         active.record.after = Some(range.end.to_string().into());
         active.move_on();

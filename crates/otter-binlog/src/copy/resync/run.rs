@@ -368,6 +368,7 @@ impl Run {
             request = record.id,
             table = %active.request.table,
             rows = record.rows,
+            bytes = record.bytes,
             gone = record.gone,
             "rows are copied again"
         );

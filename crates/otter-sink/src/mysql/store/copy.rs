@@ -14,7 +14,8 @@ use crate::mysql::options::{Existing, LoaderOptions};
 use crate::mysql::plan::{Expect, Script};
 
 /// The columns of `copy`, in the order in which they are read.
-const COLUMNS: &str = "`database`, `table`, `state`, `resume_key`, `rows`, `estimated_rows`";
+const COLUMNS: &str = "`database`, `table`, `state`, `resume_key`, `rows`, `bytes`, \
+     `estimated_rows`";
 
 /// How long a table has taken, in whole seconds.
 const SECONDS: &str = "TIMESTAMPDIFF(SECOND, `begun_time`, `written_time`)";
@@ -48,7 +49,7 @@ impl Store {
         format!(
             "CREATE TABLE IF NOT EXISTS {} ({}, {}, {}, `state` VARCHAR(16) NOT NULL, \
              `resume_key` LONGTEXT NULL, `rows` BIGINT UNSIGNED NOT NULL, \
-             `estimated_rows` BIGINT UNSIGNED NOT NULL, `begun_time` DATETIME(6) NOT NULL, \
+             `bytes` BIGINT UNSIGNED NOT NULL, `estimated_rows` BIGINT UNSIGNED NOT NULL, `begun_time` DATETIME(6) NOT NULL, \
              `written_time` DATETIME(6) NOT NULL, \
              PRIMARY KEY (`pipeline`, `database`, `table`)) \
              ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
@@ -153,6 +154,7 @@ impl Store {
             stage: CopyStage::Waiting,
             after: None,
             rows: 0,
+            bytes: 0,
             estimated: 0,
         };
         let text = self.record_text(&header);
@@ -164,10 +166,11 @@ impl Store {
         let after = record.after.as_ref().map_or_else(|| "NULL".to_owned(), |key| string(key));
         format!(
             "INSERT INTO {} (`pipeline`, {COLUMNS}, `begun_time`, `written_time`) VALUES \
-             ({}, {}, {}, '{}', {after}, {}, {}, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)) \
+             ({}, {}, {}, '{}', {after}, {}, {}, {}, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)) \
              ON DUPLICATE KEY UPDATE \
              `begun_time` = IF(`state` = 'waiting', VALUES(`begun_time`), `begun_time`), \
              `state` = VALUES(`state`), `resume_key` = VALUES(`resume_key`), `rows` = VALUES(`rows`), \
+             `bytes` = VALUES(`bytes`), \
              `estimated_rows` = VALUES(`estimated_rows`), `written_time` = VALUES(`written_time`)",
             self.copy(),
             self.pipeline,
@@ -175,6 +178,7 @@ impl Store {
             string(&record.table.table),
             record.stage.word(),
             record.rows,
+            record.bytes,
             record.estimated,
         )
     }
@@ -185,7 +189,7 @@ impl Store {
             .iter()
             .map(|record| {
                 format!(
-                    "({}, {}, {}, 'waiting', NULL, 0, {}, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))",
+                    "({}, {}, {}, 'waiting', NULL, 0, 0, {}, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))",
                     self.pipeline,
                     string(&record.table.database),
                     string(&record.table.table),
@@ -208,6 +212,7 @@ impl Store {
             stage,
             after: None,
             rows: 0,
+            bytes: 0,
             estimated: 0,
         };
         match step {
@@ -250,6 +255,7 @@ fn parse(row: &TextRow) -> Option<StoredCopy> {
         Some(state),
         after,
         Some(rows),
+        Some(bytes),
         Some(estimated),
         Some(seconds),
     ] = row.as_slice()
@@ -261,6 +267,7 @@ fn parse(row: &TextRow) -> Option<StoredCopy> {
         stage: CopyStage::of_word(state)?,
         after: after.as_deref().map(Into::into),
         rows: rows.parse().ok()?,
+        bytes: bytes.parse().ok()?,
         estimated: estimated.parse().ok()?,
     };
     // A clock that was set back makes no time that is to come.

@@ -14,8 +14,8 @@ use crate::mysql::plan::{Expect, Script};
 
 /// The columns of `resync_request` that are read, in their order.
 const COLUMNS: &str = "`id`, `database`, `table`, `kind`, `key_columns`, `wish`, `state`, \
-     `resume_key`, `rows`, `estimated_rows`, `gone_keys`, `reason`, `operator`, `asked_time`, \
-     `written_time`";
+     `resume_key`, `rows`, `bytes`, `estimated_rows`, `gone_keys`, `reason`, `operator`, \
+     `asked_time`, `written_time`";
 
 /// What to do about a request that cannot be read.
 const REMEDY: &str = "delete it there, and ask again";
@@ -60,7 +60,8 @@ impl Store {
                  `id` BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, {}, {}, {}, \
                  `kind` VARCHAR(16) NOT NULL, `key_columns` LONGTEXT NULL, `wish` LONGTEXT NULL, \
                  `state` VARCHAR(16) NOT NULL, `resume_key` LONGTEXT NULL, \
-                 `rows` BIGINT UNSIGNED NOT NULL, `estimated_rows` BIGINT UNSIGNED NOT NULL, \
+                 `rows` BIGINT UNSIGNED NOT NULL, `bytes` BIGINT UNSIGNED NOT NULL, \
+                 `estimated_rows` BIGINT UNSIGNED NOT NULL, \
                  `gone_keys` BIGINT UNSIGNED NOT NULL, `reason` LONGTEXT NULL, {}, \
                  `asked_time` DATETIME(6) NOT NULL, `written_time` DATETIME(6) NOT NULL, \
                  KEY `open` (`pipeline`, `state`, `id`)) \
@@ -168,8 +169,8 @@ impl Store {
         let optional = |text: Option<&str>| text.map_or_else(|| "NULL".to_owned(), string);
         format!(
             "INSERT INTO {} (`pipeline`, `database`, `table`, `kind`, `key_columns`, `wish`, \
-             `state`, `rows`, `estimated_rows`, `gone_keys`, `operator`, `asked_time`, \
-             `written_time`) VALUES ({}, {}, {}, '{}', {}, {}, 'waiting', 0, 0, 0, {operator}, \
+             `state`, `rows`, `bytes`, `estimated_rows`, `gone_keys`, `operator`, `asked_time`, \
+             `written_time`) VALUES ({}, {}, {}, '{}', {}, {}, 'waiting', 0, 0, 0, 0, {operator}, \
              UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))",
             self.resync(),
             self.pipeline,
@@ -197,12 +198,13 @@ impl Store {
                     format!("`resume_key` = {},", optional(record.after.as_deref()))
                 };
                 let text = format!(
-                    "UPDATE {table} SET `state` = '{}', {place} `rows` = {}, \
+                    "UPDATE {table} SET `state` = '{}', {place} `rows` = {}, `bytes` = {}, \
                      `estimated_rows` = {}, `gone_keys` = {}, `reason` = {}, \
                      `written_time` = UTC_TIMESTAMP(6) WHERE `pipeline` = {} AND `id` = {} \
                      AND `state` IN ('waiting', 'copying')",
                     record.stage.word(),
                     record.rows,
+                    record.bytes,
                     record.estimated,
                     record.gone,
                     optional(record.reason.as_deref()),
@@ -249,12 +251,13 @@ fn parse(row: TextRow) -> Option<StoredRequest> {
     };
     let after = next()?.map(Into::into);
     let rows = next()??.parse().ok()?;
+    let bytes = next()??.parse().ok()?;
     let estimated = next()??.parse().ok()?;
     let gone = next()??.parse().ok()?;
     let reason = next()?.map(Into::into);
     Some(StoredRequest {
         request: ResyncRequest { table, wish },
-        record: ResyncRecord { id, stage, after, rows, estimated, gone, reason },
+        record: ResyncRecord { id, stage, after, rows, bytes, estimated, gone, reason },
         operator: next()??,
         asked_time: next()??,
         written_time: next()??,

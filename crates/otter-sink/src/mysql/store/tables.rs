@@ -70,7 +70,7 @@ impl Store {
     }
 
     /// The statements that make the tables of held rows.
-    fn quarantine_statements(&self) -> [String; 3] {
+    fn quarantine_statements(&self) -> [String; 2] {
         let pipeline = format!("`pipeline` VARCHAR({MAX_NAME}) NOT NULL");
         [
             format!(
@@ -105,15 +105,24 @@ impl Store {
                  PRIMARY KEY (`id`, `edited`, `piece`)) {TAIL}",
                 self.quarantine_piece,
             ),
+        ]
+    }
+
+    /// The statements that make the list of who looked at rows.
+    fn audit_statements(&self) -> [String; 2] {
+        let name = |column| format!("{column} VARCHAR({MAX_NAME}) NOT NULL");
+        [
+            format!("CREATE SCHEMA IF NOT EXISTS {}", identifier(&self.schema)),
             format!(
                 "CREATE TABLE IF NOT EXISTS {} (\
                  `id` BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, \
-                 `time` DATETIME(6) NOT NULL, \
-                 `account` VARCHAR({MAX_NAME}) NOT NULL, \
-                 `operator` VARCHAR({MAX_NAME}) NOT NULL, {pipeline}, \
+                 `time` DATETIME(6) NOT NULL, {}, {}, {}, \
                  `action` VARCHAR(32) NOT NULL, \
                  `subject` LONGTEXT NOT NULL) {TAIL}",
                 self.audit,
+                name("`account`"),
+                name("`operator`"),
+                name("`pipeline`"),
             ),
         ]
     }
@@ -123,6 +132,7 @@ impl Store {
         let statements = [
             &self.create_statements()[..],
             &self.quarantine_statements()[..],
+            &self.audit_statements()[1..],
             &self.resync_statements()[1..],
             &self.verified_statements()[1..],
             &[self.copy_statement(), self.lanes_statement()],
@@ -152,8 +162,18 @@ impl Store {
         conn: &mut dyn ApplyConn,
         facts: &ServerFacts,
     ) -> Result<(), MySqlLoadError> {
-        let tables = [&*self.quarantine, &*self.quarantine_piece, &*self.audit];
-        self.make((&tables, &self.quarantine_statements()), conn, facts).await
+        let tables = [&*self.quarantine, &*self.quarantine_piece];
+        self.make((&tables, &self.quarantine_statements()), conn, facts).await?;
+        self.ensure_audit(conn, facts).await
+    }
+
+    /// Makes the list of who looked at rows where it is missing.
+    pub(crate) async fn ensure_audit(
+        &self,
+        conn: &mut dyn ApplyConn,
+        facts: &ServerFacts,
+    ) -> Result<(), MySqlLoadError> {
+        self.make((&[&self.audit], &self.audit_statements()), conn, facts).await
     }
 
     pub(super) async fn make(

@@ -13,6 +13,7 @@ fn copied(source: &Arc<Table>, ids: std::ops::RangeInclusive<i64>) -> Transactio
         stage: CopyStage::Copying,
         after: None,
         rows: 3,
+        bytes: 30,
         estimated: 3,
     };
     let step = CopyStep::Table { record, emptied: Arc::default() };
