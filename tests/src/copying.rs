@@ -1,5 +1,5 @@
 //! A large copy under load: many tables of every kind of key, changed all over while `otter-server`
-//! is killed, then one more database.
+//! is killed, then one more database; and `verify` over all of it while the changes go on.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,6 +45,8 @@ pub struct Report {
     pub kills: u32,
     /// Transactions at the source meanwhile.
     pub transactions: u64,
+    /// How long `verify` took over all tables, under the same load.
+    pub verified_in: Duration,
     /// Rows that were equal in the end.
     pub rows: u64,
 }
@@ -292,6 +294,12 @@ pub async fn carry_out(plan: &Plan) -> Report {
     })
     .await;
 
+    let began = Instant::now();
+    let verify = ["verify", "-c", "otter.toml"];
+    let ended = OtterProcess::run_to_end(folder.path(), &verify, COPY_DEADLINE).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let verified_in = began.elapsed();
+
     let transactions = load.stop().await;
     execute(&source, "INSERT INTO shop.last VALUES (1)").await;
     wait_until("the pipeline drains", COPY_DEADLINE, async || {
@@ -306,7 +314,7 @@ pub async fn carry_out(plan: &Plan) -> Report {
         rows += ours[0][0].parse::<u64>().expect("a number of rows");
     }
     otter.terminate_and_expect_success(DEADLINE).await;
-    Report { copied_in, kills, transactions, rows }
+    Report { copied_in, kills, transactions, verified_in, rows }
 }
 
 fn assert_runs(otter: &mut OtterProcess) {

@@ -37,11 +37,12 @@ async fn main() {
         let report = carry_out(&plan).await;
         let (from, to) = pairing;
         println!(
-            "{from} to {to}: copied in {:.1} s over {} kills, {} transactions meanwhile; {} rows are \
-             equal",
+            "{from} to {to}: copied in {:.1} s over {} kills, {} transactions meanwhile; verified in \
+             {:.1} s; {} rows are equal",
             report.copied_in.as_secs_f64(),
             report.kills,
             report.transactions,
+            report.verified_in.as_secs_f64(),
             report.rows
         );
     }
