@@ -14,6 +14,8 @@
 mod kills;
 #[path = "copy/lanes.rs"]
 mod lanes;
+#[path = "copy/renamed.rs"]
+mod renamed;
 #[path = "copy/rules.rs"]
 mod rules;
 #[path = "copy/shelf.rs"]

@@ -26,6 +26,7 @@ mod lane;
 mod passing;
 mod pieces;
 mod preflight;
+mod renames;
 mod resync;
 mod run;
 mod snapshot;

@@ -250,20 +250,6 @@ impl Mappings {
         Self(Arc::new(Ordered { ghosts, ..Arc::unwrap_or_clone(self.0) }))
     }
 
-    /// Whether a table is taken by no mapping, whatever pattern it matches.
-    fn leaves(&self, name: &TableName) -> bool {
-        if self.0.except.iter().any(|pattern| pattern.matches(name)) {
-            return true;
-        }
-        if self.0.ghosts == GhostTables::Carry || self.0.exact.contains_key(name) {
-            return false;
-        }
-        ghost::subjects(&name.table).into_iter().any(|subject| {
-            let subject = TableName::new(&*name.database, subject);
-            self.iter().any(|mapping| mapping.from.matches(&subject))
-        })
-    }
-
     /// Whether a source table is mapped.
     #[must_use]
     pub fn is_mapped(&self, name: &TableName) -> bool {

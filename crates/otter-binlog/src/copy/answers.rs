@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use otter_core::CopyStage;
+use otter_core::{CopyRecord, CopyStage};
 use tracing::{debug, warn};
 
 use super::error::CopyError;
 use super::flight::Job;
-use super::lane::Lane;
 use super::pieces::End;
 use super::run::Run;
 use super::worker::Answer;
@@ -24,6 +23,8 @@ const MOST_ROWS: u64 = 200_000;
 pub(super) const PAUSE: Duration = Duration::from_millis(200);
 /// How often a table without a key is read before that is given up.
 pub(super) const MOST_TRIES: u32 = 20;
+/// After so many tries more of them the log tells.
+const WARN_TRIES: u32 = 5;
 
 impl Run {
     /// Takes what the reader of a lane answers.
@@ -52,6 +53,14 @@ impl Run {
                         (definition.table.name.clone(), "the table has no key any more");
                     return Err(CopyError::BadRecord { table, problem });
                 } else {
+                    let key = definition.key.as_ref();
+                    let fits = |place: &str| key.is_some_and(|key| key.has_place(place));
+                    if open.record.after.as_deref().is_some_and(|place| !fits(place)) {
+                        let table = &open.record.table;
+                        warn!(%table, "a table has another key now, and is copied from its beginning");
+                        let (after, rows, bytes) = (None, 0, 0);
+                        open.record = CopyRecord { after, rows, bytes, ..open.record.clone() };
+                    }
                     open.definition = Some(definition);
                 }
             }
@@ -100,19 +109,25 @@ impl Run {
     }
 }
 
-impl Lane {
-    /// What was read is of no use any more.
-    pub(super) fn read_again(&mut self) -> Result<(), CopyError> {
-        self.tries += 1;
-        let tries = self.tries;
-        if let Some(flight) = self.job.flight()
-            && (flight.whole.is_some() || tries > 10 * MOST_TRIES)
-            && tries >= MOST_TRIES
+impl Run {
+    /// What a lane has read is of no use any more.
+    pub(super) fn read_again(&mut self, index: usize) -> Result<(), CopyError> {
+        let Some(lane) = self.lanes.get_mut(index) else { return Ok(()) };
+        if let Some(flight) = lane.job.flight()
+            && let Some(open) = self.open.get_mut(flight.table())
         {
-            return Err(CopyError::Busy { table: flight.table().clone(), tries });
+            open.tries += 1;
+            let (table, tries) = (flight.table(), open.tries);
+            let most = if flight.whole.is_some() { MOST_TRIES } else { 10 * MOST_TRIES };
+            if tries >= most {
+                return Err(CopyError::Busy { table: table.clone(), tries });
+            }
+            if tries.is_multiple_of(WARN_TRIES) {
+                warn!(%table, tries, "a table is changed each time that it is read, and read again");
+            }
         }
-        self.rows_at_once = (self.rows_at_once / 2).max(LEAST_ROWS);
-        self.drop_job(Duration::ZERO);
+        lane.rows_at_once = (lane.rows_at_once / 2).max(LEAST_ROWS);
+        lane.drop_job(Duration::ZERO);
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use otter_core::{ColumnType, Ddl, DdlName, DdlSession, Table, TableName};
 
 use super::error::CopyError;
-use super::key::{Key, KeyColumn};
+use super::key::{Key, KeyColumn, mark_of};
 use super::value::{expression, quoted};
 use crate::connection::{Connection, ConnectionError, Flavor, ResultSet, Row, ServerInfo};
 use crate::schema::information::{COLUMNS, SchemaColumn, read_tables};
@@ -156,7 +156,7 @@ pub(super) async fn read(
     let estimated = facts.first("guess").and_then(|guess| guess.parse().ok()).unwrap_or(0);
     let columns = connection
         .query(&format!(
-            "SELECT {COLUMNS} FROM information_schema.columns WHERE {place} \
+            "SELECT {COLUMNS}, collation_name FROM information_schema.columns WHERE {place} \
              ORDER BY ordinal_position"
         ))
         .await?;
@@ -169,7 +169,10 @@ pub(super) async fn read(
     let Some(schema) = read_tables(&columns, &keys).into_iter().next() else { return Ok(None) };
     let table = schema
         .to_table()
-        .map_err(|column| refuse(format!("the type of column {column} is not known")))?;
+        .map_err(|column| refuse(format!(
+            "the type of column {column} is not known: change it, copy the table by hand, or leave the \
+             table out of the mapping (`except`)"
+        )))?;
     let types = table.columns.iter().map(|column| column.column_type.clone()).collect();
     let uniques = connection
         .query(&format!(
@@ -177,7 +180,10 @@ pub(super) async fn read(
              ORDER BY index_name <> 'PRIMARY', index_name, seq_in_index"
         ))
         .await?;
-    let mut keys = usable_keys(&uniques, &schema.columns).into_iter();
+    let collation = columns.column("collation_name");
+    let collation = |row: &Row| Some(row.text(collation?)?.to_owned());
+    let collations: Vec<Option<String>> = columns.rows().iter().map(collation).collect();
+    let mut keys = usable_keys(&uniques, (&schema.columns, &collations)).into_iter();
     let (statement, database_collation) = statement(connection, info, name).await?;
     Ok(Some(Definition {
         table: Arc::new(Table { name: name.clone(), ..table }),
@@ -192,7 +198,10 @@ pub(super) async fn read(
 }
 
 /// The keys, the primary one before others, that tell rows apart and can be compared.
-fn usable_keys(parts: &ResultSet, columns: &[SchemaColumn]) -> Vec<Key> {
+fn usable_keys(
+    parts: &ResultSet,
+    (columns, collations): (&[SchemaColumn], &[Option<String>]),
+) -> Vec<Key> {
     let mut keys: Vec<(String, Option<Vec<KeyColumn>>)> = Vec::new();
     for row in parts.rows() {
         let part = Part { names: parts, row };
@@ -207,7 +216,16 @@ fn usable_keys(parts: &ResultSet, columns: &[SchemaColumn]) -> Vec<Key> {
         }
     }
     let usable = keys.into_iter().filter_map(|(name, parts)| Some((name, parts?)));
-    usable.map(|(name, columns)| Key { name, columns }).collect()
+    let marked = usable.map(|(name, parts)| {
+        let facts = parts.iter().map(|part| {
+            let column_type = columns.get(part.index).map_or("", |column| &column.column_type);
+            let collation = collations.get(part.index).and_then(Option::as_deref);
+            (&*part.name, column_type, collation.unwrap_or_default())
+        });
+        let mark = mark_of(facts);
+        Key { name, columns: parts, mark }
+    });
+    marked.collect()
 }
 
 /// A row of `information_schema.statistics`, whose columns differ between servers.

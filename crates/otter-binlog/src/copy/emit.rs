@@ -72,7 +72,6 @@ impl Run {
         let name = definition.table.name.clone();
         let is_whole = self.is_read_whole(&definition);
         let Some(lane) = self.lanes.get_mut(index) else { return };
-        lane.tries = 0;
         if is_whole {
             self.begin_whole(index, definition, prepared);
             return;
@@ -108,8 +107,10 @@ impl Run {
         if is_whole || end.rows < flight.limit {
             self.end_table(index, &name);
         }
+        if let Some(open) = self.open.get_mut(&name) {
+            open.tries = 0;
+        }
         if let Some(lane) = self.lanes.get_mut(index) {
-            lane.tries = 0;
             lane.job = Job::Idle;
         }
         Ok(())

@@ -43,8 +43,9 @@ pub enum CopyError {
     },
     /// The table is changed faster than it can be read.
     #[error(
-        "{table} has no key and was changed during each of {tries} tries to read it: stop writing \
-         to it for as long as reading it takes, or give it a primary key"
+        "{table} was changed each of the {tries} times that it, or the same part of it, was read: \
+         stop writing to it for as long as reading it takes; a table without a key is read as a \
+         whole, and a primary key lets it be read in parts"
     )]
     Busy {
         /// The source's table.
@@ -82,8 +83,12 @@ pub enum CopyError {
         /// The tables that it names.
         tables: String,
     },
-    /// The target's record of how far the copy is makes no sense.
-    #[error("the record of how far the copy of {table} is cannot be used: {problem}")]
+    /// How far the copy is, as the target has it, does not fit the table.
+    #[error(
+        "the copy of {table} cannot go on where it was: {problem}. Start the copy of this table \
+         afresh: take it out of the mapping, start and stop the pipeline, empty the target's table, \
+         and put it into the mapping again"
+    )]
     BadRecord {
         /// The source's table.
         table: TableName,

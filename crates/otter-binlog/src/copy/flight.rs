@@ -7,6 +7,7 @@ use otter_core::{FilePlace, Prepared, TableName, Transaction};
 
 use super::definition::Definition;
 use super::pieces::{End, Piece};
+use super::run::TABLES_AT_ONCE;
 use super::snapshot::Snapshot;
 use super::window::Window;
 
@@ -52,7 +53,7 @@ impl Flight {
             whole: None,
             holds: false,
             limit,
-            window: Window::default(),
+            window: Window::one_of(TABLES_AT_ONCE),
             snapshot: None,
             pieces: VecDeque::new(),
             end: None,

@@ -1,7 +1,8 @@
 //! Keys: by which rows are told apart, and behind which a copy goes on.
 //!
 //! A place in a key is a list of SQL literals, which the source compares itself: by its own
-//! collations, with its own order. Whether a change has touched a row that was copied is told by the
+//! collations, with its own order. Before them stands what the key was then: behind a place of another
+//! key, or of one in another order, lie other rows. Whether a change has touched a row that was copied is told by the
 //! bytes of the values: whoever changes them, whatever a collation thinks of it, touches both.
 
 use std::fmt::Write as _;
@@ -34,6 +35,20 @@ pub(super) struct Key {
     pub(super) name: String,
     /// In key order, never empty.
     pub(super) columns: Vec<KeyColumn>,
+    /// What tells it from others: its columns, their types and collations.
+    pub(super) mark: Arc<str>,
+}
+
+/// The mark of a key whose columns are these, each with its type and its collation.
+pub(super) fn mark_of<'c>(columns: impl Iterator<Item = (&'c str, &'c str, &'c str)>) -> Arc<str> {
+    let mut digest = crc32fast::Hasher::new();
+    for (name, column_type, collation) in columns {
+        for part in [name, column_type, collation] {
+            digest.update(&part.len().to_le_bytes());
+            digest.update(part.as_bytes());
+        }
+    }
+    format!("k{:08x}", digest.finalize()).into()
 }
 
 impl KeyColumn {
@@ -106,18 +121,22 @@ impl Key {
         &self,
         value_of: impl Fn(usize) -> Option<Value<'v>>,
     ) -> Option<Arc<str>> {
-        let mut text = String::new();
-        for (number, column) in self.columns.iter().enumerate() {
-            if number > 0 {
-                text.push(BETWEEN);
-            }
+        let mut text = self.mark.to_string();
+        for column in &self.columns {
+            text.push(BETWEEN);
             text.push_str(&column.literal(value_of(column.index)?)?);
         }
         Some(text.into())
     }
 
+    /// Whether a place is one of this key, as the key is now.
+    pub(super) fn has_place(&self, place: &str) -> bool {
+        place.split_once(BETWEEN).is_some_and(|(mark, _)| mark == &*self.mark)
+    }
+
     /// The condition for the rows behind a place; `None` where the place is not one of this key.
     pub(super) fn behind(&self, place: &str) -> Option<String> {
+        let (_, place) = place.split_once(BETWEEN).filter(|(mark, _)| *mark == &*self.mark)?;
         let literals: Vec<&str> = place.split(BETWEEN).collect();
         if literals.len() != self.columns.len() || !literals.iter().all(|it| is_literal(it)) {
             return None;
@@ -144,7 +163,7 @@ impl Key {
         Some(condition)
     }
 
-    /// The condition for the row at a place; `None` where the place is not one of this key.
+    /// The condition for the row with these values; `None` where they are not those of this key.
     pub(super) fn equal(&self, place: &str) -> Option<String> {
         let literals: Vec<&str> = place.split(BETWEEN).collect();
         if literals.len() != self.columns.len() || !literals.iter().all(|it| is_literal(it)) {
@@ -156,7 +175,7 @@ impl Key {
         Some(format!("({})", pairs.join(" AND ")))
     }
 
-    /// The place that these literals name, in the order of the columns.
+    /// The values that these literals name, in the order of the columns.
     pub(super) fn place_of(literals: &[String]) -> Arc<str> {
         literals.join(&BETWEEN.to_string()).into()
     }

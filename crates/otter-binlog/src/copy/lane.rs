@@ -19,20 +19,12 @@ pub(super) struct Lane {
     worker: Option<Worker>,
     pub(super) job: Job,
     pub(super) rows_at_once: u64,
-    /// How often in a row something was read in vain.
-    pub(super) tries: u32,
     not_before: Instant,
 }
 
 impl Lane {
     pub(super) fn new() -> Self {
-        Self {
-            worker: None,
-            job: Job::Idle,
-            rows_at_once: FIRST_ROWS,
-            tries: 0,
-            not_before: Instant::now(),
-        }
+        Self { worker: None, job: Job::Idle, rows_at_once: FIRST_ROWS, not_before: Instant::now() }
     }
 
     /// Whether it may begin with something.

@@ -10,22 +10,27 @@ use tracing::warn;
 
 use super::answers::PAUSE;
 use super::error::CopyError;
+use super::renames::{drop_of, renames};
 use super::run::Run;
 use super::window::{Untaken, is_whole};
 
 /// What is left of an event.
-enum Passed {
+#[derive(Debug)]
+pub(super) enum Passed {
     Event(Event),
     Nothing,
 }
 
 /// What a batch means for tables, beside its rows.
 #[derive(Default)]
-struct Notes {
+pub(super) struct Notes {
     /// Tables that are made by the stream: all their rows come with it.
-    made: Vec<TableName>,
+    pub(super) made: Vec<TableName>,
     /// Tables that are gone.
     gone: Vec<TableName>,
+    /// What is written down before the batch, and behind it.
+    pub(super) before: Vec<Event>,
+    pub(super) after: Vec<Event>,
     /// Lanes that read what is of no use any more.
     spoiled: BTreeSet<usize>,
 }
@@ -48,11 +53,12 @@ impl Run {
             }
         }
         let mut notes = Notes::default();
+        let was_over = self.is_over();
         for transaction in &mut batch.transactions {
             self.pass_transaction(transaction, &mut notes)?;
         }
         let is_between = !self.is_in_fragment;
-        let mut before = Vec::new();
+        let mut before = notes.before;
         for table in notes.made {
             if is_between && self.known.insert(table.clone()) {
                 before.push(step(table, CopyStage::Done));
@@ -62,21 +68,19 @@ impl Run {
             self.emit_events(before);
         }
         self.hand_out(batch);
-        let mut after = Vec::new();
+        let mut after = notes.after;
         for table in notes.gone {
             self.open.remove(&table);
             after.push(step(table, CopyStage::Forgotten));
         }
+        if self.open.is_empty() && !was_over {
+            after.push(Event::Copy(CopyStep::Finished));
+        }
         if !after.is_empty() {
-            if self.open.is_empty() {
-                after.push(Event::Copy(CopyStep::Finished));
-            }
             self.emit_events(after);
         }
         for index in notes.spoiled {
-            if let Some(lane) = self.lanes.get_mut(index) {
-                lane.read_again()?;
-            }
+            self.read_again(index)?;
         }
         Ok(())
     }
@@ -165,6 +169,10 @@ impl Run {
     }
 
     fn pass_ddl(&mut self, ddl: Ddl, notes: &mut Notes) -> Result<Passed, CopyError> {
+        let pairs = renames(&ddl);
+        if !pairs.is_empty() {
+            return Ok(self.pass_renames(ddl, &pairs, notes));
+        }
         let is_drop = ddl.kind.starts_with("DROP TABLE") || ddl.kind.starts_with("DROP DATABASE");
         let tables: Vec<TableName> = if ddl.tables.is_empty() {
             let open = self.open.keys().filter(|name| is_drop && name.database == ddl.database);
@@ -182,11 +190,10 @@ impl Run {
             }
             return Ok(Passed::Event(Event::Ddl(ddl)));
         }
-        let waits = stages.iter().all(|stage| *stage == Some(CopyStage::Waiting));
-        let is_begun = stages.iter().all(|stage| *stage != Some(CopyStage::Waiting));
+        let waits = |stage: &Option<CopyStage>| *stage == Some(CopyStage::Waiting);
+        let is_left_out = !ddl.tables.is_empty() && stages.iter().all(waits);
         let is_plain = is_drop || tables.len() == 1;
-        let keeps_words = is_begun || (waits && !ddl.tables.is_empty());
-        if !is_plain || !keeps_words {
+        if !is_plain {
             let tables: Vec<_> = tables.iter().map(ToString::to_string).collect();
             let (kind, tables) = (ddl.kind.to_string(), tables.join(", "));
             return Err(CopyError::Ddl { kind, tables });
@@ -207,22 +214,36 @@ impl Run {
         if is_drop {
             notes.gone.extend(tables.iter().filter(|name| self.open.contains_key(name)).cloned());
         }
-        if waits {
-            let tables: Vec<_> = tables.iter().map(ToString::to_string).collect();
-            warn!(
-                kind = &*ddl.kind,
-                tables = tables.join(", "),
-                "a schema change is left out: the table is copied as it is afterwards"
-            );
+        if is_left_out {
+            tell_left_out(&ddl);
             return Ok(Passed::Nothing);
         }
-        Ok(Passed::Event(Event::Ddl(ddl)))
+        let there = tables.iter().zip(&stages).filter(|(_, stage)| !waits(stage));
+        let there: Vec<TableName> = there.map(|(name, _)| name.clone()).collect();
+        let is_whole = ddl.tables.is_empty() || there.len() == tables.len();
+        Ok(Passed::Event(Event::Ddl(if is_whole { ddl } else { drop_of(ddl, &there) })))
     }
 }
 
-fn step(table: TableName, stage: CopyStage) -> Event {
-    let record = CopyRecord { table, stage, after: None, rows: 0, bytes: 0, estimated: 0 };
+pub(super) fn step(table: TableName, stage: CopyStage) -> Event {
+    step_of(record(table, stage))
+}
+
+pub(super) fn step_of(record: CopyRecord) -> Event {
     Event::Copy(CopyStep::Table { record, emptied: std::sync::Arc::default() })
+}
+
+pub(super) fn record(table: TableName, stage: CopyStage) -> CopyRecord {
+    CopyRecord { table, stage, after: None, rows: 0, bytes: 0, estimated: 0 }
+}
+
+pub(super) fn tell_left_out(ddl: &Ddl) {
+    let tables: Vec<_> = ddl.tables.iter().map(ToString::to_string).collect();
+    warn!(
+        kind = &*ddl.kind,
+        tables = tables.join(", "),
+        "a schema change is left out: the table is copied as it is afterwards"
+    );
 }
 
 fn has_ddl(batch: &Batch) -> bool {

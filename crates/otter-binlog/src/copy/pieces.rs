@@ -102,7 +102,11 @@ impl<'a> Pieces<'a> {
             value::push(&mut self.arena, column, column_type, value).map_err(
                 |value::Unreadable| CopyError::Table {
                     table: self.definition.table.name.clone(),
-                    problem: format!("a value of column {} cannot be read", column.name),
+                    problem: format!(
+                        "a value of column {} cannot be read: look at its values at the source, or \
+                         leave the table out of the mapping (`except`)",
+                        column.name
+                    ),
                 },
             )?;
         }
@@ -128,7 +132,10 @@ impl<'a> Pieces<'a> {
             Some(key) => Some(key.place(|index| arena.value(first + index)).ok_or_else(|| {
                 CopyError::Table {
                     table: self.definition.table.name.clone(),
-                    problem: "a value of its key has no literal".to_owned(),
+                    problem: "a value of its key cannot be written as SQL (NaN, an infinity, or text that is \
+                              not of its character set): correct the row, or leave the table out of \
+                              the mapping (`except`)"
+                        .to_owned(),
                 }
             })?),
             None => None,

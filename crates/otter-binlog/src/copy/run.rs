@@ -25,7 +25,7 @@ use crate::selector::{BinlogSelector, has_mysql_gtids};
 const TICK: Duration = Duration::from_millis(20);
 /// So many tables are copied at once, where they do not depend on each other: as many as a loader has
 /// connections, of which each then writes into a table of its own.
-const TABLES_AT_ONCE: usize = 4;
+pub(super) const TABLES_AT_ONCE: usize = 4;
 /// A target transaction for each: large enough for the fastest ways of writing.
 const PIECE_BYTES: usize = 1 << 20;
 /// How often the log tells how far the copy is.
@@ -62,11 +62,13 @@ pub(super) struct OpenTable {
     pub(super) definition: Option<Arc<Definition>>,
     /// The source does not have it any more: the stream will tell what became of it.
     pub(super) is_gone: bool,
+    /// How often in a row it was read in vain.
+    pub(super) tries: u32,
 }
 
 impl OpenTable {
-    fn new(record: CopyRecord, is_gone: bool) -> Self {
-        Self { record, definition: None, is_gone }
+    pub(super) fn new(record: CopyRecord, is_gone: bool) -> Self {
+        Self { record, definition: None, is_gone, tries: 0 }
     }
 }
 

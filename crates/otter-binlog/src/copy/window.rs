@@ -10,17 +10,24 @@ use otter_core::{Change, RowKind, RowsEvent};
 
 use super::key::Key;
 
-/// So many bytes of keys are remembered; with more, what is read is dropped and read again in
-/// smaller parts.
+/// So many bytes of keys are remembered for all that is read at once; with more, what is read is
+/// dropped and read again in smaller parts.
 const MOST_BYTES: usize = 16 << 20;
 /// What a key takes beside its bytes.
 const KEY_BYTES: usize = 48;
 
 /// The keys that were touched since a place in the stream.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Window {
     keys: HashSet<Box<[u8]>>,
     bytes: usize,
+    most: usize,
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self::one_of(1)
+    }
 }
 
 /// Why a window cannot take a change.
@@ -33,6 +40,11 @@ pub(super) enum Untaken {
 }
 
 impl Window {
+    /// One of so many that are filled at once.
+    pub(super) fn one_of(count: usize) -> Self {
+        Self { keys: HashSet::new(), bytes: 0, most: MOST_BYTES / count.max(1) }
+    }
+
     /// Takes the keys of rows before and after their changes.
     pub(super) fn touch(&mut self, rows: &RowsEvent, key: &Key) -> Result<(), Untaken> {
         for change in rows.changes() {
@@ -44,7 +56,7 @@ impl Window {
                 }
             }
         }
-        if self.bytes > MOST_BYTES { Err(Untaken::Full) } else { Ok(()) }
+        if self.bytes > self.most { Err(Untaken::Full) } else { Ok(()) }
     }
 
     /// The rows that were read and not touched since, in runs.

@@ -6,10 +6,40 @@
 //! part); pt-online-schema-change makes `_T_new` and `_T_old`, with more underscores in front where
 //! the name is taken.
 
+use super::{GhostTables, Mappings};
+use crate::table::TableName;
+
 /// The most underscores that pt-online-schema-change tries.
 const MOST_UNDERSCORES: usize = 10;
 /// `--timestamp-old-table` of gh-ost: `20261121070000`.
 const DIGITS_OF_TIME: usize = 14;
+
+impl Mappings {
+    /// Whether a table is taken by no mapping, whatever pattern it matches.
+    pub(super) fn leaves(&self, name: &TableName) -> bool {
+        if self.0.except.iter().any(|pattern| pattern.matches(name)) {
+            return true;
+        }
+        if self.0.ghosts == GhostTables::Carry || self.0.exact.contains_key(name) {
+            return false;
+        }
+        subjects(&name.table).into_iter().any(|subject| {
+            let subject = TableName::new(&*name.database, subject);
+            self.iter().any(|mapping| mapping.from.matches(&subject))
+        })
+    }
+
+    /// Whether a table is left alone because it is named like a ghost table of this one, which is
+    /// mapped.
+    #[must_use]
+    pub fn is_ghost_of(&self, ghost: &TableName, table: &TableName) -> bool {
+        self.0.ghosts == GhostTables::Leave
+            && ghost.database == table.database
+            && subjects(&ghost.table).into_iter().any(|subject| *subject == *table.table)
+            && !self.is_mapped(ghost)
+            && self.is_mapped(table)
+    }
+}
 
 /// The names of the tables that this one may have been made for; none where it was made for none.
 pub(super) fn subjects(table: &str) -> Vec<&str> {

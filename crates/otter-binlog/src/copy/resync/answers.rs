@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use otter_core::{Classify, Fault, ResyncStage, SourceTime};
+use otter_core::{Classify, Fault, ResyncRecord, ResyncStage, SourceTime};
 use tracing::{debug, warn};
 
 use super::prepare::{Prepared, Refusal, What, told};
@@ -108,6 +108,14 @@ impl Run {
         active.job = Job::Idle;
         if self.newest == SourceTime::from_seconds(0) {
             self.newest = SourceTime::from_seconds(prepared.now);
+        }
+        let in_order = !matches!(prepared.what, What::Keys(_));
+        let key = prepared.definition.key.as_ref();
+        let fits = |place: &str| key.is_some_and(|key| key.has_place(place));
+        if in_order && active.record.after.as_deref().is_some_and(|place| !fits(place)) {
+            // Its key is another one now: what was copied is copied once more.
+            let (after, rows, bytes) = (None, 0, 0);
+            active.record = ResyncRecord { after, rows, bytes, ..active.record.clone() };
         }
         let has_begun = active.has_begun();
         if !has_begun {

@@ -51,7 +51,7 @@ fn key() -> Key {
         digits: 0,
     };
     let columns = vec![KeyColumn::new(1, &column).unwrap()];
-    Key { name: "PRIMARY".to_owned(), columns }
+    Key { name: "PRIMARY".to_owned(), columns, mark: "k1".into() }
 }
 
 /// Rows of key and value.

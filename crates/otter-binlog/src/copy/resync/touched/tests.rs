@@ -54,7 +54,7 @@ fn key() -> Key {
         digits: 0,
     };
     let columns = vec![KeyColumn::new(0, &column).unwrap()];
-    Key { name: "PRIMARY".to_owned(), columns }
+    Key { name: "PRIMARY".to_owned(), columns, mark: "k1".into() }
 }
 
 fn event(kind: RowKind, rows: &[(&str, i64)]) -> RowsEvent {
