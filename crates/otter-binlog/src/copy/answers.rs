@@ -74,7 +74,7 @@ impl Run {
                     flight.pieces.push_back(piece);
                 }
             }
-            Answer::End(end) => {
+            Answer::End(end, _) => {
                 if let Some(flight) = lane.job.flight() {
                     flight.end = Some(end);
                     if flight.whole.is_none() && end.rows == flight.limit {

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use otter_core::{ColumnType, Ddl, DdlName, DdlSession, Table, TableName};
+use otter_core::{ColumnType, Ddl, DdlName, DdlSession, RowArenaBuilder, Table, TableName};
 
 use super::error::CopyError;
 use super::key::{Key, KeyColumn, mark_of};
-use super::value::{expression, quoted};
+use super::value::{expression, push, quoted};
 use crate::connection::{Connection, ConnectionError, Flavor, ResultSet, Row, ServerInfo};
 use crate::schema::information::{COLUMNS, SchemaColumn, read_tables};
 use crate::schema::reader::quote;
@@ -19,11 +19,14 @@ pub(super) enum Pick {
     /// All of them.
     All,
     /// So many behind a place in the key, in its order.
-    Part {
+    Part { after: Option<Arc<str>>, rows: u64 },
+    /// Of so many behind a place in the key those that meet a condition.
+    Where {
         after: Option<Arc<str>>,
         rows: u64,
-        /// Of those alone that meet this.
-        condition: Option<Arc<str>>,
+        condition: Arc<str>,
+        /// The place of the last that is looked at; without one, it is the last of the table.
+        until: Option<Arc<str>>,
     },
     /// Those at these places in the key.
     Keys(Arc<[Arc<str>]>),
@@ -35,6 +38,7 @@ impl fmt::Debug for Pick {
         f.write_str(match self {
             Self::All => "All",
             Self::Part { .. } => "Part",
+            Self::Where { .. } => "Where",
             Self::Keys(_) => "Keys",
         })
     }
@@ -85,19 +89,22 @@ impl Definition {
         sql.push_str(&format!(" FORCE INDEX ({})", quoted(&key.name)));
         match pick {
             Pick::All => {}
-            Pick::Part { after, rows, condition } => {
-                let mut conditions = Vec::new();
+            Pick::Part { after, rows } => {
                 if let Some(place) = after {
-                    conditions.push(format!("({})", key.behind(place)?));
-                }
-                if let Some(condition) = condition {
-                    // The line's end ends a comment.
-                    conditions.push(format!("({condition}\n)"));
-                }
-                if !conditions.is_empty() {
-                    sql.push_str(&format!(" WHERE {}", conditions.join(" AND ")));
+                    sql.push_str(&format!(" WHERE {}", key.behind(place)?));
                 }
                 sql.push_str(&format!(" ORDER BY {} LIMIT {rows}", key.order()));
+            }
+            Pick::Where { after, condition, until, .. } => {
+                // The line's end ends a comment.
+                sql.push_str(&format!(" WHERE ({condition}\n)"));
+                if let Some(place) = after {
+                    sql.push_str(&format!(" AND ({})", key.behind(place)?));
+                }
+                if let Some(place) = until {
+                    sql.push_str(&format!(" AND {}", key.up_to(place)?));
+                }
+                sql.push_str(&format!(" ORDER BY {}", key.order()));
             }
             Pick::Keys(places) => {
                 let each: Option<Vec<_>> = places.iter().map(|place| key.equal(place)).collect();
@@ -105,6 +112,39 @@ impl Definition {
             }
         }
         Some(sql)
+    }
+
+    /// The statement that reads the key of the row that is so many behind a place, in the order of its
+    /// columns.
+    pub(super) fn select_end(&self, (after, rows): (Option<&str>, u64)) -> Option<String> {
+        let key = self.key.as_ref()?;
+        let columns = key.columns.iter().map(|column| self.columns.get(column.index));
+        let columns: Option<Vec<String>> = columns.map(|column| column.map(expression)).collect();
+        let name = &self.table.name;
+        let mut sql = format!(
+            "SELECT {} FROM {}.{} FORCE INDEX ({})",
+            columns?.join(", "),
+            quoted(&name.database),
+            quoted(&name.table),
+            quoted(&key.name)
+        );
+        if let Some(place) = after {
+            sql.push_str(&format!(" WHERE {}", key.behind(place)?));
+        }
+        sql.push_str(&format!(" ORDER BY {} LIMIT 1 OFFSET {}", key.order(), rows.max(1) - 1));
+        Some(sql)
+    }
+
+    /// The place that a row of [`select_end`](Self::select_end) names.
+    pub(super) fn place_in(&self, row: &Row) -> Option<Arc<str>> {
+        let key = self.key.as_ref()?;
+        let mut arena = RowArenaBuilder::new();
+        for (number, part) in key.columns.iter().enumerate() {
+            let (column, kind) = (self.columns.get(part.index)?, self.types.get(part.index)?);
+            push(&mut arena, column, kind, row.bytes(number)).ok()?;
+        }
+        let values = arena.finish();
+        key.place(|index| values.value(key.columns.iter().position(|part| part.index == index)?))
     }
 
     /// The key of these columns, in any order; the first one where none are named.

@@ -163,6 +163,16 @@ impl Key {
         Some(condition)
     }
 
+    /// The condition for the rows up to a place, its own among them; `None` where the place is not one
+    /// of this key.
+    pub(super) fn up_to(&self, place: &str) -> Option<String> {
+        let behind = self.behind(place)?;
+        let first = self.columns.first()?;
+        let literal = place.split(BETWEEN).nth(1)?;
+        // With the first part servers end at the right place of the index.
+        Some(format!("{} <= {literal} AND NOT ({behind})", first.compared))
+    }
+
     /// The condition for the row with these values; `None` where they are not those of this key.
     pub(super) fn equal(&self, place: &str) -> Option<String> {
         let literals: Vec<&str> = place.split(BETWEEN).collect();

@@ -299,7 +299,7 @@ impl Run {
         let rows = self.lanes.get(lane).map_or(0, |lane| lane.rows_at_once);
         let mut flight = Flight::new(definition, rows);
         flight.holds = holds;
-        self.begin_flight(lane, flight, Pick::Part { after, rows, condition: None });
+        self.begin_flight(lane, flight, Pick::Part { after, rows });
         true
     }
 

@@ -59,8 +59,8 @@ pub(super) enum Answer {
     Snapshot(Snapshot),
     /// Rows.
     Piece(Piece),
-    /// All that was asked for is here.
-    End(End),
+    /// All that was asked for is here; of a pick with a condition, where it ended.
+    End(End, Option<Arc<str>>),
     /// What is to be read for a request; or why nothing can be.
     Prepared(Result<Box<Prepared>, Refusal>),
     /// The table, or the server, is otherwise than it was: ask again in a while.
@@ -216,12 +216,13 @@ impl Desk {
             return Ok(Answer::Again("a snapshot does not hold what was sent already"));
         };
         answers.send(Answer::Snapshot(snapshot)).await.map_err(|_| Refused::Gone)?;
-        let Read { definition, pick, piece_bytes, .. } = read;
+        let Read { definition, mut pick, piece_bytes, .. } = read;
+        let end_place = self.find_end(&definition, &mut pick).await?;
         let sql = definition.select(&pick).ok_or_else(|| CopyError::BadRecord {
             table: definition.table.name.clone(),
             problem: "its key is another one now",
         })?;
-        let has_place = matches!(pick, Pick::Part { .. });
+        let has_place = matches!(pick, Pick::Part { .. } | Pick::Where { .. });
         let (sender, receiver) = mpsc::channel(ROWS_AT_ONCE);
         let connection = &mut self.connection;
         let send = async move { connection.send_rows(&sql, &sender).await };
@@ -230,6 +231,26 @@ impl Desk {
         let end = taken?;
         sent?;
         self.connection.execute("COMMIT").await?;
-        Ok(Answer::End(End { took: begun.elapsed(), ..end }))
+        Ok(Answer::End(End { took: begun.elapsed(), ..end }, end_place))
+    }
+
+    /// Finds where a pick ends that looks at so many rows, whatever number of them it wants; `None`
+    /// where it is the table's last.
+    async fn find_end(
+        &mut self,
+        definition: &Definition,
+        pick: &mut Pick,
+    ) -> Result<Option<Arc<str>>, CopyError> {
+        let Pick::Where { after, rows, until, .. } = pick else { return Ok(None) };
+        let other =
+            |problem| CopyError::BadRecord { table: definition.table.name.clone(), problem };
+        let sql = definition.select_end((after.as_deref(), *rows));
+        let sql = sql.ok_or_else(|| other("its key is another one now"))?;
+        let found = self.connection.query(&sql).await?;
+        if let Some(row) = found.rows().first() {
+            let place = definition.place_in(row);
+            *until = Some(place.ok_or_else(|| other("a value of its key cannot be read"))?);
+        }
+        Ok(until.clone())
     }
 }

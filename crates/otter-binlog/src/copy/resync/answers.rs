@@ -36,9 +36,10 @@ impl Run {
                     self.read_again();
                 }
             }
-            Answer::End(end) => {
+            Answer::End(end, until) => {
                 if let Some(flight) = active.flight() {
                     flight.end = Some(end);
+                    flight.until = until;
                 }
             }
             // Nothing of the kind was asked for.

@@ -1,6 +1,7 @@
 //! Putting what was read into the stream, between two of its transactions.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use otter_core::{
     Batch, Event, FilePlace, InCopy, Part, Permit, Result, ResyncRecord, ResyncStep,
@@ -9,13 +10,16 @@ use otter_core::{
 
 use super::Inner;
 use super::prepare::What;
-use super::run::{Run, found_in};
+use super::run::{ROWS_AT_ONCE, ROWS_LOOKED_AT, Run, found_in};
 use super::touched::Verdict;
 use super::wanted::WantedKey;
 use crate::copy::definition::Definition;
 use crate::copy::error::CopyError;
 use crate::copy::key::Key;
 use crate::copy::pieces::Piece;
+
+/// What takes longer does not grow.
+const LONG: Duration = Duration::from_secs(1);
 
 /// Rows that go, and rows that come.
 #[derive(Default)]
@@ -68,9 +72,20 @@ impl Run {
         let limit = active.rows_at_once;
         let Some(flight) = active.flight() else { return Ok(()) };
         let (asked, Some(end)) = (flight.limit, flight.end) else { return Ok(()) };
+        let until = flight.until.take();
         active.job = super::run::Job::Idle;
-        active.rows_at_once = (limit * 2).min(super::run::ROWS_AT_ONCE);
-        if end.rows < asked {
+        let has_condition =
+            active.prepared.as_ref().is_some_and(|it| matches!(it.what, What::Where(_)));
+        let most = if has_condition { ROWS_LOOKED_AT } else { ROWS_AT_ONCE };
+        if end.took < LONG {
+            active.rows_at_once = (limit * 2).min(most);
+        }
+        if let Some(place) = until {
+            active.record.after = Some(place);
+            active.move_on();
+            let record = active.record.clone();
+            self.emit_record(record);
+        } else if has_condition || end.rows < asked {
             self.finish();
         }
         Ok(())

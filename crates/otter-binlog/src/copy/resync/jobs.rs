@@ -37,10 +37,10 @@ impl Run {
         let definition = Arc::clone(&prepared.definition);
         let after = active.record.after.clone();
         let (pick, keys) = match &prepared.what {
-            What::All => (Pick::Part { after, rows: active.rows_at_once, condition: None }, None),
+            What::All => (Pick::Part { after, rows: active.rows_at_once }, None),
             What::Where(condition) => {
-                let condition = Some(Arc::clone(condition));
-                (Pick::Part { after, rows: active.rows_at_once, condition }, None)
+                let (condition, rows) = (Arc::clone(condition), active.rows_at_once);
+                (Pick::Where { after, rows, condition, until: None }, None)
             }
             What::Keys(all) => {
                 let done = after.and_then(|after| after.parse().ok()).unwrap_or(0);
@@ -65,6 +65,7 @@ impl Run {
             snapshot: None,
             pieces: VecDeque::new(),
             end: None,
+            until: None,
         };
         active.job = Job::Reading(Box::new(flight));
         let read = Read {

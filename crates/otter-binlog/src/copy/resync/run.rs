@@ -27,6 +27,8 @@ pub(super) const MOST_PIECES: usize = 4;
 /// So many rows are read first, and then twice as many each time, up to so many.
 const FIRST_ROWS: u64 = 250;
 pub(super) const ROWS_AT_ONCE: u64 = 5_000;
+/// With a condition, so many rows are looked at; most conditions want few of them.
+pub(super) const ROWS_LOOKED_AT: u64 = 40_000;
 /// Of so many keys rows are read at once.
 const KEYS_AT_ONCE: usize = 100;
 const LEAST_ROWS: u64 = 16;
@@ -104,6 +106,8 @@ pub(super) struct Flight {
     pub(super) snapshot: Option<Snapshot>,
     pub(super) pieces: VecDeque<Piece>,
     pub(super) end: Option<End>,
+    /// The place up to which rows were looked at for a condition; none at the table's end.
+    pub(super) until: Option<Arc<str>>,
 }
 
 impl Active {
