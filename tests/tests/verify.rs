@@ -499,3 +499,42 @@ async fn who_looks_at_rows_is_noted() {
     }
     assert_eq!(number(&scene.target, looks).await, 2);
 }
+
+/// A server hides what the account may not read, and hidden tables are not equal.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_that_the_account_cannot_see_are_not_called_equal() {
+    for flavor in FLAVORS {
+        let mut scene = same(flavor).await;
+        on_both(&scene, "CREATE DATABASE depot; CREATE TABLE depot.part (id INT PRIMARY KEY)")
+            .await;
+        let tables = "{ from = \"shop.*\" }, { from = \"shop.next\" }, { from = \"depot.part\" }, \
+             { from = \"void.*\" }";
+        scene.replace("{ from = \"shop.*\" }", tables);
+        let checked = scene.command(&["check"]).await;
+        assert_eq!(checked.code, Some(1), "{}", checked.stdout);
+        let expected = [
+            "fail  source: the account may read the tables that the mapping names",
+            "GRANT SELECT ON `depot`.`part` TO 'otter'@'%'",
+            "warn  source: the source has the tables that the mapping names: it has no shop.next",
+            "warn  source: each pattern of the mapping meets a table: no table is seen for void.*",
+        ];
+        for line in expected {
+            assert!(checked.stdout.contains(line), "{line} in {}", checked.stdout);
+        }
+        let (code, report) = verify(&scene, &[]).await;
+        assert_eq!(code, Some(6), "{report:#}");
+        for name in ["depot.part", "shop.next"] {
+            let table = table(&report, name);
+            assert_eq!(table["state"], "not verified", "{report:#}");
+            assert!(table["reason"].as_str().unwrap().contains("GRANT SELECT"), "{report:#}");
+        }
+        assert_eq!(table(&report, "shop.item")["state"], "equal", "{report:#}");
+        execute(&scene.source, "GRANT SELECT ON depot.* TO otter@'%'").await;
+        execute(&scene.target, "GRANT SELECT, INSERT, UPDATE, DELETE ON depot.* TO otter@'%'")
+            .await;
+        let checked = scene.command(&["check"]).await;
+        assert!(!checked.stdout.contains("the account may read the tables that"), "{checked:?}");
+        let (_, report) = verify(&scene, &[]).await;
+        assert_eq!(table(&report, "depot.part")["state"], "equal", "{report:#}");
+    }
+}

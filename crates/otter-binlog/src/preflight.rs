@@ -6,12 +6,14 @@
 mod rights;
 mod settings;
 mod tables;
+mod unmatched;
 
 use otter_core::{Causes, Classify, DatabaseUrl, Fault, Finding, Result, Table};
 
 use crate::connection::{Connection, ConnectionError, DumpError, Encryption};
 use crate::schema::SchemaReader;
 use crate::selector::TableFilter;
+pub use unmatched::check_unmatched;
 
 /// Why the definitions of a source's tables cannot be told.
 #[derive(Debug, thiserror::Error)]

@@ -16,6 +16,7 @@ mod route;
 mod spread;
 #[cfg(test)]
 mod tests;
+mod unmatched;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub use filter::{AskedRow, RowFilter};
 pub use pattern::TablePattern;
 pub use route::{Route, TableRoute};
 pub use spread::RowPicker;
+pub use unmatched::Unmatched;
 
 use spread::Spread;
 

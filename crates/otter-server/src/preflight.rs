@@ -107,7 +107,10 @@ impl Report {
             self.note(About::Source, findings);
         }
         let tables = match source::source_tables(&pipeline.from.url, &filter).await {
-            Ok(tables) => tables,
+            Ok(tables) => {
+                self.add_unmatched(pipeline, &tables).await;
+                tables
+            }
             Err(error) => {
                 // Where the source does not answer, that has been said.
                 if !self.fails_in(About::Source) {
@@ -130,6 +133,17 @@ impl Report {
         };
         self.note(About::Target, target::check_target(&check).await);
         self.note(About::Target, health::check(&pipeline.to.url, &pipeline.brake).await);
+    }
+
+    /// What the mapping asks for, and the source does not show.
+    async fn add_unmatched(&mut self, pipeline: &PipelineConfig, tables: &[Table]) {
+        let mut unmatched = pipeline.mappings.unmatched(tables.iter().map(|table| &table.name));
+        if tables.is_empty() {
+            // That nothing is seen has been said.
+            unmatched.patterns.clear();
+        }
+        let findings = source::check_unmatched(&pipeline.from.url, &unmatched);
+        self.note(About::Source, Box::pin(findings).await);
     }
 
     /// The source's tables as they are to be in the target.

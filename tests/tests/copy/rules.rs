@@ -220,3 +220,18 @@ async fn tables_that_come_and_change_meanwhile_are_followed() {
         otter.terminate_and_expect_success(DEADLINE).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_that_are_not_seen_are_told_when_a_copy_begins() {
+    let mut scene = shelf((Flavor::MariaDb, Flavor::MariaDb)).await;
+    execute(&scene.source, TWO).await;
+    execute(&scene.source, "CREATE DATABASE attic; CREATE TABLE attic.old (id INT PRIMARY KEY)")
+        .await;
+    let both = "{ from = \"store.*\" }";
+    scene.replace(both, &format!("{both}, {{ from = \"store.next\" }}, {{ from = \"attic.*\" }}"));
+    let mut otter = scene.run().await;
+    wait_for_copy(&scene, &otter).await;
+    let told = otter.log().contains("store.next, attic.*");
+    assert!(told && otter.log().contains("the account may not see them"), "{}", otter.log());
+    otter.terminate_and_expect_success(DEADLINE).await;
+}

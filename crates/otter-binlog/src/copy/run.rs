@@ -94,6 +94,9 @@ impl Run {
             let mut records = records.iter();
             records.any(|record| record.table == *name && record.stage == CopyStage::Done)
         };
+        if records.is_empty() || !source.tables.keys().all(is_done) {
+            source.tell_unmatched(&setting.mappings);
+        }
         if !source.tables.keys().all(is_done) {
             tables::read_parents(&mut connection, &info, &mut source).await?;
         }

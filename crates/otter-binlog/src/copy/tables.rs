@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use otter_core::TableName;
+use otter_core::mapping::Mappings;
+use tracing::warn;
 
 use super::error::CopyError;
 use super::value::quoted;
@@ -10,6 +12,9 @@ use crate::connection::{Connection, Flavor, ServerInfo};
 use crate::schema::reader::{SYSTEM_SCHEMAS, quote};
 use crate::selector::{OWN_SCHEMA, TableFilter};
 use crate::statement::{Dialect, named_tables};
+
+/// Names in one line of the log.
+const MOST_NAMES: usize = 10;
 
 /// A foreign key, as far as the order of copies depends on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,6 +141,23 @@ fn parents_in(definition: &str, database: &str) -> Vec<(TableName, bool)> {
 }
 
 impl Source {
+    /// Warns of what mappings ask for and the source does not show: it is not copied now.
+    pub(super) fn tell_unmatched(&self, mappings: &Mappings) {
+        let unmatched = mappings.unmatched(self.tables.keys());
+        let names = unmatched.names.iter().map(ToString::to_string);
+        let all: Vec<String> = names.chain(unmatched.patterns).collect();
+        if all.is_empty() {
+            return;
+        }
+        let more = all.len().saturating_sub(MOST_NAMES);
+        warn!(
+            tables = all.get(..MOST_NAMES).unwrap_or(&all).join(", "),
+            more,
+            "the source has no such tables, or the account may not see them, and they are not copied; \
+             where they are there, GRANT SELECT ON them to the account and start again"
+        );
+    }
+
     /// Whether a table refers to none that waits, but to itself: rows come behind those that they
     /// refer to.
     pub(super) fn is_free(&self, table: &TableName, waits: impl Fn(&TableName) -> bool) -> bool {

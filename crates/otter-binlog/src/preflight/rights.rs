@@ -25,7 +25,7 @@ pub(super) async fn check(
 }
 
 /// The account as GRANT wants it: `'otter'@'%'`.
-async fn account(connection: &mut Connection) -> String {
+pub(super) async fn account(connection: &mut Connection) -> String {
     let answer = connection.query("SELECT CURRENT_USER() AS account").await;
     let account = answer.as_ref().ok().and_then(|result| result.first("account"));
     let (user, host) = account.and_then(|it| it.rsplit_once('@')).unwrap_or(("otter", "%"));

@@ -208,11 +208,11 @@ async fn select_right(schema: &mut SchemaReader, tables: &[SchemaTable]) -> Find
     )
 }
 
-fn backtick(name: &str) -> String {
+pub(super) fn backtick(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }
 
-fn shorten(names: &[String]) -> String {
+pub(super) fn shorten(names: &[String]) -> String {
     let shown = names.get(..MOST_NAMES).unwrap_or(names).join(", ");
     match names.len().checked_sub(MOST_NAMES) {
         None | Some(0) => shown,

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use otter_binlog::preflight::source_tables;
-use otter_core::mapping::TableFilter;
-use otter_core::{PipelineId, Result, TableName};
+use otter_core::mapping::{Mappings, TableFilter};
+use otter_core::{PipelineId, Result, Table, TableName};
 use otter_sink::copy;
 use otter_sink::verify::MappedTable;
 
@@ -26,7 +26,12 @@ pub(crate) async fn mapped_tables(
     // Before the tables: one that is new since then has no rows yet.
     let uncopied = copy::uncopied(&pipeline.to.url, SCHEMA, (&id, copies)).await?;
     let found = source_tables(&pipeline.from.url, &filter(pipeline, only)).await?;
-    let mut tables = Vec::with_capacity(found.len());
+    let mut tables = match only {
+        // Those of other tables were not asked for.
+        Some(only) => unseen(&pipeline.mappings, &found, |target| target == only),
+        None => unseen(&pipeline.mappings, &found, |_| true),
+    };
+    tables.reserve(found.len());
     for source in found.into_iter().map(Arc::new) {
         let name = &source.name;
         let target = || pipeline.mappings.route(name).unwrap_or_else(|| name.clone());
@@ -44,6 +49,28 @@ pub(crate) async fn mapped_tables(
         Some(only) => tables.into_iter().filter(|table| table.target() == only).collect(),
         None => tables,
     })
+}
+
+/// The tables that the mappings name and the source does not show, as what cannot be compared: they
+/// may hold rows all the same.
+fn unseen(
+    mappings: &Mappings,
+    found: &[Table],
+    is_wanted: impl Fn(&TableName) -> bool,
+) -> Vec<MappedTable> {
+    let unmatched = mappings.unmatched(found.iter().map(|table| &table.name));
+    let mut unseen = Vec::with_capacity(unmatched.names.len());
+    for name in unmatched.names {
+        let target = mappings.targets(&name).into_iter().next().unwrap_or_else(|| name.clone());
+        if is_wanted(&target) {
+            let why = format!(
+                "the source has no table {name}, or the account may not see it: GRANT SELECT ON it to \
+                 the account, or take it out of the mapping"
+            );
+            unseen.push(MappedTable::refused(&name, target, why));
+        }
+    }
+    unseen
 }
 
 fn filter(pipeline: &PipelineConfig, only: Option<&TableName>) -> TableFilter {
@@ -73,4 +100,35 @@ pub(crate) fn wanted(tables: Vec<MappedTable>, names: &[TableName]) -> Vec<Mappe
     let targets: Vec<TableName> =
         tables.iter().filter(is_named).map(|table| table.target().clone()).collect();
     tables.into_iter().filter(|table| targets.contains(table.target())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use otter_core::mapping::Mapping;
+
+    use super::*;
+
+    #[test]
+    fn tables_that_are_named_and_not_shown_cannot_be_compared() {
+        let mapping = |from: &str, to: &str| Mapping::parse(from, Some(to)).unwrap();
+        let all = vec![
+            mapping("shop.orders", "copy.orders"),
+            mapping("shop.countries", "copy.lands"),
+            mapping("shop.x*", "copy.x*"),
+        ];
+        let mappings = Mappings::new(all).unwrap();
+        let found = [Table {
+            name: TableName::new("shop", "orders"),
+            columns: Vec::new(),
+            primary_key: Vec::new(),
+            dropped_key: Vec::new(),
+        }];
+        let unseen_for = |target: &str| {
+            let tables = unseen(&mappings, &found, |name| *name.table == *target);
+            tables.iter().map(|table| table.source().to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(unseen_for("lands"), ["shop.countries"]);
+        assert!(unseen_for("orders").is_empty());
+        assert!(unseen_for("countries").is_empty());
+    }
 }
