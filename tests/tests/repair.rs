@@ -155,6 +155,26 @@ async fn a_stopped_pipeline_mends_at_its_next_start() {
     otter.terminate_and_expect_success(DEADLINE).await;
 }
 
+/// More rows than are mended between two looks, beside a table that cannot be asked for by a key.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_differences_are_mended_and_what_is_left_is_told_truly() {
+    let scene = stage((Flavor::MariaDb, Flavor::MariaDb)).await;
+    stage::on_both(&scene, "CREATE TABLE shop.loose (n INT)").await;
+    execute(&scene.target, "INSERT INTO shop.loose VALUES (1), (2)").await;
+    // The pipeline begins behind these rows.
+    let rows: Vec<String> = (1..=12_000).map(|n| format!("({n}, 'many')")).collect();
+    execute(&scene.source, &format!("INSERT INTO shop.tag VALUES {}", rows.join(","))).await;
+    let mut otter = scene.run().await;
+    let ended = scene.command(&["verify", "--repair", "--yes"]).await;
+    let told = format!("{}{}", ended.stdout, ended.stderr);
+    assert_eq!(ended.code, Some(1), "{told}");
+    assert!(told.contains("2002 rows differ still; the next ones"), "{told}");
+    assert!(told.contains("2 rows of shop.loose differ still: the source has no key"), "{told}");
+    assert!(!told.contains("--list"), "nothing was refused: {told}");
+    assert_done(&scene.command(&["verify", "--table", "shop.tag"]).await);
+    otter.terminate_and_expect_success(DEADLINE).await;
+}
+
 /// Traffic on the tables in which differences are planted, but not on those rows.
 struct Traffic {
     stop: Arc<AtomicBool>,

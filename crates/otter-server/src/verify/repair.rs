@@ -1,10 +1,12 @@
 //! `otter-server verify --repair`: rows that differ are copied from the source again.
 //!
 //! Nothing here writes to a user's table: the keys of rows that differ are asked for as requests, which
-//! the pipeline carries out in order with the stream. Afterwards they are compared once more. The
-//! preview shows rows, for the operator who asks.
+//! the pipeline carries out in order with the stream. Afterwards their tables are compared once more, and
+//! what is left is asked for, until no fewer rows differ than before. The preview shows rows, for the operator who asks.
 
-use otter_core::{PipelineId, Result, ResyncRequest, ResyncWish};
+use std::collections::BTreeMap;
+
+use otter_core::{PipelineId, Result, ResyncRequest, ResyncWish, TableName};
 use otter_sink::Mode;
 use otter_sink::resync::ResyncDesk;
 use otter_sink::verify::{Difference, DifferenceKind, Report, Shown, State, TableReport};
@@ -15,14 +17,12 @@ use crate::config::{Config, PipelineConfig};
 use crate::exit::Exit;
 use crate::operator::operator;
 use crate::resync::wait;
-use crate::terminal::{complain, write};
+use crate::terminal::{complain, note, write};
 
 /// The most rows of a table that are mended between two looks: their keys are in memory.
 pub(super) const MOST_ROWS: usize = 10_000;
 /// Keys in one request.
 const KEYS: usize = 500;
-/// How often what is left is mended once more.
-const ROUNDS: u32 = 20;
 
 /// Whether differences are mended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,16 @@ pub(crate) enum Repair {
     Preview,
     /// They are mended.
     Yes,
+}
+
+/// How the requests of a round ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Done,
+    /// Not all were carried out: why has been told.
+    Refused,
+    /// No process runs the pipeline.
+    Unattended,
 }
 
 /// Tells what would be done about the differences of a pipeline, or does it. Returns how it stands
@@ -54,58 +64,180 @@ pub(super) async fn repair(
         return Ok(Exit::Failed);
     }
     let mut found = found;
-    for _ in 0..ROUNDS {
+    let is_mended = !mendable(&found).is_empty();
+    let mut ended;
+    // A table that nothing has helped may be helped by what was done to others.
+    loop {
         let before = count(&found);
-        let exit = mend(config, pipeline, &found).await?;
-        if exit != Exit::Done {
-            return Ok(exit);
+        ended = Box::pin(mend_all(config, pipeline, (&mut found, wishes))).await?;
+        if ended == Ended::Unattended {
+            return Ok(Exit::Unproven);
         }
-        found = Box::pin(verify_one(config, pipeline, wishes)).await?;
-        // What cannot be mended is left as it is, and told.
-        if found.state() != State::Different || count(&found) >= before {
+        if count(&found) >= before {
             break;
         }
     }
-    let wishes = &super::as_may_be_seen(pipeline, (&found, wishes)).await;
-    write(&print::as_text(&pipeline.name, &found, wishes));
-    if found.state() == State::Different {
+    if is_mended {
+        let wishes = &super::as_may_be_seen(pipeline, (&found, wishes)).await;
+        write(&print::as_text(&pipeline.name, &found, wishes));
+    }
+    for table in found.tables.iter().filter(|table| table.state() == State::Different) {
+        let why = left(table).why(&pipeline.name, ended);
+        let (count, target) = (table_count(table), &table.target);
         complain(format_args!(
-            "pipeline `{}`: not all differences are mended; `otter-server resync {} --list` tells of \
-             requests that were refused",
-            pipeline.name, pipeline.name
+            "pipeline `{}`: {count} rows of {target} differ still: {why}",
+            pipeline.name
         ));
     }
     Ok(super::exit_of(&found))
 }
 
-/// Differences of rows that may be mended.
-fn count(report: &Report) -> u64 {
-    report.tables.iter().map(|table| table.missing + table.extra + table.different).sum()
+/// Mends tables and compares them again, each as long as fewer of its rows differ than before.
+async fn mend_all(
+    config: &Config,
+    pipeline: &PipelineConfig,
+    (found, wishes): (&mut Report, &VerifyWishes),
+) -> Result<Ended> {
+    let mut outcome = Ended::Done;
+    let mut open = mendable(found);
+    while !open.is_empty() {
+        match mend(config, pipeline, (&*found, &open)).await? {
+            Ended::Done => {}
+            Ended::Refused => outcome = Ended::Refused,
+            Ended::Unattended => return Ok(Ended::Unattended),
+        }
+        let names: Vec<TableName> = open.keys().cloned().collect();
+        let those = VerifyWishes { tables: names, ..wishes.clone() };
+        let later = Box::pin(verify_one(config, pipeline, &those)).await?;
+        take_in(found, (&open, later));
+        open = falling(&open, mendable(found));
+        if !open.is_empty() {
+            note(format_args!(
+                "pipeline `{}`: {} rows differ still; the next ones are mended",
+                pipeline.name,
+                count(found)
+            ));
+        }
+    }
+    Ok(outcome)
 }
 
-/// Asks for all rows that differ, and waits until they are copied.
-async fn mend(config: &Config, pipeline: &PipelineConfig, report: &Report) -> Result<Exit> {
+/// Tables of the target, with how many of their rows differ.
+type Counts = BTreeMap<TableName, u64>;
+
+/// The tables with rows that differ and can be asked for.
+fn mendable(report: &Report) -> Counts {
+    let tables = report.tables.iter().filter(|table| left(table) == Left::ByKey);
+    tables.map(|table| (table.target.clone(), table_count(table))).collect()
+}
+
+/// The tables of which fewer rows differ than before.
+fn falling(before: &Counts, now: Counts) -> Counts {
+    let fell = |(table, count): &(TableName, u64)| before.get(table).is_some_and(|it| count < it);
+    now.into_iter().filter(fell).collect()
+}
+
+/// Puts what was found of some tables into the report of all.
+fn take_in(report: &mut Report, (open, later): (&Counts, Report)) {
+    let mut later = later.tables;
+    for table in &mut report.tables {
+        if let Some(place) = later.iter().position(|one| one.target == table.target) {
+            *table = later.swap_remove(place);
+        } else if open.contains_key(&table.target) {
+            (table.missing, table.extra, table.different, table.unsettled) = (0, 0, 0, 0);
+            table.differences.clear();
+            table.reason = Some("the source does not show it any more".to_owned());
+        }
+    }
+}
+
+/// Differences of rows that may be mended.
+fn count(report: &Report) -> u64 {
+    report.tables.iter().map(table_count).sum()
+}
+
+fn table_count(table: &TableReport) -> u64 {
+    table.missing + table.extra + table.different
+}
+
+/// Whether rows of a table that differ can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// None differs of which the key is known.
+    Nothing,
+    /// They can.
+    ByKey,
+    /// The source has no key for them.
+    WithoutKey,
+    /// A key does not tell which of several tables its row belongs to.
+    Merged,
+}
+
+fn left(table: &TableReport) -> Left {
+    if table.state() != State::Different {
+        return Left::Nothing;
+    }
+    let mut certain = table.differences.iter().filter(|one| one.kind != DifferenceKind::Unsettled);
+    if certain.any(|one| one.at_source.is_some()) {
+        return Left::ByKey;
+    }
+    let has_any = table.differences.iter().any(|one| one.kind != DifferenceKind::Unsettled);
+    match (has_any, table.sources.len()) {
+        (false, _) => Left::Nothing,
+        (true, 0 | 1) => Left::WithoutKey,
+        (true, _) => Left::Merged,
+    }
+}
+
+impl Left {
+    /// Why rows are left that differ, and what to do about them.
+    fn why(self, pipeline: &str, ended: Ended) -> String {
+        match (self, ended) {
+            (Self::WithoutKey, _) => "the source has no key by which they can be asked for: ALTER \
+                 TABLE … ADD PRIMARY KEY (…) there and repair again; or empty the target's table and \
+                 copy it afresh, with a pipeline of its own and initial_copy = true"
+                .to_owned(),
+            (Self::Merged, _) => format!(
+                "several tables flow into it, and a key does not tell whose row it is: `otter-server \
+                 resync {pipeline} TABLE --yes` for each of them copies what is missing or different; \
+                 delete by hand what is too much"
+            ),
+            (Self::ByKey | Self::Nothing, Ended::Refused) => format!(
+                "requests were refused or taken away; `otter-server resync {pipeline} --list` tells \
+                 why: mend that, and repair again"
+            ),
+            (Self::ByKey | Self::Nothing, Ended::Done | Ended::Unattended) => "nothing was refused, \
+                 and they differ again or more than before: look for whoever else writes to the \
+                 target's table, such as an application or a trigger, and repair again"
+                .to_owned(),
+        }
+    }
+}
+
+/// Asks for all rows of some tables that differ, and waits until they are copied.
+async fn mend(
+    config: &Config,
+    pipeline: &PipelineConfig,
+    (report, open): (&Report, &Counts),
+) -> Result<Ended> {
     let id = PipelineId::new(pipeline.name.as_str());
     let mut desk = ResyncDesk::open(&pipeline.to.url, SCHEMA, &id).await?;
     let mut numbers = Vec::new();
-    for table in &report.tables {
+    for table in report.tables.iter().filter(|table| open.contains_key(&table.target)) {
         for request in requests(table) {
             numbers.push(desk.ask(&request, &operator()).await?);
         }
     }
-    let exit = if numbers.is_empty() {
-        complain(format_args!(
-            "pipeline `{}`: none of these rows can be copied again by a key",
-            pipeline.name
-        ));
-        Exit::Failed
-    } else {
-        let waited = wait(&mut desk, (config, pipeline), &numbers).await?;
-        // What was refused is seen by the next look at the rows.
-        if waited == Exit::Unproven { waited } else { Exit::Done }
-    };
+    let exit = wait(&mut desk, (config, pipeline), &numbers).await?;
     desk.close().await;
-    Ok(exit)
+    // What was refused is seen by the next look at the rows.
+    Ok(if exit == Exit::Unproven {
+        Ended::Unattended
+    } else if exit == Exit::Done {
+        Ended::Done
+    } else {
+        Ended::Refused
+    })
 }
 
 /// The requests that mend a table: rows too many go first, since they may hold what others need.
@@ -216,5 +348,29 @@ mod tests {
         assert_eq!(text("\u{1b}"), "X'1B'");
         assert_eq!(literal(&Shown::Null), "NULL");
         assert_eq!(literal(&Shown::Bytes(vec![0, 255])), "X'00FF'");
+    }
+
+    #[test]
+    fn a_table_is_mended_as_long_as_fewer_rows_differ() {
+        let counts = |counts: &[(&str, u64)]| -> Counts {
+            let counts = counts.iter();
+            counts.map(|(table, count)| (TableName::new("d", *table), *count)).collect()
+        };
+        let before = counts(&[("a", 30_000), ("b", 7), ("c", 5)]);
+        let now = counts(&[("a", 20_000), ("b", 7), ("e", 1)]);
+        assert_eq!(falling(&before, now), counts(&[("a", 20_000)]));
+        assert!(falling(&before, Counts::new()).is_empty());
+    }
+
+    #[test]
+    fn refusals_are_told_only_where_there_were_any() {
+        let all = [Left::Nothing, Left::ByKey, Left::WithoutKey, Left::Merged];
+        for left in all {
+            let done = left.why("shop", Ended::Done);
+            assert!(!done.contains("--list"), "{done}");
+        }
+        assert!(Left::ByKey.why("shop", Ended::Refused).contains("resync shop --list"));
+        assert!(Left::WithoutKey.why("shop", Ended::Refused).contains("ADD PRIMARY KEY"));
+        assert!(Left::Merged.why("shop", Ended::Done).contains("resync shop TABLE --yes"));
     }
 }
