@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use otter_binlog::connection::Connection;
 use otter_server::sandbox::{Flavor, Server};
-use otter_tests::query::number;
+use otter_tests::query::{number, texts};
 use otter_tests::replication::follow;
 use otter_tests::scene::{DEADLINE, PASSWORD, Scene, assert_found};
 use otter_tests::signals::{self, Signal};
@@ -221,6 +221,36 @@ async fn a_pipeline_that_falls_behind_what_the_source_keeps_is_warned_of() {
         let mut otter = scene.run().await;
         let line = otter.wait_for_log("the source will purge what the pipeline", DEADLINE).await;
         assert!(line.contains("WARN") && line.contains("may be purged"), "{line}");
+        otter.terminate_and_expect_success(DEADLINE).await;
+    }
+}
+
+#[tokio::test]
+async fn a_paused_pipeline_is_warned_of_what_the_source_purges() {
+    for flavor in FLAVORS {
+        let scene = Scene::start(flavor).await;
+        let mut otter = scene.run().await;
+        insert_items(&scene.source, 1..=1).await;
+        scene.wait_for_items(1).await;
+        execute(&scene.source, "SET GLOBAL binlog_expire_logs_seconds = 1").await;
+        assert_eq!(scene.command(&["pause", "shop"]).await.code, Some(0));
+        otter.wait_for_log("pipeline is paused", DEADLINE).await;
+        insert_items(&scene.source, 2..=3).await;
+        execute(&scene.source, "FLUSH BINARY LOGS").await;
+        // A server keeps what a dump reads, and takes a while to notice that its reader has gone.
+        wait_until("the source has purged its old binlogs", DEADLINE, async || {
+            let files = texts(&scene.source, "SHOW BINARY LOGS").await;
+            let newest = files.last().unwrap().first().unwrap().clone();
+            execute(&scene.source, &format!("PURGE BINARY LOGS TO '{newest}'")).await;
+            files.len() == 1
+        })
+        .await;
+        let told = "the source does not have the file any more";
+        let line = otter.wait_for_log(told, DEADLINE).await;
+        assert!(line.contains("WARN") && line.contains("copied again"), "{line}");
+        let shown = scene.command(&["position", "show"]).await.stdout;
+        assert!(shown.contains("at the source        lost: "), "{shown}");
+        assert!(shown.to_lowercase().contains("copy the tables again"), "{shown}");
         otter.terminate_and_expect_success(DEADLINE).await;
     }
 }

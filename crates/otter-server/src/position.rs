@@ -7,14 +7,14 @@ mod set;
 
 use std::sync::Arc;
 
-use otter_core::{Arbiter, Campaign, Lease, PipelineId, Position, Side};
+use otter_core::{Arbiter, Campaign, Fault, Lease, PipelineId, Position, Side};
 use otter_sink::checkpoint::{self, Checkpoint};
 
 use crate::assemble::{self, SCHEMA};
 use crate::config::{Config, PipelineConfig};
 use crate::exit::Exit;
-use crate::retention;
 use crate::terminal::{complain, write};
+use crate::{preflight, retention};
 pub(crate) use set::{Wish, set};
 
 /// Prints the checkpoints of one pipeline or all.
@@ -180,10 +180,25 @@ fn described(
 async fn kept(pipeline: &PipelineConfig, position: &Position) -> String {
     let text = match assemble::selector(pipeline).retention(position).await {
         Ok(Some(found)) => retention::text(&found),
-        Ok(None) => "unknown: the source has no file of that name".to_owned(),
+        Ok(None) => without_file(pipeline, position).await,
         Err(error) => format!("unknown: {error}"),
     };
     format!("  {:<20} {text}\n", "at the source")
+}
+
+/// Whether the source has what follows a position whose file it has not: GTIDs may lead on.
+async fn without_file(pipeline: &PipelineConfig, position: &Position) -> String {
+    match Box::pin(preflight::open_at(pipeline, position)).await {
+        Ok(Ok(())) => "what follows is there; for how long is not known, since the source has no \
+             file of the position's name"
+            .to_owned(),
+        Ok(Err(error)) if error.fault() == Fault::Transient => format!("unknown: {error}"),
+        // The message tells what to do.
+        Ok(Err(error)) => format!("lost: the pipeline cannot go on from there: {error}"),
+        Err(_) => "unknown: the source has no file of the position's name, and does not answer \
+             whether it has what follows; try again"
+            .to_owned(),
+    }
 }
 
 /// Fast mode's lanes, and whether the target is at one place.

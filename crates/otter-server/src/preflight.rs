@@ -18,6 +18,7 @@ use otter_sink::{copy, health};
 
 use crate::assemble::SCHEMA;
 use crate::config::{ArbiterKind, Config, PipelineConfig};
+pub(crate) use start::open_at;
 
 /// The remedy of what an error says with its own remedy.
 const MEND: &str = "mend what the message says, then check again";

@@ -1,6 +1,7 @@
 //! Whether the source purges what a pipeline still needs, told while there is time.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use otter_binlog::selector::Retention;
@@ -73,35 +74,48 @@ pub(crate) fn span(time: Duration) -> String {
     }
 }
 
-/// Looks again and again while a pipeline runs, and warns when time runs out. Ends with the run that
-/// it is dropped with.
-pub(crate) async fn guard(pipeline: &PipelineConfig) -> Infallible {
+/// Whether a pipeline that is looked after moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moves {
+    /// It runs, and finds out by itself when its place is gone.
+    Yes,
+    /// It is paused or halted, and nobody else looks.
+    No,
+}
+
+/// Looks again and again how long what a pipeline needs is kept, and warns when time runs out; of one
+/// that does not move also when it is gone. Ends by being dropped.
+pub(crate) async fn guard(pipeline: &PipelineConfig, moves: Moves) -> Infallible {
     let mut told = Told::default();
     loop {
-        let found = match Box::pin(look_at_checkpoint(pipeline)).await {
-            Ok(found) => found,
+        let seen = match Box::pin(look_at_checkpoint(pipeline)).await {
+            Ok(seen) => seen,
             Err(error) => {
                 debug!(pipeline = %pipeline.name, %error, "how long the source keeps its binlog is \
                      not known");
-                None
+                Seen::Nothing
             }
         };
-        if let Some(found) = &found {
-            match told.next(found) {
-                Some(News::Little) => warn!(
-                    pipeline = %pipeline.name,
-                    "the source will purge what the pipeline still needs: {}; {REMEDY}",
-                    text(found)
-                ),
-                Some(News::Enough) => info!(
-                    pipeline = %pipeline.name,
-                    "the source keeps what the pipeline needs long enough again: {}",
-                    text(found)
-                ),
-                None => {}
-            }
+        match told.next(&seen, moves) {
+            Some(News::Little(found)) => warn!(
+                pipeline = %pipeline.name,
+                "the source will purge what the pipeline still needs: {}; {REMEDY}",
+                text(&found)
+            ),
+            Some(News::Enough(found)) => info!(
+                pipeline = %pipeline.name,
+                "the source keeps what the pipeline needs long enough again: {}",
+                text(&found)
+            ),
+            Some(News::Gone(file)) => warn!(
+                pipeline = %pipeline.name, %file,
+                "the source does not have the file any more from which the pipeline was to go on: \
+                 `otter-server position show` tells whether its place is lost; then its tables must \
+                 be copied again and the pipeline started afresh"
+            ),
+            None => {}
         }
-        sleep(pause(found.as_ref())).await;
+        sleep(pause(seen.kept())).await;
     }
 }
 
@@ -110,39 +124,87 @@ fn pause(found: Option<&Retention>) -> Duration {
     (kept / LOOKS_WHILE_KEPT).clamp(SHORTEST, LONGEST)
 }
 
-async fn look_at_checkpoint(pipeline: &PipelineConfig) -> Result<Option<Retention>> {
+/// What was seen of the file that a pipeline needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Seen {
+    /// The pipeline has no place yet, or a place without a file, or a database did not answer.
+    Nothing,
+    /// The source has it.
+    Kept(Retention),
+    /// The source does not have it.
+    Gone(Arc<str>),
+}
+
+impl Seen {
+    fn kept(&self) -> Option<&Retention> {
+        match self {
+            Self::Kept(found) => Some(found),
+            Self::Nothing | Self::Gone(_) => None,
+        }
+    }
+}
+
+async fn look_at_checkpoint(pipeline: &PipelineConfig) -> Result<Seen> {
     let id = PipelineId::new(pipeline.name.as_str());
     let found = checkpoint::read(&pipeline.to.url, SCHEMA, &id).await?;
-    let Some(position) = found.and_then(|found| found.position) else { return Ok(None) };
-    assemble::selector(pipeline).retention(&position).await
+    let Some(position) = found.and_then(|found| found.position) else { return Ok(Seen::Nothing) };
+    let kept = assemble::selector(pipeline).retention(&position).await?;
+    Ok(match (kept, position.resume_from.file) {
+        (Some(kept), _) => Seen::Kept(kept),
+        (None, Some(needed)) => Seen::Gone(needed.file),
+        (None, None) => Seen::Nothing,
+    })
 }
 
 /// What is worth a line in the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum News {
-    Little,
-    Enough,
+    Little(Retention),
+    Enough(Retention),
+    Gone(Arc<str>),
 }
 
-/// The time left that was told last; `None` while there is enough.
+/// What was told last.
 #[derive(Debug, Default)]
-struct Told(Option<Duration>);
+struct Told {
+    /// The time left; `None` while there is enough.
+    left: Option<Duration>,
+    /// The file that is gone.
+    gone: Option<Arc<str>>,
+}
 
 impl Told {
-    /// Little time is told when it begins, and each time that half of it is gone.
-    fn next(&mut self, found: &Retention) -> Option<News> {
+    /// Little time is told when it begins, and each time that half of it is gone; a file that is gone
+    /// is told once.
+    fn next(&mut self, seen: &Seen, moves: Moves) -> Option<News> {
+        match seen {
+            Seen::Nothing => None,
+            Seen::Kept(found) => {
+                self.gone = None;
+                self.time(found)
+            }
+            Seen::Gone(_) if moves == Moves::Yes => None,
+            Seen::Gone(file) if self.gone.as_ref() == Some(file) => None,
+            Seen::Gone(file) => {
+                self.gone = Some(Arc::clone(file));
+                Some(News::Gone(Arc::clone(file)))
+            }
+        }
+    }
+
+    fn time(&mut self, found: &Retention) -> Option<News> {
         let Some(left) = little(found) else {
-            return self.0.take().map(|_| News::Enough);
+            return self.left.take().map(|_| News::Enough(found.clone()));
         };
-        let is_news = match self.0 {
+        let is_news = match self.left {
             None => true,
             Some(told) => left <= told / 2 && left < told,
         };
         if !is_news {
             return None;
         }
-        self.0 = Some(left);
-        Some(News::Little)
+        self.left = Some(left);
+        Some(News::Little(found.clone()))
     }
 }
 
@@ -160,18 +222,37 @@ mod tests {
         let mut told = Told::default();
         let mut next = |minutes: Option<u64>| {
             let left = minutes.map(|minutes| Duration::from_secs(minutes * 60));
-            told.next(&retention(Some(hour), left))
+            let seen = Seen::Kept(retention(Some(hour), left));
+            match told.next(&seen, Moves::Yes) {
+                None => "nothing",
+                Some(News::Little(_)) => "little",
+                Some(News::Enough(_)) => "enough",
+                Some(News::Gone(_)) => "gone",
+            }
         };
-        assert_eq!(next(None), None);
-        assert_eq!(next(Some(50)), None);
-        assert_eq!(next(Some(14)), Some(News::Little));
-        assert_eq!(next(Some(12)), None);
-        assert_eq!(next(Some(7)), Some(News::Little));
-        assert_eq!(next(Some(0)), Some(News::Little));
-        assert_eq!(next(Some(0)), None);
-        assert_eq!(next(None), Some(News::Enough));
-        assert_eq!(next(None), None);
-        assert_eq!(next(Some(1)), Some(News::Little));
+        assert_eq!(next(None), "nothing");
+        assert_eq!(next(Some(50)), "nothing");
+        assert_eq!(next(Some(14)), "little");
+        assert_eq!(next(Some(12)), "nothing");
+        assert_eq!(next(Some(7)), "little");
+        assert_eq!(next(Some(0)), "little");
+        assert_eq!(next(Some(0)), "nothing");
+        assert_eq!(next(None), "enough");
+        assert_eq!(next(None), "nothing");
+        assert_eq!(next(Some(1)), "little");
+    }
+
+    #[test]
+    fn a_file_that_is_gone_is_told_once_where_the_pipeline_does_not_move() {
+        let gone = Seen::Gone("binlog.000007".into());
+        let mut told = Told::default();
+        assert_eq!(told.next(&gone, Moves::Yes), None);
+        let news = Some(News::Gone("binlog.000007".into()));
+        assert_eq!(told.next(&gone, Moves::No), news);
+        assert_eq!(told.next(&Seen::Nothing, Moves::No), None);
+        assert_eq!(told.next(&gone, Moves::No), None);
+        assert_eq!(told.next(&Seen::Kept(retention(None, None)), Moves::No), None);
+        assert_eq!(told.next(&gone, Moves::No), news);
     }
 
     #[test]

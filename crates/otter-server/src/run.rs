@@ -25,6 +25,7 @@ use tracing::{error, info, warn};
 use crate::assemble::OpenArbiter;
 use crate::config::Config;
 use crate::exit::Exit;
+use crate::retention::{Moves, guard};
 use crate::signals::{EndSignals, Hangups};
 use board::Board;
 use pace::Paces;
@@ -138,12 +139,15 @@ async fn run_under(
             share,
             board: Arc::clone(&board),
         };
-        running.spawn(async move { one.run(lease).await });
+        let own = Box::new(pipeline.clone());
+        running.spawn(async move { (own, one.run(lease).await) });
     }
     let mut sharing = std::pin::pin!(keep(shares, &asked));
     let reports = open.reports(board::BETWEEN_WRITES);
     let mut publishing = std::pin::pin!(board::publish(&board, reports));
     let mut exit = Exit::Done;
+    // Pipelines that have halted while others go on.
+    let mut halted = JoinSet::new();
     loop {
         tokio::select! {
             biased;
@@ -159,7 +163,12 @@ async fn run_under(
             never = &mut sharing => match never {},
             never = &mut publishing => match never {},
             ended = running.join_next() => match ended {
-                Some(Ok(one)) => exit = exit.max(one),
+                Some(Ok((pipeline, one))) => {
+                    exit = exit.max(one);
+                    if one == Exit::Halted {
+                        halted.spawn(async move { guard(&pipeline, Moves::No).await });
+                    }
+                }
                 Some(Err(_)) => {
                     error!("a pipeline ended by a fault of otter-server");
                     exit = Exit::Halted;

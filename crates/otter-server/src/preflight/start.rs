@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use otter_core::{Budget, Finding, PipelineId, Position, Result, Select};
 use otter_sink::checkpoint::{self, Checkpoint};
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use super::MEND;
@@ -56,11 +57,17 @@ async fn whose(config: &Config, pipeline: &PipelineConfig, checkpoint: &Checkpoi
 
 async fn resume(pipeline: &PipelineConfig, position: &Position) -> Finding {
     const WHAT: &str = "the source still has what follows the checkpoint";
+    finding(WHAT, open_at(pipeline, position).await, || format!("goes on at {position}"))
+}
+
+/// Begins to read at a position, as a start would, and ends it.
+pub(crate) async fn open_at(
+    pipeline: &PipelineConfig,
+    position: &Position,
+) -> std::result::Result<Result<()>, Elapsed> {
     let mut selector = assemble::selector(pipeline);
     let budget = Budget::new(pipeline.limits.memory_bytes);
-    finding(WHAT, timeout(PATIENCE, selector.open(position, &budget)).await, || {
-        format!("goes on at {position}")
-    })
+    timeout(PATIENCE, selector.open(position, &budget)).await
 }
 
 /// How long the source keeps what follows; where it does not answer, that has been said.
@@ -92,7 +99,7 @@ async fn begin(pipeline: &PipelineConfig) -> Finding {
 
 fn finding(
     what: &str,
-    outcome: std::result::Result<Result<()>, tokio::time::error::Elapsed>,
+    outcome: std::result::Result<Result<()>, Elapsed>,
     detail: impl FnOnce() -> String,
 ) -> Finding {
     match outcome {

@@ -24,7 +24,8 @@ use super::walk;
 use crate::assemble::{self, SCHEMA};
 use crate::config::{Config, PipelineConfig};
 use crate::exit::Exit;
-use crate::{preflight, retention};
+use crate::preflight;
+use crate::retention::{self, Moves};
 
 /// One pipeline of this process.
 pub(super) struct Standby {
@@ -132,7 +133,7 @@ impl Standby {
             }
             never = self.pass_stops_on(&end) => match never {},
             never = moves::tell(&self.config.name, progress) => match never {},
-            never = retention::guard(&self.config) => match never {},
+            never = retention::guard(&self.config, Moves::Yes) => match never {},
             never = pace::keep(&self.config, self.pace.clone(), handle, &stop) => match never {},
         }
     }
@@ -221,7 +222,12 @@ impl Standby {
             share.rest();
         }
         info!(pipeline = %id, "pipeline is paused; `otter-server resume` lets it run again");
-        self.wishes.wait_for(id, Wanted::Running).await;
+        tokio::select! {
+            biased;
+            () = self.wishes.wait_for(id, Wanted::Running) => {}
+            // Time runs out soonest for one that does not move.
+            never = retention::guard(&self.config, Moves::No) => match never {},
+        }
         info!(pipeline = %id, "pipeline is resumed");
     }
 
