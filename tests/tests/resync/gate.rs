@@ -55,7 +55,7 @@ async fn rows_of_the_source_become_requests_and_each_of_them_once() {
             states(&scene).await == expected
         })
         .await;
-        for text in ["does not carry", "cannot be read, and is not done"] {
+        for text in ["does not carry", "cannot be read, and is not done", "insert the row again"] {
             assert!(otter.log().contains(text), "{text} in {}", otter.log());
         }
 

@@ -1,13 +1,19 @@
 //! `otter-server position set`: another position, with what that means told first.
 
-use otter_core::{PipelineId, Place, Position, Select, Start};
+use otter_core::{
+    CopyStage, DatabaseUrl, PipelineId, Place, Position, Result, Select, Start, TableName,
+};
 use otter_sink::checkpoint::{self, Checkpoint};
+use otter_sink::copy;
 
 use super::{hold, pipeline_named, position_text};
 use crate::assemble::{self, SCHEMA};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::terminal::{complain, note, write};
+
+/// Names in one line.
+const MOST_NAMES: usize = 10;
 
 /// Whether the position is set, or only told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +46,11 @@ pub(crate) async fn set(config: &Config, name: &str, start: &Start, wish: Wish) 
         Ok(wanted) => wanted,
         Err(error) => return failed(&error),
     };
-    write(&preview(&id, &before, &wanted));
+    let open = match in_copy(&pipeline.to.url, &id).await {
+        Ok(open) => open,
+        Err(error) => return failed(&error),
+    };
+    write(&preview(&id, (&before, &wanted), &open));
     if before.position.as_ref() == Some(&wanted) {
         return Exit::Done;
     }
@@ -71,7 +81,19 @@ pub(crate) async fn set(config: &Config, name: &str, start: &Start, wish: Wish) 
     exit
 }
 
-fn preview(id: &PipelineId, before: &Checkpoint, wanted: &Position) -> String {
+/// The tables whose initial copy is not finished.
+async fn in_copy(url: &DatabaseUrl, id: &PipelineId) -> Result<Vec<TableName>> {
+    let Some(found) = copy::tables(url, SCHEMA, id).await? else { return Ok(Vec::new()) };
+    let is_open = |stage: CopyStage| matches!(stage, CopyStage::Waiting | CopyStage::Copying);
+    let open = found.tables.into_iter().filter(|table| is_open(table.stage));
+    Ok(open.map(|table| table.table).collect())
+}
+
+fn preview(
+    id: &PipelineId,
+    (before, wanted): (&Checkpoint, &Position),
+    open: &[TableName],
+) -> String {
     let mut text = format!("pipeline {id}\n");
     let mut line = |name: &str, value: &str| text.push_str(&format!("  {name:<12} {value}\n"));
     line("position", &position_text(before));
@@ -80,8 +102,26 @@ fn preview(id: &PipelineId, before: &Checkpoint, wanted: &Position) -> String {
         for (name, value) in consequences(&position.applied_through, &wanted.applied_through) {
             line(name, &value);
         }
+        if position.applied_through != wanted.applied_through && !open.is_empty() {
+            line("in copy", &silence(open));
+        }
     }
     text
+}
+
+/// What the consequences do not say of tables that are being copied: there it is no finding that rows
+/// are missing or changed.
+fn silence(open: &[TableName]) -> String {
+    let names: Vec<String> = open.iter().take(MOST_NAMES).map(ToString::to_string).collect();
+    let more = match open.len().saturating_sub(MOST_NAMES) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        "{}{more}: there what is skipped or repeated is no finding and nobody would tell: when they \
+         are copied, run `otter-server verify`, with --repair where rows differ",
+        names.join(", ")
+    )
 }
 
 /// What a move from one place to another leaves out and does again.
@@ -147,5 +187,16 @@ mod tests {
         assert!(told(&place(400), &place(4)).starts_with("repeats the transactions between"));
         let other = Place::from_file(FilePlace::new("mysql-bin.000002", 4));
         assert!(told(&place(4), &other).starts_with("means unknown"));
+    }
+
+    #[test]
+    fn tables_in_copy_are_told_since_nothing_is_a_finding_there() {
+        let tables: Vec<TableName> =
+            (1..=12).map(|number| TableName::new("shop", format!("t{number}"))).collect();
+        let text = silence(&tables);
+        assert!(text.starts_with("shop.t1, ") && text.contains("shop.t10 and 2 more: "), "{text}");
+        assert!(text.contains("otter-server verify"), "{text}");
+        let one = silence(&tables[..1]);
+        assert!(one.starts_with("shop.t1: there what is skipped"), "{one}");
     }
 }

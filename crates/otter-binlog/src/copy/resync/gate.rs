@@ -116,10 +116,17 @@ impl Run {
                 }
                 Ok(request) => warn!(
                     table = %request.table,
-                    "a request of the source is about a table that this pipeline does not carry"
+                    "a request of the source is about a table that this pipeline does not carry; \
+                     where no other one carries it, write its name as the source has it, or add it to \
+                     the mapping, and insert the row again"
                 ),
                 Err(what) => {
-                    warn!(what, "a request of the source cannot be read, and is not done");
+                    warn!(
+                        what,
+                        "a request of the source cannot be read, and is not done; insert a row with \
+                         `table` as DATABASE.TABLE, `operation` copy, and `key` or `where` or \
+                         neither, all of them texts in utf8mb4"
+                    );
                 }
             }
         }
