@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use otter_server::sandbox::Flavor;
+use otter_tests::otter::OtterProcess;
 use otter_tests::query::{number, texts};
 use otter_tests::random::Random;
 use otter_tests::scene::{DEADLINE, Scene};
@@ -165,7 +166,8 @@ async fn many_differences_are_mended_and_what_is_left_is_told_truly() {
     let rows: Vec<String> = (1..=12_000).map(|n| format!("({n}, 'many')")).collect();
     execute(&scene.source, &format!("INSERT INTO shop.tag VALUES {}", rows.join(","))).await;
     let mut otter = scene.run().await;
-    let ended = scene.command(&["verify", "--repair", "--yes"]).await;
+    let all = ["verify", "--repair", "--yes", "-c", "otter.toml"];
+    let ended = OtterProcess::run_to_end(scene.folder(), &all, 4 * DEADLINE).await;
     let told = format!("{}{}", ended.stdout, ended.stderr);
     assert_eq!(ended.code, Some(1), "{told}");
     assert!(told.contains("2002 rows differ still; the next ones"), "{told}");
