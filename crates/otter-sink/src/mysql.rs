@@ -7,6 +7,7 @@
 pub(crate) mod conn;
 pub(crate) mod connect;
 mod ddl;
+mod emptying;
 mod error;
 pub(crate) mod fit;
 mod fragment;

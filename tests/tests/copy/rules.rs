@@ -234,4 +234,32 @@ async fn tables_that_are_not_seen_are_told_when_a_copy_begins() {
     let told = otter.log().contains("store.next, attic.*");
     assert!(told && otter.log().contains("the account may not see them"), "{}", otter.log());
     otter.terminate_and_expect_success(DEADLINE).await;
+
+/// A large table is emptied in parts, since one statement would outlast any time-out.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_rows_that_are_replaced_go_in_parts() {
+    for flavor in FLAVORS {
+        let mut scene = shelf((flavor, flavor)).await;
+        execute(&scene.source, TWO).await;
+        execute(
+            &scene.target,
+            "CREATE DATABASE store; CREATE TABLE store.one (id INT AUTO_INCREMENT PRIMARY KEY, \
+             v INT); INSERT INTO store.one (v) VALUES (1), (2), (3), (4), (5)",
+        )
+        .await;
+        for _ in 0..12 {
+            execute(&scene.target, "INSERT INTO store.one (v) SELECT v FROM store.one").await;
+        }
+        let existing = "initial_copy = { existing = \"replace\" }";
+        scene.replace("initial_copy = true", existing);
+        let mut otter = scene.run().await;
+        wait_for_copy(&scene, &otter).await;
+        drain(&scene, &otter, 1).await;
+        assert_eq!(rows(&scene).await, copied(&[("1", "10"), ("2", "20")]));
+        assert!(otter.log().contains("a table of the target is empty"), "{}", otter.log());
+        // Each part is a target transaction with a mark: 1,000 rows, then twice as many, …
+        let marks = "SELECT SUM(counter) FROM otter.mark";
+        assert!(number(&scene.target, marks).await >= 5);
+        otter.terminate_and_expect_success(DEADLINE).await;
+    }
 }

@@ -47,6 +47,9 @@ impl Session {
             return Box::pin(self.load_resync(group, record, lease)).await;
         }
         let before = self.follow(fragment)?;
+        if self.fragment.is_none() && !self.is_apart {
+            Box::pin(self.empty_tables(fragment.transaction, lease)).await?;
+        }
         self.learn_tables(std::slice::from_ref(fragment.transaction)).await?;
         self.ensure_relations().await?;
         self.apply(fragment, lease).await?;

@@ -257,6 +257,7 @@ fn check_answer(expect: Expect, done: Done) -> Result<u64, Setback> {
         }
         // Of a table that is being copied.
         Expect::Some(of) => Ok(of.rows),
+        Expect::Counted => Ok(matched),
         Expect::Absent(_)
         | Expect::Unchanged(_)
         | Expect::Nothing

@@ -40,7 +40,7 @@ pub enum Existing {
     Halt,
     /// Leaves them, and writes the source's rows over those with the same key.
     Keep,
-    /// Deletes them first, in the target transaction with which the table's copy begins.
+    /// Deletes them first, in target transactions of their own where they are many.
     Replace,
 }
 

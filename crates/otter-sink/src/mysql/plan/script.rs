@@ -13,6 +13,8 @@ use crate::mysql::literal::RowsStatement;
 pub(crate) enum Expect {
     /// Any number of matched rows.
     Nothing,
+    /// Any number of rows, which are counted.
+    Counted,
     /// One matched row for each row of the source.
     Rows(RowsOf),
     /// One row for each of the source's, and not a single warning.
@@ -41,7 +43,7 @@ impl Expect {
             | Self::Upserted(of)
             | Self::Absent(of)
             | Self::Some(of) => Some(of),
-            Self::Nothing | Self::Settled | Self::Checkpoint(_) => None,
+            Self::Nothing | Self::Counted | Self::Settled | Self::Checkpoint(_) => None,
         }
     }
 }
@@ -207,10 +209,9 @@ impl Script {
 
     /// Whether rows were written before the mark.
     pub(crate) fn has_rows_before(&self, mark: ScriptMark) -> bool {
-        self.expects
-            .iter()
-            .take(mark.statements)
-            .any(|expect| !matches!(expect, Expect::Nothing | Expect::Checkpoint(_)))
+        self.expects.iter().take(mark.statements).any(|expect| {
+            !matches!(expect, Expect::Nothing | Expect::Counted | Expect::Checkpoint(_))
+        })
     }
 
     /// Forgets what was written since the mark.
