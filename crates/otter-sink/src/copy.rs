@@ -4,6 +4,7 @@
 //! made on connections of their own, since a server commits when it makes one: a process that was
 //! fenced meanwhile leaves nothing behind but an empty table.
 
+pub(crate) mod collation;
 mod progress;
 
 use std::time::Duration;
@@ -11,8 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use otter_core::mapping::Mappings;
 use otter_core::{
-    CopyLog, CopyRecord, CopyTable, DatabaseUrl, Ddl, DdlReach, PipelineId, Prepared, Result,
-    TableName,
+    CopyLog, CopyRecord, CopyTable, DatabaseUrl, DdlReach, PipelineId, Prepared, Result, TableName,
 };
 
 use crate::mysql::conn::{ApplyConn, ConnError};
@@ -20,6 +20,7 @@ use crate::mysql::connect::{self, Flavour, ServerFacts, SessionTimes};
 use crate::mysql::names::{identifier, qualified, string};
 use crate::mysql::store::Store;
 use crate::mysql::{Existing, MySqlLoadError};
+use collation::Collations;
 pub use progress::{
     CopyProgress, CopyTableProgress, CopyTables, Uncopied, progress, tables, uncopied,
 };
@@ -128,11 +129,16 @@ impl TargetCopyLog {
         if is_mariadb != ddl.session.is_mariadb && ddl.statement.contains("/*") {
             return Err(by_hand("it has what the other kind of server does not know"));
         }
-        let collation = table.database_collation.as_deref();
-        desk.make_database(&target.database, collation)
+        let collation = table.database_collation.as_deref().map(str::to_owned);
+        let (statement, collation) = if is_mariadb == ddl.session.is_mariadb {
+            (ddl.statement.to_string(), collation)
+        } else {
+            desk.translate(target, (&*ddl.statement, collation)).await?
+        };
+        desk.make_database(&target.database, collation.as_deref())
             .await
             .map_err(|error| refused(&error, &by_hand))?;
-        match desk.make_table(&ddl).await {
+        match desk.make_table(&statement).await {
             Ok(()) => {}
             Err(error) if error.number() == Some(TABLE_EXISTS) => return Ok(false),
             Err(error) => return Err(refused(&error, &by_hand)),
@@ -189,6 +195,29 @@ impl Desk {
         Ok(!self.query(&format!("SELECT 1 FROM {name} LIMIT 1")).await?.is_empty())
     }
 
+    /// A definition and its database's collation as the other kind of server says them.
+    async fn translate(
+        &mut self,
+        target: &TableName,
+        (statement, collation): (&str, Option<String>),
+    ) -> Result<(String, Option<String>), MySqlLoadError> {
+        let mut collations = Collations::default();
+        let conn = &mut *self.conn;
+        let statement = collations.translate(conn, statement).await;
+        let statement = statement.map_err(MySqlLoadError::plain)?;
+        let collation = match collation {
+            Some(name) => {
+                let found = collations.name(conn, &name).await.map_err(MySqlLoadError::plain)?;
+                Some(found.unwrap_or(name))
+            }
+            None => None,
+        };
+        for (from, to) in collations.changed() {
+            tracing::info!(table = %target, from, to, "the target has another name for a collation");
+        }
+        Ok((statement, collation))
+    }
+
     async fn make_database(
         &mut self,
         name: &str,
@@ -206,9 +235,9 @@ impl Desk {
         self.conn.query(&text).await.map(drop)
     }
 
-    async fn make_table(&mut self, ddl: &Ddl) -> Result<(), ConnError> {
+    async fn make_table(&mut self, statement: &str) -> Result<(), ConnError> {
         // Tables that it refers to may come later, and zero dates are defaults as the source has them.
         self.conn.query("SET SESSION sql_mode='', foreign_key_checks=0").await?;
-        self.conn.query(&ddl.statement).await.map(drop)
+        self.conn.query(statement).await.map(drop)
     }
 }

@@ -3,6 +3,7 @@
 //! Nothing is changed, except by [`prove_marks`]: rights are tried with statements that touch no row,
 //! in a transaction that is rolled back. Each finding that is not right names the statement that mends it.
 
+mod collations;
 mod ddl;
 mod grants;
 mod mark;
@@ -19,6 +20,7 @@ use crate::mysql::conn::{ApplyConn, ConnError, TextRow};
 use crate::mysql::connect::{self, ServerFacts, SessionTimes};
 use crate::mysql::{DdlPolicies, MySqlLoadError};
 use crate::mysql::{Existing, OnPoison};
+pub use collations::check_collations;
 use grants::Grants;
 pub use mark::prove_marks;
 

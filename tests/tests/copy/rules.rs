@@ -263,3 +263,63 @@ async fn many_rows_that_are_replaced_go_in_parts() {
         otter.terminate_and_expect_success(DEADLINE).await;
     }
 }
+
+/// The defaults of one kind of server have other names in the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn collations_get_the_names_that_the_other_kind_of_server_has() {
+    let pairs = [
+        (Flavor::MySql, Flavor::MariaDb, ["0900_ai_ci", "0900_as_cs", "0900_bin"]),
+        (Flavor::MariaDb, Flavor::MySql, ["uca1400_ai_ci", "uca1400_as_cs", "nopad_bin"]),
+    ];
+    for (from, to, [default, exact, binary]) in pairs {
+        let scene = shelf((from, to)).await;
+        execute(
+            &scene.source,
+            &format!(
+                "ALTER DATABASE store COLLATE utf8mb4_{default}; \
+                 CREATE TABLE store.word (id INT PRIMARY KEY, \
+                 a VARCHAR(40) COMMENT 'COLLATE utf8mb4_{default}', \
+                 b VARCHAR(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_{exact}, \
+                 c VARCHAR(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_{binary}, \
+                 d VARCHAR(40) CHARACTER SET latin1, UNIQUE KEY (a)) COLLATE utf8mb4_{default}; \
+                 INSERT INTO store.word VALUES (1, 'Äpfel', 'a', 'A ', 'ä'), (2, 'Birne', 'A', 'a', ''); \
+                 CREATE TABLE store.sentinel (id INT PRIMARY KEY)"
+            ),
+        )
+        .await;
+        let mut otter = scene.run().await;
+        wait_for_copy(&scene, &otter).await;
+        execute(&scene.source, "UPDATE store.word SET a = 'äpfel' WHERE id = 1").await;
+        drain(&scene, &otter, 1).await;
+        assert_tables_equal(&scene.source, &scene.target, &["store.word", "store.sentinel"]).await;
+        let made = "SELECT COLUMN_NAME, COLLATION_NAME FROM information_schema.COLUMNS \
+             WHERE TABLE_SCHEMA = 'store' AND TABLE_NAME = 'word' AND COLLATION_NAME IS NOT NULL \
+             ORDER BY 1";
+        let made = texts(&scene.target, made).await;
+        let ends = match to {
+            Flavor::MariaDb => ["uca1400_nopad_ai_ci", "uca1400_nopad_as_cs", "nopad_bin"],
+            Flavor::MySql => ["0900_ai_ci", "0900_as_cs", "0900_bin"],
+        };
+        for (row, end) in made.iter().zip(ends) {
+            assert!(row[1].ends_with(end), "{made:?}");
+        }
+        let comment = "SELECT COLUMN_COMMENT FROM information_schema.COLUMNS \
+             WHERE TABLE_SCHEMA = 'store' AND TABLE_NAME = 'word' AND COLUMN_NAME = 'a'";
+        let comment = texts(&scene.target, comment).await;
+        assert_eq!(comment, [[format!("COLLATE utf8mb4_{default}")]]);
+        otter.terminate_and_expect_success(DEADLINE).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collation_without_a_counterpart_is_named() {
+    let scene = shelf((Flavor::MySql, Flavor::MariaDb)).await;
+    execute(
+        &scene.source,
+        "CREATE TABLE store.word (id INT PRIMARY KEY, a VARCHAR(9)) \
+         COLLATE utf8mb4_es_trad_0900_ai_ci",
+    )
+    .await;
+    let halted = run_to_end(&scene).await;
+    assert_told(&halted, HALTED, &["store.word", "utf8mb4_es_trad_0900_ai_ci", "by hand"]);
+}
