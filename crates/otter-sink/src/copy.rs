@@ -19,6 +19,7 @@ use crate::mysql::conn::{ApplyConn, ConnError};
 use crate::mysql::connect::{self, Flavour, ServerFacts, SessionTimes};
 use crate::mysql::names::{identifier, qualified, string};
 use crate::mysql::store::Store;
+use crate::mysql::target::read_table;
 use crate::mysql::{Existing, MySqlLoadError};
 use collation::Collations;
 pub use progress::{
@@ -83,8 +84,23 @@ impl CopyLog for TargetCopyLog {
             if !desk.exists(target).await? && self.make(&mut desk, table, target).await? {
                 continue;
             }
-            if table.is_shared || self.existing == Existing::Keep || !desk.has_rows(target).await? {
+            let keeps = self.existing == Existing::Keep;
+            if table.is_shared
+                || (keeps && desk.has_key(target).await?)
+                || !desk.has_rows(target).await?
+            {
                 continue;
+            }
+            if keeps {
+                let what = format!(
+                    "cannot begin with {}: {target} holds rows already and has no key by which they \
+                     could be kept, so that each that the source has would be there twice. Empty it \
+                     (TRUNCATE TABLE {}), or write initial_copy = {{ existing = \"replace\" }} to \
+                     have it emptied, or give it a primary key",
+                    table.source,
+                    qualified(&target.database, &target.table),
+                );
+                return Err(MySqlLoadError::Copy { what }.into());
             }
             if self.existing == Existing::Halt {
                 let what = format!(
@@ -188,6 +204,12 @@ impl Desk {
             ))
             .await?;
         Ok(!rows.is_empty())
+    }
+
+    /// Whether something tells the table's rows apart.
+    async fn has_key(&mut self, table: &TableName) -> Result<bool, MySqlLoadError> {
+        let found = Box::pin(read_table(&mut *self.conn, table)).await?;
+        Ok(found.is_some_and(|table| !table.identities.is_empty()))
     }
 
     async fn has_rows(&mut self, table: &TableName) -> Result<bool, MySqlLoadError> {

@@ -323,3 +323,60 @@ async fn a_collation_without_a_counterpart_is_named() {
     let halted = run_to_end(&scene).await;
     assert_told(&halted, HALTED, &["store.word", "utf8mb4_es_trad_0900_ai_ci", "by hand"]);
 }
+
+/// LOSS-1: a kept row that has a unique value of a copied one under another key is not written over.
+#[tokio::test(flavor = "multi_thread")]
+async fn kept_rows_of_another_key_are_a_finding() {
+    for flavor in FLAVORS {
+        let mut scene = shelf((flavor, flavor)).await;
+        let table = "CREATE TABLE store.one (id INT PRIMARY KEY, v INT, UNIQUE KEY (v))";
+        execute(
+            &scene.source,
+            &format!(
+                "{table}; INSERT INTO store.one VALUES (1, 10), (2, 20), (5, 50); \
+                 CREATE TABLE store.sentinel (id INT PRIMARY KEY)"
+            ),
+        )
+        .await;
+        execute(
+            &scene.target,
+            &format!(
+                "CREATE DATABASE store; {table}; ALTER TABLE store.one ADD note VARCHAR(9); \
+                 INSERT INTO store.one VALUES (2, 99, 'kept'), (7, 70, NULL), (100, 50, NULL)"
+            ),
+        )
+        .await;
+        let before = rows(&scene).await;
+        scene.replace("initial_copy = true", "initial_copy = { existing = \"keep\" }");
+        let halted = run_to_end(&scene).await;
+        assert_told(&halted, HALTED, &["store.one", "compare and repair"]);
+        assert_eq!(rows(&scene).await, before);
+
+        execute(&scene.target, "DELETE FROM store.one WHERE id = 100").await;
+        let mut otter = scene.run().await;
+        wait_for_copy(&scene, &otter).await;
+        drain(&scene, &otter, 1).await;
+        let expected = [("1", "10"), ("2", "20"), ("5", "50"), ("7", "70")];
+        assert_eq!(rows(&scene).await, copied(&expected));
+        let kept = "SELECT COUNT(*) FROM store.one WHERE id = 2 AND note = 'kept'";
+        assert_eq!(number(&scene.target, kept).await, 1);
+        otter.terminate_and_expect_success(DEADLINE).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_without_a_key_cannot_be_kept() {
+    for flavor in FLAVORS {
+        let mut scene = shelf((flavor, flavor)).await;
+        let table = "CREATE TABLE store.one (id INT, v INT); INSERT INTO store.one VALUES (1, 10)";
+        execute(&scene.source, table).await;
+        execute(&scene.source, "CREATE TABLE store.sentinel (id INT PRIMARY KEY)").await;
+        execute(&scene.target, &format!("CREATE DATABASE store; {table}")).await;
+        scene.replace("initial_copy = true", "initial_copy = { existing = \"keep\" }");
+        let checked = scene.command(&["check"]).await;
+        assert_found(&checked, &["store.one", "no key by which they could be kept"]);
+        let halted = run_to_end(&scene).await;
+        assert_told(&halted, HALTED, &["store.one", "has no key", "existing = \"replace\""]);
+        assert_eq!(rows(&scene).await, copied(&[("1", "10")]));
+    }
+}

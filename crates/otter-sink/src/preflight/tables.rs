@@ -112,6 +112,16 @@ async fn check_rows(
                 plan.quoted
             ),
         ),
+        Existing::Keep if plan.identities.is_empty() => Finding::fail(
+            what,
+            "it holds rows already and has no key by which they could be kept: each that the source \
+             has would be there twice",
+            format!(
+                "TRUNCATE TABLE {0}; or write initial_copy = {{ existing = \"replace\" }} to have it \
+                 emptied; or ALTER TABLE {0} ADD PRIMARY KEY (…)",
+                plan.quoted
+            ),
+        ),
         Existing::Keep => pass(&what, "it holds rows, over which rows of the same key are written"),
         Existing::Replace => pass(&what, "it holds rows, which are deleted first"),
     }))

@@ -63,3 +63,38 @@ fn many_copied_rows_go_as_parameters_where_the_server_takes_them() {
     );
     assert_eq!(statements(Detail::Joined), [""; 0]);
 }
+
+/// LOSS-1: a row of the target's own may have the unique value of a copied one.
+#[test]
+fn kept_rows_are_written_over_by_their_key_alone() {
+    let (source, mut target) = item();
+    target.uniques = vec![Some(vec!["id".to_owned()]), Some(vec!["n".to_owned()])];
+    let mut tables = TablePlans::default();
+    tables.insert(fit(&source, Some(target)).unwrap());
+    let store = Store::new("otter", "p");
+    let written = |detail| {
+        let (keeps_rows, mark, limits) = (true, ("here", 0), LIMITS);
+        let planning =
+            Planning { tables: &tables, store: &store, limits, detail, keeps_rows, mark };
+        let transactions = [copied(&source, 1..=2)];
+        let mut planner = Planner::new(planning, &transactions, false);
+        let mut script = Script::default();
+        assert_eq!(planner.fill(&mut script).unwrap(), Filled::All);
+        let expects = script.expects().to_vec();
+        (script.take().into_iter().map(|step| step.text).collect::<String>(), expects)
+    };
+    let (text, _) = written(Detail::Compacted);
+    assert_eq!(text, "INSERT INTO `shop`.`item` (`id`,`n`) VALUES (1,1),(2,2)");
+    let (text, expects) = written(Detail::Joined);
+    let of_row = |n| {
+        format!(
+            "UPDATE `shop`.`item` SET `id` = {n}, `n` = {n} WHERE `id` = {n}; \
+             INSERT INTO `shop`.`item` (`id`,`n`) VALUES ({n},{n}) ON DUPLICATE KEY UPDATE \
+             `id`=VALUES(`id`),`n`=VALUES(`n`)"
+        )
+    };
+    assert_eq!(text, format!("{}; {}", of_row(1), of_row(2)));
+    for pair in expects.chunks(2) {
+        assert!(matches!(pair, [Expect::Some(_), Expect::Rows(_)]), "{pair:?}");
+    }
+}
