@@ -2,6 +2,8 @@
 //!
 //! Only facts; whether the source's rows fit is `fit`'s business.
 
+mod foreign_keys;
+
 use std::sync::Arc;
 
 use otter_core::TableName;
@@ -84,13 +86,13 @@ pub(crate) async fn read_table(
     let here = place("TABLE_SCHEMA", "TABLE_NAME");
     let rows = conn
         .query(&format!(
-            "SELECT t.TABLE_SCHEMA, t.TABLE_NAME, t.TABLE_TYPE, t.ENGINE, e.TRANSACTIONS \
+            "SELECT t.TABLE_SCHEMA, t.TABLE_NAME, t.TABLE_TYPE, t.ENGINE, e.TRANSACTIONS, VERSION() \
              FROM information_schema.TABLES t \
              LEFT JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE WHERE {here}"
         ))
         .await
         .map_err(MySqlLoadError::plain)?;
-    let Some([Some(schema), Some(table), Some(kind), engine, transactions]) =
+    let Some([Some(schema), Some(table), Some(kind), engine, transactions, Some(version)]) =
         rows.first().map(Vec::as_slice)
     else {
         return Ok(None);
@@ -122,16 +124,8 @@ pub(crate) async fn read_table(
         ))
         .await
         .map_err(MySqlLoadError::plain)?;
-    let relations = conn
-        .query(&format!(
-            "SELECT {parent} AND (UPDATE_RULE IN ('CASCADE', 'SET NULL') \
-             OR DELETE_RULE IN ('CASCADE', 'SET NULL')) \
-             FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE {} OR {parent}",
-            place("CONSTRAINT_SCHEMA", "TABLE_NAME"),
-            parent = place("UNIQUE_CONSTRAINT_SCHEMA", "REFERENCED_TABLE_NAME")
-        ))
-        .await
-        .map_err(MySqlLoadError::plain)?;
+    let is_mariadb = version.contains("MariaDB");
+    let relations = foreign_keys::read(conn, name, is_mariadb).await?;
     let cascades = relations.iter().any(|row| row.first() == Some(&Some("1".to_owned())));
     let silent_cascades = cascades && gives_up_silently(conn).await?;
     let (identities, key_names) = group_keys(&keys, &columns);
