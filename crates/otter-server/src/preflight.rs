@@ -12,7 +12,7 @@ use std::sync::Arc;
 use otter_arbitrate::{SqlArbiter, ZooKeeperArbiter};
 use otter_binlog::preflight as source;
 use otter_core::mapping::TableRoute;
-use otter_core::{Finding, PipelineId, Side, Table, Verdict};
+use otter_core::{Finding, PipelineId, Side, Table, TableName, Verdict};
 use otter_sink::preflight::{self as target, CopyCheck, Marks, TargetCheck};
 use otter_sink::{copy, health};
 
@@ -121,6 +121,7 @@ impl Report {
                 Vec::new()
             }
         };
+        let names: Vec<TableName> = tables.iter().map(|table| table.name.clone()).collect();
         let tables = self.map_tables(pipeline, tables);
         let check = TargetCheck {
             url: &pipeline.to.url,
@@ -133,6 +134,11 @@ impl Report {
             copy: copy_check(pipeline).await,
         };
         self.note(About::Target, target::check_target(&check).await);
+        if pipeline.initial_copy.is_some() && !self.fails_in(About::Target) {
+            let urls = (&pipeline.from.url, &pipeline.to.url);
+            let findings = target::check_collations(urls, &pipeline.mappings, &names);
+            self.note(About::Target, Box::pin(findings).await);
+        }
         self.note(About::Target, health::check(&pipeline.to.url, &pipeline.brake).await);
     }
 
