@@ -32,6 +32,7 @@ mod run;
 mod snapshot;
 mod tables;
 mod value;
+mod watermark;
 mod window;
 mod worker;
 

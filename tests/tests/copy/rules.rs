@@ -1,11 +1,17 @@
 //! What the copy finds at the target, what it makes there, and what it refuses.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use otter_server::sandbox::Flavor;
 use otter_tests::comparison::{assert_tables_equal, compare};
 use otter_tests::otter::OtterProcess;
 use otter_tests::query::{number, texts};
+use otter_tests::random::Random;
 use otter_tests::scene::{DEADLINE, Scene, assert_found, assert_told};
 use otter_tests::testbed::{self, FLAVORS, execute};
+use sqlx::mysql::MySqlConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, raw_sql};
 
 use crate::shelf::{drain, on, shelf, wait_for_copy};
 
@@ -176,7 +182,7 @@ async fn missing_databases_and_tables_are_made_under_their_new_names() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_source_without_gtids_is_refused() {
+async fn a_source_without_gtids_is_copied_by_rows_that_are_written_there() {
     let source = testbed::server(Flavor::MySql)
         .source()
         .arg("--gtid-mode=OFF")
@@ -186,10 +192,56 @@ async fn a_source_without_gtids_is_refused() {
     let target = testbed::server(Flavor::MySql).target().start().await;
     let scene = on(Scene::on(source, target).await).await;
     execute(&scene.source, TWO).await;
+    let right = "GRANT SELECT, INSERT, UPDATE ON `otter`.`watermark`";
     let checked = scene.command(&["check"]).await;
-    assert_found(&checked, &["GTIDs", "gtid_mode"]);
+    assert_found(&checked, &["GTIDs", "gtid_mode", right]);
     let halted = run_to_end(&scene).await;
-    assert_told(&halted, HALTED, &["GTIDs"]);
+    assert_told(&halted, HALTED, &["GTIDs", right]);
+
+    let rights = "GRANT CREATE, SELECT, INSERT, UPDATE ON otter.* TO otter@'%'";
+    execute(&scene.source, rights).await;
+    execute(
+        &scene.source,
+        "SET SESSION cte_max_recursion_depth = 100000; \
+         CREATE TABLE store.many (id INT PRIMARY KEY, v INT NOT NULL); INSERT INTO store.many \
+         WITH RECURSIVE r AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM r WHERE i < 40000) \
+         SELECT i, 0 FROM r; CREATE TABLE store.loose AS SELECT * FROM store.one",
+    )
+    .await;
+    let checked = scene.command(&["check"]).await;
+    assert!(checked.stdout.contains("otter.watermark will be made"), "{}", checked.stdout);
+    let stop = Arc::new(AtomicBool::new(false));
+    let writers: Vec<_> = (0..3)
+        .map(|n| tokio::spawn(change(scene.source.connect_options(), Arc::clone(&stop), n)))
+        .collect();
+    let mut otter = scene.run().await;
+    wait_for_copy(&scene, &otter).await;
+    stop.store(true, Ordering::Relaxed);
+    for writer in writers {
+        assert!(writer.await.unwrap() > 0);
+    }
+    drain(&scene, &otter, 1).await;
+    let tables = ["store.one", "store.many", "store.loose"];
+    assert_tables_equal(&scene.source, &scene.target, &tables).await;
+    otter.terminate_and_expect_success(DEADLINE).await;
+}
+
+/// Changes, moves, deletes and brings rows of `store.many` until it is stopped; how often.
+async fn change(options: MySqlConnectOptions, stop: Arc<AtomicBool>, session: u64) -> u64 {
+    let mut connection = options.connect().await.unwrap();
+    let mut random = Random::new(session);
+    let mut count = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let (one, other, new) =
+            (random.below(40_000), random.below(40_000), 40_001 + 3 * count + session);
+        let text = format!(
+            "UPDATE store.many SET v = v + 1 WHERE id = {one}; \
+             DELETE FROM store.many WHERE id = {other}; INSERT INTO store.many VALUES ({new}, 1)"
+        );
+        raw_sql(AssertSqlSafe(text)).execute(&mut connection).await.unwrap();
+        count += 1;
+    }
+    count
 }
 
 /// A table that the stream brings is not copied at the next start.

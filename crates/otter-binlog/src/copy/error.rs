@@ -15,15 +15,20 @@ pub enum CopyError {
     /// The source does not tell where it is.
     #[error(transparent)]
     Select(#[from] SelectError),
-    /// The source has no GTIDs, by which a snapshot's place would be known.
+    /// The source has no GTIDs, by which a snapshot's place would be known, and takes no row that
+    /// would tell instead.
     #[error(
-        "the source has gtid_mode = {mode}, and without GTIDs nobody can tell which changes a \
-         snapshot holds: set gtid_mode=ON and enforce_gtid_consistency=ON at the source, or copy \
-         the tables by hand and leave initial_copy out"
+        "the source has gtid_mode = {mode}, and without GTIDs a row that is written there tells which \
+         changes a snapshot holds, but {problem}. Set gtid_mode=ON and enforce_gtid_consistency=ON \
+         at the source; or let the account write the row: {remedy}"
     )]
     NoGtids {
         /// As it is.
         mode: String,
+        /// Why the row cannot be written.
+        problem: String,
+        /// The statements that let it be written.
+        remedy: String,
     },
     /// The table cannot be copied.
     #[error("{table} cannot be copied: {problem}")]

@@ -70,12 +70,7 @@ impl Flight {
     /// Whether a transaction that comes before the snapshot's end may be missing from it.
     pub(super) fn may_lack(&self, transaction: &Transaction) -> bool {
         let Some(snapshot) = &self.snapshot else { return true };
-        match (&snapshot.low, &transaction.gtid) {
-            (Some(low), Some(gtid)) => !low.contains(gtid),
-            (Some(_), None) => true,
-            // The place is exact.
-            (None, _) => snapshot.is_before(transaction),
-        }
+        snapshot.may_lack(transaction).unwrap_or_else(|| snapshot.is_before(transaction))
     }
 }
 

@@ -3,8 +3,8 @@
 use otter_core::{Causes, DatabaseUrl, Finding};
 
 use super::error::CopyError;
-use super::tables;
-use crate::connection::{Connection, Flavor, ServerInfo};
+use super::{tables, watermark};
+use crate::connection::{Connection, ConnectionError, Flavor, ServerInfo};
 use crate::selector::{TableFilter, has_mysql_gtids};
 
 /// Names in one message.
@@ -27,7 +27,7 @@ async fn look(url: &DatabaseUrl, filter: &TableFilter) -> Result<Vec<Finding>, C
     let info = connection.server_info().await?;
     let mut source = tables::read(&mut connection, filter).await?;
     tables::read_parents(&mut connection, &info, &mut source).await?;
-    let mut findings = vec![snapshots(&info)];
+    let mut findings = vec![snapshots(&mut connection, &info).await?];
     let unfit = tables_where(
         &mut connection,
         "t.table_type <> 'BASE TABLE' OR t.engine <> 'InnoDB'",
@@ -73,18 +73,26 @@ async fn look(url: &DatabaseUrl, filter: &TableFilter) -> Result<Vec<Finding>, C
 }
 
 /// Whether the place of a snapshot can be told.
-fn snapshots(info: &ServerInfo) -> Finding {
-    let what = "the source tells where a snapshot ends: GTIDs, or MariaDB";
+async fn snapshots(
+    connection: &mut Connection,
+    info: &ServerInfo,
+) -> Result<Finding, ConnectionError> {
+    let what =
+        "the source tells where a snapshot ends: GTIDs, MariaDB, or a row that is written there";
     if info.flavor() == Flavor::MariaDb || has_mysql_gtids(info) {
-        return Finding::pass(what);
+        return Ok(Finding::pass(what));
     }
     let mode = info.gtid_mode.as_deref().unwrap_or("OFF");
-    Finding::fail(
-        what,
-        format!("gtid_mode = {mode}"),
-        "set gtid_mode=ON and enforce_gtid_consistency=ON at the source, or copy the tables by hand \
-         and leave initial_copy out",
-    )
+    let remedy = format!(
+        "set gtid_mode=ON and enforce_gtid_consistency=ON at the source; or {}",
+        watermark::set_up_by_hand()
+    );
+    Ok(match watermark::look(connection, info).await? {
+        Ok(detail) => {
+            Finding { detail: format!("gtid_mode = {mode}; {detail}"), ..Finding::pass(what) }
+        }
+        Err(problem) => Finding::fail(what, format!("gtid_mode = {mode}, and {problem}"), remedy),
+    })
 }
 
 /// The mapped tables that meet a condition.

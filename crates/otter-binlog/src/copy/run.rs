@@ -17,6 +17,7 @@ use super::error::CopyError;
 use super::flight::{Flight, Job};
 use super::lane::{Lane, next_answer};
 use super::tables::{self, Source};
+use super::watermark;
 use super::worker::{Read, Request};
 use crate::connection::{Connection, Flavor};
 use crate::selector::{BinlogSelector, has_mysql_gtids};
@@ -121,8 +122,9 @@ impl Run {
             return Ok(run);
         }
         if info.flavor() == Flavor::MySql && !has_mysql_gtids(&info) {
-            let mode = info.gtid_mode.clone().unwrap_or_else(|| "OFF".to_owned());
-            return Err(CopyError::NoGtids { mode }.into());
+            let mut connection = Connection::connect(&run.url).await.map_err(CopyError::from)?;
+            watermark::write(&mut connection, &info).await?;
+            connection.close().await;
         }
         if let Some(table) = run.source.silent_ring() {
             let problem = "its rows change or go with rows of other tables that change or go with \

@@ -6,6 +6,7 @@ use otter_core::{FilePlace, GtidSet, Position, Transaction};
 use tokio::time::{Instant, sleep};
 
 use super::error::CopyError;
+use super::watermark;
 use crate::connection::{Connection, ConnectionError, Flavor, ServerInfo};
 use crate::schema::reader::quote;
 use crate::selector::{SourceEnd, source_end};
@@ -18,13 +19,38 @@ const SIGHT_PAUSE: Duration = Duration::from_millis(5);
 /// Which transactions a snapshot holds.
 #[derive(Debug, Clone)]
 pub(super) struct Snapshot {
-    /// All of these, where it is known.
-    pub(super) low: Option<GtidSet>,
+    pub(super) low: Low,
     /// None behind this place.
     pub(super) high: FilePlace,
 }
 
+/// Which transactions a snapshot holds for sure.
+#[derive(Debug, Clone)]
+pub(super) enum Low {
+    /// All of these.
+    Gtids(GtidSet),
+    /// All that end at this place or before it.
+    Place(FilePlace),
+    /// All that end before the snapshot does.
+    Exact,
+}
+
 impl Snapshot {
+    /// Whether a transaction may be missing from it that begins before its end; `None` where its end
+    /// is exact.
+    pub(super) fn may_lack(&self, transaction: &Transaction) -> Option<bool> {
+        match &self.low {
+            Low::Gtids(low) => {
+                Some(transaction.gtid.as_ref().is_none_or(|gtid| !low.contains(gtid)))
+            }
+            Low::Place(low) => {
+                let end = transaction.end.as_ref();
+                Some(end.is_none_or(|end| low.covers(&end.end) != Some(true)))
+            }
+            Low::Exact => None,
+        }
+    }
+
     /// Whether a transaction is committed behind the snapshot's end, wherever it begins: one of XA
     /// begins where it was prepared.
     pub(super) fn is_before(&self, transaction: &Transaction) -> bool {
@@ -60,8 +86,7 @@ impl Desk {
         position: &Position,
     ) -> Result<Option<Snapshot>, CopyError> {
         let Some(passed @ GtidSet::MySql(_)) = &position.applied_through.gtids else {
-            let mode = self.info.gtid_mode.clone().unwrap_or_else(|| "OFF".to_owned());
-            return Err(CopyError::NoGtids { mode });
+            return self.take_marked_snapshot(position).await;
         };
         let sql = format!(
             "SELECT WAIT_FOR_EXECUTED_GTID_SET({}, {}) AS late",
@@ -72,10 +97,28 @@ impl Desk {
             return Ok(None);
         }
         let result = self.connection.query("SELECT @@GLOBAL.gtid_executed AS executed").await?;
-        let low = GtidSet::parse_mysql(result.first("executed").unwrap_or_default()).ok();
+        let low = GtidSet::parse_mysql(result.first("executed").unwrap_or_default());
+        // What cannot be read holds nothing for sure.
+        let low = low.map_or_else(|_| Low::Place(FilePlace::new("", 0)), Low::Gtids);
         self.begin().await?;
         let SourceEnd { place, .. } = source_end(&mut self.connection, &self.info).await?;
         Ok(Some(Snapshot { low, high: place }))
+    }
+
+    /// MySQL without GTIDs: behind a row of ours everything can be seen that the binlog held before.
+    async fn take_marked_snapshot(
+        &mut self,
+        position: &Position,
+    ) -> Result<Option<Snapshot>, CopyError> {
+        let SourceEnd { place: low, .. } = source_end(&mut self.connection, &self.info).await?;
+        let passed = position.applied_through.file.as_ref();
+        if passed.is_none_or(|passed| low.covers(passed) != Some(true)) {
+            return Ok(None);
+        }
+        watermark::write(&mut self.connection, &self.info).await?;
+        self.begin().await?;
+        let SourceEnd { place: high, .. } = source_end(&mut self.connection, &self.info).await?;
+        Ok(Some(Snapshot { low: Low::Place(low), high }))
     }
 
     /// MariaDB: the server tells the snapshot's exact place.
@@ -100,7 +143,7 @@ impl Desk {
             if let (Some(high), Some(passed)) = (high, passed)
                 && high.covers(passed) == Some(true)
             {
-                return Ok(Some(Snapshot { low: None, high }));
+                return Ok(Some(Snapshot { low: Low::Exact, high }));
             }
             self.connection.execute("COMMIT").await?;
             if Instant::now() >= deadline {
@@ -149,7 +192,7 @@ mod tests {
 
     #[test]
     fn what_was_prepared_before_and_committed_behind_a_snapshot_is_not_in_it() {
-        let snapshot = Snapshot { low: None, high: place(500) };
+        let snapshot = Snapshot { low: Low::Exact, high: place(500) };
         assert!(!snapshot.is_before(&transaction(100, 500)));
         assert!(snapshot.is_before(&transaction(500, 600)));
         assert!(snapshot.is_before(&transaction(100, 600)));
@@ -157,5 +200,16 @@ mod tests {
         let fragment = |start| Transaction { end: None, ..transaction(start, 600) };
         assert!(!snapshot.is_before(&fragment(400)));
         assert!(snapshot.is_before(&fragment(500)));
+    }
+
+    #[test]
+    fn what_ends_behind_a_watermark_may_be_missing() {
+        let snapshot = Snapshot { low: Low::Place(place(300)), high: place(500) };
+        assert_eq!(snapshot.may_lack(&transaction(100, 300)), Some(false));
+        assert_eq!(snapshot.may_lack(&transaction(100, 301)), Some(true));
+        let fragment = Transaction { end: None, ..transaction(100, 200) };
+        assert_eq!(snapshot.may_lack(&fragment), Some(true));
+        let exact = Snapshot { low: Low::Exact, high: place(500) };
+        assert_eq!(exact.may_lack(&transaction(100, 300)), None);
     }
 }

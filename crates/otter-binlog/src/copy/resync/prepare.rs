@@ -18,6 +18,7 @@ use crate::copy::error::CopyError;
 use crate::copy::snapshot::Desk;
 use crate::copy::tables;
 use crate::copy::value::quoted;
+use crate::copy::watermark;
 use crate::schema::reader::quote;
 use crate::selector::{TableFilter, has_mysql_gtids};
 use crate::statement::Dialect;
@@ -235,9 +236,12 @@ async fn ready(
     let Preparing { request, filter } = preparing;
     let name = &request.table;
     if info.flavor() == Flavor::MySql && !has_mysql_gtids(info) {
-        let why = "the source has no GTIDs, and without them nobody can tell which changes a \
-             snapshot holds: set gtid_mode=ON and enforce_gtid_consistency=ON there";
-        return Err(Refusal::new(why).into());
+        watermark::write(connection, info).await.map_err(|error| {
+            if matches!(error, CopyError::NoGtids { .. }) {
+                return Unready::from(Refusal::new(told(&error)));
+            }
+            Unready::from(error)
+        })?;
     }
     check_name(connection, name).await?;
     let Some(mut definition) = definition::read(connection, info, name).await? else {

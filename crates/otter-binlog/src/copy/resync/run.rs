@@ -133,13 +133,8 @@ impl Active {
 impl Flight {
     /// Whether a transaction that comes before the snapshot's end may be missing from it.
     pub(super) fn may_lack(&self, transaction: &Transaction) -> bool {
-        let Some(Snapshot { low, .. }) = &self.snapshot else { return true };
-        match (low, &transaction.gtid) {
-            (Some(low), Some(gtid)) => !low.contains(gtid),
-            (Some(_), None) => true,
-            // The place is exact.
-            (None, _) => false,
-        }
+        let Some(snapshot) = &self.snapshot else { return true };
+        snapshot.may_lack(transaction).unwrap_or(false)
     }
 }
 
