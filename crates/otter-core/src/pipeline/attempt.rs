@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, info};
 
 use super::{Pipeline, PipelineError, State};
@@ -44,8 +44,26 @@ impl Pipeline {
         let position = self.resume(lease).await?;
         self.progress.send_modify(|progress| progress.position = Some(position.clone()));
         let budget = Budget::new(self.options.memory_bytes);
-        self.select.lock().await.open(&position, &budget).await?;
+        let opening = async { self.select.lock().await.open(&position, &budget).await };
+        self.while_pinged(lease, opening).await?;
         Ok(position)
+    }
+
+    /// Keeps the loader's connections alive while the source takes its time: to look at thousands of
+    /// tables takes longer than a target keeps connections that say nothing.
+    async fn while_pinged<T>(
+        &self,
+        lease: &Lease,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                outcome = &mut work => return outcome,
+                () = sleep(lease.duration() / 3) => self.load.ping(lease).await?,
+            }
+        }
     }
 
     /// The committed position; where there is none, commits the start first.

@@ -343,3 +343,59 @@ async fn a_lost_lease_is_noticed_while_the_source_says_nothing() {
     let error = ended.expect("the loss is noticed").unwrap().unwrap_err();
     assert_eq!(error.fault(), Fault::Fenced);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_target_hears_of_us_while_the_source_is_slow_to_open() {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// Takes so long to open.
+    #[derive(Debug)]
+    struct Slow(Duration);
+    #[async_trait]
+    impl Select for Slow {
+        async fn locate(&mut self, _: &Start) -> Result<Position> {
+            Err(cut())
+        }
+        async fn open(&mut self, _: &Position, _: &Budget) -> Result<()> {
+            tokio::time::sleep(self.0).await;
+            Ok(())
+        }
+        async fn next(&mut self) -> Result<Batch> {
+            std::future::pending().await
+        }
+    }
+    /// Counts pings.
+    #[derive(Debug)]
+    struct Pinged(Memory, Arc<AtomicU64>);
+    #[async_trait]
+    impl Load for Pinged {
+        async fn resume(&self, lease: &Lease) -> Result<Option<Position>> {
+            self.0.resume(lease).await
+        }
+        async fn begin(&self, at: &Position, lease: &Lease) -> Result<()> {
+            self.0.begin(at, lease).await
+        }
+        async fn load(&self, batch: Batch, lease: &Lease) -> Result<Loaded> {
+            self.0.load(batch, lease).await
+        }
+        async fn ping(&self, _: &Lease) -> Result<()> {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        }
+        async fn close(&self) {}
+    }
+    let arbiter = Arc::new(Always(ArbiterId::new("test")));
+    let side = Side::target(PipelineId::new("p"));
+    let lease = Lease::for_ever(ArbiterId::new("test"), side, Term(1)).duration();
+    let memory = Memory(Arc::new(StdMutex::new(Some(at(10)))));
+    let pings = Arc::new(AtomicU64::new(0));
+    let loader = Pinged(memory, Arc::clone(&pings));
+    let pipeline = Pipeline::new(PipelineId::new("p"), arbiter, Slow(lease * 5), loader);
+    let mut progress = pipeline.progress();
+    let (handle, stop) = StopHandle::new();
+    let run = tokio::spawn(pipeline.run(stop));
+    progress.wait_for(|progress| progress.state == State::Running).await.unwrap();
+    assert!(pings.load(Ordering::Relaxed) >= 14, "{pings:?}");
+    handle.stop();
+    assert_eq!(run.await.unwrap().unwrap().retries, 0);
+}
