@@ -24,5 +24,7 @@ mod shelf;
 mod shown;
 #[path = "copy/snapshot.rs"]
 mod snapshot;
+#[path = "copy/trouble.rs"]
+mod trouble;
 #[path = "copy/types.rs"]
 mod types;

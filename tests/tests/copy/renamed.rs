@@ -104,6 +104,94 @@ async fn tables_that_were_renamed_while_nobody_looked_are_not_new() {
     }
 }
 
+/// Several statements wait for the process, and what is written down of them holds at the next start.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_done_while_nobody_looked_is_followed_statement_by_statement() {
+    for flavor in FLAVORS {
+        let scene = scene(flavor).await;
+        execute(
+            &scene.source,
+            "CREATE TABLE store.two LIKE store.one; INSERT INTO store.two VALUES (7, 70); \
+             CREATE TABLE store.parts (id INT PRIMARY KEY, v INT) PARTITION BY RANGE (id) \
+             (PARTITION p0 VALUES LESS THAN (100), PARTITION p1 VALUES LESS THAN MAXVALUE); \
+             INSERT INTO store.parts VALUES (1, 1), (200, 2); \
+             CREATE TABLE store.part (id INT PRIMARY KEY, v INT); \
+             INSERT INTO store.part VALUES (5, 5)",
+        )
+        .await;
+        let mut otter = scene.run().await;
+        wait_for_copy(&scene, &otter).await;
+        otter.terminate_and_expect_success(DEADLINE).await;
+        execute(
+            &scene.source,
+            "RENAME TABLE store.one TO store.old; CREATE TABLE store.one LIKE store.old; \
+             INSERT INTO store.one VALUES (4, 40); DROP TABLE store.two; \
+             RENAME TABLE store.old TO store.two; RENAME TABLE store.one TO store.one_b; \
+             RENAME TABLE store.one_b TO store.one; INSERT INTO store.two VALUES (5, 50); \
+             ALTER TABLE store.parts EXCHANGE PARTITION p0 WITH TABLE store.part; \
+             INSERT INTO store.parts VALUES (6, 6)",
+        )
+        .await;
+        if flavor == Flavor::MariaDb {
+            let idle = "RENAME TABLE IF EXISTS store.nothing TO store.one";
+            execute(&scene.source, idle).await;
+        }
+        let tables = ["store.one", "store.two", "store.part", "store.parts"];
+        let done = [["one", "done"], ["part", "done"], ["parts", "done"], ["two", "done"]];
+        for id in [1, 2] {
+            let mut otter = scene.run().await;
+            drain(&scene, &otter, id).await;
+            assert_tables_equal(&scene.source, &scene.target, &tables).await;
+            wait_for_copy(&scene, &otter).await;
+            assert_eq!(stages(&scene).await, done);
+            assert!(!otter.log().contains("tables are to be copied tables=1"), "{}", otter.log());
+            execute(
+                &scene.source,
+                "UPDATE store.two SET v = v + 1; DELETE FROM store.parts LIMIT 1",
+            )
+            .await;
+            drain(&scene, &otter, id + 10).await;
+            assert_tables_equal(&scene.source, &scene.target, &tables).await;
+            otter.terminate_and_expect_success(DEADLINE).await;
+        }
+    }
+}
+
+/// The statement comes again to whoever takes the pipeline up, with what was written down of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_swap_in_the_midst_of_a_copy_halts_and_is_followed_afterwards() {
+    for flavor in FLAVORS {
+        let mut scene = scene(flavor).await;
+        fill(&scene, &["t"], 6_000).await;
+        scene.replace("ddl = \"apply\"", "ddl = { create = \"apply\", rename = \"halt\" }");
+        scene.config = format!("{}{SLOW}\n", scene.config.trim_end());
+        let mut otter = scene.run().await;
+        wait_for_part(&scene, "t").await;
+        execute(
+            &scene.source,
+            "CREATE TABLE store.t_new LIKE store.t; \
+             INSERT INTO store.t_new SELECT * FROM store.t WHERE id < 50; \
+             RENAME TABLE store.t TO store.t_old, store.t_new TO store.t; \
+             INSERT INTO store.t VALUES (9000, 9000, 'new'); DELETE FROM store.t_old WHERE id = 5",
+        )
+        .await;
+        scene.replace(SLOW, "\nmemory_mb = 8");
+        scene.write_config();
+        signals::send(otter.id(), Signal::HUP);
+        otter.wait_for_log("halted", 2 * DEADLINE).await;
+        otter.kill9();
+        scene.replace("rename = \"halt\"", "rename = \"apply\"");
+        let mut otter = scene.run().await;
+        wait_for_copy(&scene, &otter).await;
+        drain(&scene, &otter, 1).await;
+        let tables = ["store.one", "store.t", "store.t_old"];
+        assert_tables_equal(&scene.source, &scene.target, &tables).await;
+        wait_for_copy(&scene, &otter).await;
+        assert_eq!(stages(&scene).await, [["one", "done"], ["t", "done"], ["t_old", "done"]]);
+        otter.terminate_and_expect_success(DEADLINE).await;
+    }
+}
+
 /// Its rows have never been in the stream.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_is_renamed_into_the_mapping_is_copied() {

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use otter_core::{CopyRecord, CopyStage};
+use otter_core::{Classify, CopyRecord, CopyStage, CopyStep, Event, Fault, TableName};
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::error::CopyError;
 use super::flight::Job;
+use super::passing::step;
 use super::pieces::End;
 use super::run::Run;
 use super::worker::Answer;
+use crate::selector::BinlogSelector;
 
 /// What reading a part should take: the stream touches few rows meanwhile, and little is lost where
 /// it is read in vain.
@@ -21,6 +24,8 @@ const LEAST_ROWS: u64 = 16;
 const MOST_ROWS: u64 = 200_000;
 /// Before something is asked again that was not ready.
 pub(super) const PAUSE: Duration = Duration::from_millis(200);
+/// Before a table is looked for again that was not seen.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 /// How often a table without a key is read before that is given up.
 pub(super) const MOST_TRIES: u32 = 20;
 /// After so many tries more of them the log tells.
@@ -31,16 +36,34 @@ impl Run {
     pub(super) fn take_answer(&mut self, index: usize, answer: Answer) -> Result<(), CopyError> {
         let Some(lane) = self.lanes.get_mut(index) else { return Ok(()) };
         match answer {
-            Answer::Defined(None) => {
+            Answer::Unseen(absent) => {
                 let table = lane.job.table().cloned();
                 lane.job = Job::Idle;
                 if let Some(open) = table.and_then(|name| self.open.get_mut(&name)) {
-                    warn!(table = %open.record.table, "a table that is to be copied is gone");
+                    if let Some(place) = absent {
+                        let name = &open.record.table;
+                        self.absent.retain(|(absent, _)| absent != name);
+                        self.absent.push((name.clone(), place));
+                    }
+                    if open.again_at.is_none() {
+                        warn!(
+                            table = %open.record.table,
+                            "a table that is to be copied is not seen: where it was dropped, the \
+                             stream tells; where it is there, GRANT SELECT ON it to the account. It \
+                             is looked for again"
+                        );
+                    }
                     open.is_gone = true;
+                    let at = Instant::now() + LOOK_AGAIN;
+                    open.again_at = Some(at);
+                    // Others may be due a little earlier.
+                    self.look_at = Some(at);
                 }
             }
-            Answer::Defined(Some((definition, high))) => {
+            Answer::Defined(definition, high) => {
                 let definition = Arc::new(*definition);
+                let (name, text) = (&definition.table.name, &definition.statement.statement);
+                self.source.learn(name, text, &self.setting.mappings);
                 lane.job = Job::Idle;
                 let Some(open) = self.open.get_mut(&definition.table.name) else { return Ok(()) };
                 if open.record.estimated == 0 {
@@ -85,9 +108,50 @@ impl Run {
             // Nothing of the kind was asked for.
             Answer::Prepared(_) => {}
             Answer::Again(reason) => return self.ask_again(index, reason),
-            Answer::Failed(error) => return Err(error),
+            Answer::Failed(error) => return Err(named(error, lane.job.table())),
         }
         Ok(())
+    }
+
+    /// Looks again for tables that were not seen, when it is time to.
+    pub(super) fn look_again(&mut self) {
+        if self.look_at.is_none_or(|at| at > Instant::now()) {
+            return;
+        }
+        self.look_at = None;
+        let is_due = |at: Instant| at <= Instant::now();
+        for open in self.open.values_mut().filter(|open| open.again_at.is_some_and(is_due)) {
+            open.is_gone = false;
+        }
+    }
+
+    /// Forgets tables of which the stream has come to a place where there were none: it has told of
+    /// their end before, or has told somebody who died before it was written down.
+    pub(super) fn forget_absent(&mut self, inner: &BinlogSelector) {
+        if self.absent.is_empty() || self.stash.is_some() || self.is_in_fragment {
+            return;
+        }
+        let mut steps = Vec::new();
+        for (table, place) in std::mem::take(&mut self.absent) {
+            if !self.has_reached(&place, inner) {
+                self.absent.push((table, place));
+            } else if self.open.get(&table).is_some_and(|open| open.is_gone) {
+                self.open.remove(&table);
+                warn!(
+                    %table,
+                    "a table that was to be copied is gone from the source; what the target has of it \
+                     stays"
+                );
+                steps.push(step(table, CopyStage::Forgotten));
+            }
+        }
+        if steps.is_empty() {
+            return;
+        }
+        if self.is_over() {
+            steps.push(Event::Copy(CopyStep::Finished));
+        }
+        self.emit_events(steps);
     }
 
     fn ask_again(&mut self, lane: usize, reason: &'static str) -> Result<(), CopyError> {
@@ -129,6 +193,27 @@ impl Run {
         lane.rows_at_once = (lane.rows_at_once / 2).max(LEAST_ROWS);
         lane.drop_job(Duration::ZERO);
         Ok(())
+    }
+}
+
+/// What the source refuses, with the table; its own words may hold values of rows (SECRET-1).
+fn named(error: CopyError, table: Option<&TableName>) -> CopyError {
+    let (CopyError::Connection(cause), Some(table)) = (&error, table) else { return error };
+    match cause.server_error() {
+        Some(server) if cause.fault() != Fault::Transient => {
+            let (table, code) = (table.clone(), server.code);
+            CopyError::Unreadable { table, code, meaning: meaning(code) }
+        }
+        _ => error,
+    }
+}
+
+fn meaning(code: u16) -> &'static str {
+    match code {
+        1044 | 1142 | 1143 => " (the account may not read it)",
+        1030 | 1034 | 1194 | 1195 | 1712 | 1877 => " (it is damaged)",
+        1814 => " (its tablespace is discarded)",
+        _ => "",
     }
 }
 

@@ -19,6 +19,7 @@ use crate::selector::BinlogSelector;
 impl Run {
     /// Puts everything into the stream whose place it has reached.
     pub(super) async fn emit_what_is_due(&mut self, inner: &BinlogSelector) -> Result<()> {
+        self.forget_absent(inner);
         for index in 0..self.lanes.len() {
             let Some(lane) = self.lanes.get(index) else { break };
             // Nothing comes between the fragments of a whole table.

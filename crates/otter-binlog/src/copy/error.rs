@@ -38,6 +38,20 @@ pub enum CopyError {
         /// What is wrong, with the remedy.
         problem: String,
     },
+    /// The source refuses to read the table.
+    #[error(
+        "{table} cannot be read: the source answers error {code}{meaning}. Look there with SELECT \
+         COUNT(*) FROM {table}, mend what it says, and start again: the copy goes on where it was; or \
+         leave the table out of the mapping (`except`)"
+    )]
+    Unreadable {
+        /// The source's table.
+        table: TableName,
+        /// The server's error, whose own words may hold values of rows.
+        code: u16,
+        /// What it means, where that is known.
+        meaning: &'static str,
+    },
     /// Rows of the table cannot be copied again as it was asked for.
     #[error("rows of {table} cannot be copied again: {problem}")]
     Request {
@@ -110,6 +124,7 @@ impl Classify for CopyError {
             Self::Interrupted { .. } => Fault::Transient,
             Self::NoGtids { .. }
             | Self::Table { .. }
+            | Self::Unreadable { .. }
             | Self::Request { .. }
             | Self::Busy { .. }
             | Self::BadRecord { .. } => Fault::Fatal,

@@ -52,6 +52,14 @@ impl Run {
                 batch = front;
             }
         }
+        // A schema change stands alone, so that what is written down of it stands next to it.
+        while let Some(front) = cut(&mut batch) {
+            self.pass_part(front)?;
+        }
+        self.pass_part(batch)
+    }
+
+    fn pass_part(&mut self, mut batch: Batch) -> Result<(), CopyError> {
         let mut notes = Notes::default();
         let was_over = self.is_over();
         for transaction in &mut batch.transactions {
@@ -247,6 +255,16 @@ pub(super) fn tell_left_out(ddl: &Ddl) {
 }
 
 fn has_ddl(batch: &Batch) -> bool {
-    let mut events = batch.transactions.iter().flat_map(|transaction| &transaction.events);
-    events.any(|event| matches!(event, Event::Ddl(_)))
+    batch.transactions.iter().any(is_ddl)
+}
+
+fn is_ddl(transaction: &Transaction) -> bool {
+    transaction.events.iter().any(|event| matches!(event, Event::Ddl(_)))
+}
+
+/// What comes before the first schema change, or the schema change itself; nothing where there is none,
+/// or it stands alone.
+fn cut(batch: &mut Batch) -> Option<Batch> {
+    let place = batch.transactions.iter().position(is_ddl)?;
+    batch.split_at(place.max(1))
 }

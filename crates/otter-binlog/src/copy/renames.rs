@@ -12,18 +12,36 @@ use super::answers::PAUSE;
 use super::passing::{Notes, Passed, record, step, step_of, tell_left_out};
 use super::run::{OpenTable, Run};
 use super::value::quoted;
+use crate::history::{Dialect, Flavor, SchemaChange, SqlMode, Statement, read};
 
 /// A table's new name behind its old one, in the order of the statement; empty where it renames
 /// nothing.
 pub(super) fn renames(ddl: &Ddl) -> Vec<(TableName, TableName)> {
-    let pairs = match &*ddl.kind {
-        "RENAME TABLE" => ddl.tables.as_slice(),
-        // The second is its new name.
-        "ALTER TABLE" if ddl.tables.len() == 2 => ddl.tables.as_slice(),
+    let pairs = match (&*ddl.kind, ddl.tables.as_slice()) {
+        ("RENAME TABLE", tables) => tables,
+        // The second is its new name; or a table with which a partition is exchanged.
+        ("ALTER TABLE", tables @ [_, _]) if alters_name(ddl) => tables,
         _ => return Vec::new(),
     };
     let (pairs, _) = pairs.as_chunks::<2>();
     pairs.iter().map(|[from, to]| (from.clone(), to.clone())).collect()
+}
+
+/// Whether an ALTER TABLE gives the table another name.
+fn alters_name(ddl: &Ddl) -> bool {
+    let flavor = if ddl.session.is_mariadb { Flavor::MariaDb } else { Flavor::MySql };
+    let mut dialect = Dialect::new(flavor, 99, 0, 0);
+    dialect.sql_mode = SqlMode::from_bits(ddl.session.sql_mode);
+    let Ok(Statement::Ddl(read)) = read(ddl.statement.as_bytes(), &dialect) else { return false };
+    let renames = |change: &SchemaChange| matches!(change, SchemaChange::AlterTable(alter) if alter.rename.is_some());
+    read.changes.iter().any(renames)
+}
+
+/// Whether a statement may have done nothing where a table is missing (MariaDB).
+fn has_if_exists(ddl: &Ddl) -> bool {
+    let words = ddl.statement.split_ascii_whitespace();
+    let words: Vec<String> = words.take(6).map(str::to_ascii_uppercase).collect();
+    words.windows(2).any(|pair| pair == ["IF", "EXISTS"])
 }
 
 /// How far a table is that is renamed.
@@ -58,70 +76,85 @@ impl Run {
         pairs: &[(TableName, TableName)],
         notes: &mut Notes,
     ) -> Passed {
+        // Which rows follow which others is read again, with the new names.
+        for lane in &mut self.lanes {
+            lane.drop_job(PAUSE);
+        }
+        for open in self.open.values_mut() {
+            open.definition = None;
+        }
         let mut fates: BTreeMap<TableName, Fate> = BTreeMap::new();
-        // Names of which the target had no table.
-        let mut hollow: BTreeSet<TableName> = BTreeSet::new();
-        let mut left = Vec::new();
+        // Names of tables of which the target had nothing, or a part.
+        let mut unsettled: BTreeSet<TableName> = BTreeSet::new();
+        let (mut left, mut idle) = (Vec::new(), 0);
         for (from, to) in pairs {
-            for lane in &mut self.lanes {
-                if lane.job.table().is_some_and(|table| table == from || table == to) {
-                    lane.drop_job(PAUSE);
-                }
-            }
-            if let Some(table) = self.swapped(from, to) {
-                // It stays what it is, in another shape.
-                if let Some(open) = self.open.get_mut(table) {
-                    open.definition = None;
-                }
+            if self.is_swap(from, to) {
+                // The table stays what it is, in another shape.
                 left.push((from.clone(), to.clone()));
                 continue;
             }
-            let fate = fates.remove(from).unwrap_or_else(|| {
-                let fate = self.take_fate(from, notes);
-                if !fate.is_there() {
-                    hollow.insert(from.clone());
+            let fate = match fates.remove(from) {
+                Some(fate) => fate,
+                None if self.did_nothing(&ddl, (from, to)) => {
+                    idle += 1;
+                    continue;
                 }
-                fate
-            });
+                None => {
+                    let fate = self.take_fate(from);
+                    if !matches!(fate, Fate::Settled) {
+                        unsettled.insert(from.clone());
+                    }
+                    fate
+                }
+            };
             if fate.is_there() {
                 left.push((from.clone(), to.clone()));
             }
             fates.insert(from.clone(), Fate::Absent);
             // What stood there is gone, or the source would have refused.
             if !fates.contains_key(to) {
-                self.take_fate(to, notes);
+                self.take_fate(to);
             }
             fates.insert(to.clone(), fate);
         }
         for (name, fate) in fates {
             // Where the process ends between what is written and the statement, it meets the
-            // statement again. A name of which the target had nothing must be known as such until
-            // then; what is written too late is copied once more, or found to be there.
-            let is_late = fate.is_there() && hollow.contains(&name);
+            // statement again: a name must not be known for more than the target has of it. What is
+            // written too late is copied once more, or found to be there.
+            let is_late = fate.is_there() && unsettled.contains(&name);
             if let Some(step) = self.settle(name, fate) {
                 let is_late = is_late || is_forgotten(&step);
                 if is_late { notes.after.push(step) } else { notes.before.push(step) }
             }
         }
-        part_of(ddl, pairs, &left)
+        if left.len() + idle == pairs.len() {
+            return Passed::Event(Event::Ddl(ddl));
+        }
+        part_of(ddl, &left)
     }
 
-    /// The mapped table of which the other is a ghost that is left alone: the two are swapped.
-    fn swapped<'n>(&self, from: &'n TableName, to: &'n TableName) -> Option<&'n TableName> {
-        let mappings = &self.setting.mappings;
-        if mappings.is_ghost_of(to, from) {
-            return Some(from);
+    /// Whether a pair of names was none at the source: a table that the copy would know is not there.
+    fn did_nothing(&self, ddl: &Ddl, (from, to): (&TableName, &TableName)) -> bool {
+        let is_known = |name| self.known.contains(name) || self.open.contains_key(name);
+        if self.setting.mappings.is_mapped(from) {
+            // It may be a view.
+            return !is_known(from);
         }
-        mappings.is_ghost_of(from, to).then_some(to)
+        is_known(to) && has_if_exists(ddl)
+    }
+
+    /// Whether one of the two is a ghost of the other that is left alone.
+    fn is_swap(&self, from: &TableName, to: &TableName) -> bool {
+        let mappings = &self.setting.mappings;
+        mappings.is_ghost_of(to, from) || mappings.is_ghost_of(from, to)
     }
 
     /// How far a table is, which is forgotten under this name.
-    fn take_fate(&mut self, name: &TableName, notes: &mut Notes) -> Fate {
-        notes.made.retain(|made| made != name);
+    fn take_fate(&mut self, name: &TableName) -> Fate {
         let was_known = self.known.remove(name);
         match self.open.remove(name) {
             Some(open) => Fate::Open(Box::new(open)),
-            None if was_known || self.setting.mappings.is_mapped(name) => Fate::Settled,
+            None if was_known => Fate::Settled,
             None => Fate::Outside,
         }
     }
@@ -138,7 +171,7 @@ impl Run {
             Fate::Outside => record(name.clone(), CopyStage::Waiting),
             Fate::Open(open) => CopyRecord { table: name.clone(), ..open.record },
         };
-        self.open.insert(name, OpenTable::new(record.clone(), false));
+        self.open.insert(name, OpenTable::new(record.clone()));
         Some(step_of(record))
     }
 }
@@ -150,7 +183,8 @@ fn is_forgotten(step: &Event) -> bool {
 
 /// A statement that drops tables, with those that the target has.
 pub(super) fn drop_of(ddl: Ddl, tables: &[TableName]) -> Ddl {
-    let mut part = Text::new("DROP TABLE ");
+    // What the source dropped IF EXISTS may never have been there.
+    let mut part = Text::new("DROP TABLE IF EXISTS ");
     for (number, table) in tables.iter().enumerate() {
         part.push(if number > 0 { ", " } else { "" }, table);
     }
@@ -184,10 +218,7 @@ impl Text {
 }
 
 /// The statement with those of its pairs that concern tables of the target.
-fn part_of(ddl: Ddl, pairs: &[(TableName, TableName)], left: &[(TableName, TableName)]) -> Passed {
-    if left.len() == pairs.len() {
-        return Passed::Event(Event::Ddl(ddl));
-    }
+fn part_of(ddl: Ddl, left: &[(TableName, TableName)]) -> Passed {
     if left.is_empty() {
         tell_left_out(&ddl);
         return Passed::Nothing;
@@ -217,22 +248,43 @@ mod tests {
     fn new_names_stand_behind_old_ones() {
         let pairs = renames(&ddl("RENAME TABLE", &["a", "b", "c", "a"]));
         assert_eq!(pairs, [(name("a"), name("b")), (name("c"), name("a"))]);
-        assert_eq!(renames(&ddl("ALTER TABLE", &["a", "b"])), [(name("a"), name("b"))]);
+        let altered = |statement: &str| {
+            let ddl = Ddl { statement: statement.into(), ..ddl("ALTER TABLE", &["a", "b"]) };
+            renames(&ddl)
+        };
+        for statement in ["ALTER TABLE a RENAME b", "ALTER TABLE a ADD c INT, RENAME TO b"] {
+            assert_eq!(altered(statement), [(name("a"), name("b"))], "{statement}");
+        }
+        for statement in [
+            "ALTER TABLE a EXCHANGE PARTITION p WITH TABLE b",
+            "ALTER TABLE a CONVERT PARTITION p TO TABLE b",
+            "ALTER TABLE a ADD c INT REFERENCES b",
+        ] {
+            assert!(altered(statement).is_empty(), "{statement}");
+        }
         assert!(renames(&ddl("ALTER TABLE", &["a"])).is_empty());
         assert!(renames(&ddl("DROP TABLE", &["a", "b"])).is_empty());
+    }
+
+    #[test]
+    fn what_may_have_done_nothing_is_told() {
+        let of =
+            |statement: &str| has_if_exists(&Ddl { statement: statement.into(), ..Ddl::default() });
+        assert!(of("RENAME TABLE if  exists a TO b") && of("alter table\nIF EXISTS a RENAME b"));
+        assert!(!of("RENAME TABLE a TO b"));
     }
 
     #[test]
     fn the_target_renames_what_it_has() {
         let whole = ddl("RENAME TABLE", &["a", "b", "it`s", "a"]);
         let pairs = renames(&whole);
-        let Passed::Event(Event::Ddl(part)) = part_of(whole.clone(), &pairs, &pairs[1..]) else {
+        let Passed::Event(Event::Ddl(part)) = part_of(whole.clone(), &pairs[1..]) else {
             panic!("a part is left")
         };
         assert_eq!(&*part.statement, "RENAME TABLE `d`.`it``s` TO `d`.`a`");
         assert_eq!(part.tables, [name("it`s"), name("a")]);
         let places: Vec<_> = part.names.iter().map(|one| &part.statement[one.at.clone()]).collect();
         assert_eq!(places, ["`d`.`it``s`", "`d`.`a`"]);
-        assert!(matches!(part_of(whole, &pairs, &[]), Passed::Nothing));
+        assert!(matches!(part_of(whole, &[]), Passed::Nothing));
     }
 }

@@ -54,6 +54,10 @@ pub(super) struct Run {
     /// When the source committed the newest transaction that was passed on.
     pub(super) newest: SourceTime,
     tell_at: Instant,
+    /// When tables are looked for again that were not seen.
+    pub(super) look_at: Option<Instant>,
+    /// Tables that are not there, at these places.
+    pub(super) absent: Vec<(TableName, FilePlace)>,
 }
 
 /// A table that is not copied as a whole yet.
@@ -63,13 +67,15 @@ pub(super) struct OpenTable {
     pub(super) definition: Option<Arc<Definition>>,
     /// The source does not have it any more: the stream will tell what became of it.
     pub(super) is_gone: bool,
+    /// When it is looked for again, where it was not seen.
+    pub(super) again_at: Option<Instant>,
     /// How often in a row it was read in vain.
     pub(super) tries: u32,
 }
 
 impl OpenTable {
-    pub(super) fn new(record: CopyRecord, is_gone: bool) -> Self {
-        Self { record, definition: None, is_gone, tries: 0 }
+    pub(super) fn new(record: CopyRecord) -> Self {
+        Self { record, definition: None, is_gone: false, again_at: None, tries: 0 }
     }
 }
 
@@ -86,6 +92,7 @@ impl Run {
         let info = connection.server_info().await.map_err(CopyError::from)?;
         let filter = &inner.options().filter;
         let mut source = tables::read(&mut connection, filter).await?;
+        source.logs_cascades = tables::logs_cascades(&info);
         // Shown until the stream tells a time.
         let clock = connection.query("SELECT UNIX_TIMESTAMP() AS now").await;
         let clock = clock.map_err(CopyError::from)?;
@@ -116,6 +123,8 @@ impl Run {
             is_in_fragment: false,
             newest: SourceTime::from_seconds(seconds),
             tell_at: Instant::now() + TELL_EVERY,
+            look_at: None,
+            absent: Vec::new(),
         };
         run.take_up(records).await?;
         if run.is_over() {
@@ -153,8 +162,14 @@ impl Run {
                     self.known.insert(name);
                 }
                 CopyStage::Waiting | CopyStage::Copying => {
-                    let is_gone = !self.source.tables.contains_key(&name);
-                    self.open.insert(name, OpenTable::new(record, is_gone));
+                    let mut open = OpenTable::new(record);
+                    if !self.source.tables.contains_key(&name) {
+                        // The stream may tell what became of it, or has told before.
+                        open.is_gone = true;
+                        open.again_at = Some(Instant::now());
+                        self.look_at = open.again_at;
+                    }
+                    self.open.insert(name, open);
                 }
                 CopyStage::Forgotten => {}
             }
@@ -173,7 +188,7 @@ impl Run {
                 estimated: *guess,
             };
             noted.push(record.clone());
-            self.open.insert(name.clone(), OpenTable::new(record, false));
+            self.open.insert(name.clone(), OpenTable::new(record));
         }
         self.setting.log.note(&noted).await?;
         if self.open.is_empty() && (is_new || !steps.is_empty()) {
@@ -201,6 +216,7 @@ impl Run {
             if let Some(batch) = self.ready.pop_front() {
                 return Ok(batch);
             }
+            self.look_again();
             self.begin_jobs();
             self.emit_what_is_due(inner).await?;
             if !self.ready.is_empty() {

@@ -31,6 +31,8 @@ pub(super) struct Source {
     pub(super) tables: BTreeMap<TableName, u64>,
     /// The mapped tables that a table refers to.
     pub(super) parents: BTreeMap<TableName, Vec<Parent>>,
+    /// Whether the binlog holds what foreign keys do to rows.
+    pub(super) logs_cascades: bool,
 }
 
 /// Reads the mapped tables.
@@ -122,7 +124,7 @@ pub(super) async fn leaders(
 }
 
 /// Whether the binlog holds what foreign keys do to rows.
-fn logs_cascades(info: &ServerInfo) -> bool {
+pub(super) fn logs_cascades(info: &ServerInfo) -> bool {
     info.flavor() == Flavor::MySql && info.variable("innodb_native_foreign_keys") == Some("OFF")
 }
 
@@ -141,6 +143,17 @@ fn parents_in(definition: &str, database: &str) -> Vec<(TableName, bool)> {
 }
 
 impl Source {
+    /// Takes in which tables one refers to, as its definition says now.
+    pub(super) fn learn(&mut self, table: &TableName, definition: &str, mappings: &Mappings) {
+        let parents = parents_in(definition, &table.database).into_iter();
+        let parents = parents.filter(|(parent, _)| mappings.is_mapped(parent));
+        let is_silent = |changes| changes && !self.logs_cascades;
+        let parents: Vec<Parent> = parents
+            .map(|(table, changes)| Parent { table, is_silent: is_silent(changes) })
+            .collect();
+        self.parents.insert(table.clone(), parents);
+    }
+
     /// Warns of what mappings ask for and the source does not show: it is not copied now.
     pub(super) fn tell_unmatched(&self, mappings: &Mappings) {
         let unmatched = mappings.unmatched(self.tables.keys());

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use otter_core::{Budget, DatabaseUrl, FilePlace, Position, TableName};
+use otter_core::{Budget, Classify, DatabaseUrl, Fault, FilePlace, Position, TableName};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -17,6 +17,7 @@ use super::error::CopyError;
 use super::pieces::{End, Piece, Pieces};
 use super::resync::prepare::{Prepared, Preparing, Refusal, prepare};
 use super::snapshot::{Desk, Snapshot};
+use super::value::quoted;
 use crate::connection::{Connection, ConnectionError, Flavor};
 use crate::selector::{SourceEnd, source_end};
 
@@ -53,8 +54,11 @@ pub(super) struct Read {
 /// What is answered.
 #[derive(Debug)]
 pub(super) enum Answer {
-    /// What the table is, and where the binlog ended afterwards; `None` where there is none.
-    Defined(Option<(Box<Definition>, FilePlace)>),
+    /// What the table is, and where the binlog ended afterwards.
+    Defined(Box<Definition>, FilePlace),
+    /// The account does not see the table; where there is none for sure, where the binlog ended
+    /// afterwards.
+    Unseen(Option<FilePlace>),
     /// The snapshot of what follows.
     Snapshot(Snapshot),
     /// Rows.
@@ -202,8 +206,25 @@ impl Desk {
 
     async fn define(&mut self, table: &TableName) -> Result<Answer, CopyError> {
         let definition = definition::read(&mut self.connection, &self.info, table).await?;
+        let Some(definition) = definition else {
+            let is_absent = self.is_absent(table).await?;
+            let SourceEnd { place, .. } = source_end(&mut self.connection, &self.info).await?;
+            return Ok(Answer::Unseen(is_absent.then_some(place)));
+        };
         let SourceEnd { place, .. } = source_end(&mut self.connection, &self.info).await?;
-        Ok(Answer::Defined(definition.map(|it| (Box::new(it), place))))
+        Ok(Answer::Defined(Box::new(definition), place))
+    }
+
+    /// Whether there is no such table, whatever the account may see.
+    async fn is_absent(&mut self, table: &TableName) -> Result<bool, CopyError> {
+        let (database, name) = (quoted(&table.database), quoted(&table.table));
+        let sql = format!("SELECT 1 FROM {database}.{name} LIMIT 0");
+        match self.connection.query(&sql).await {
+            Ok(_) => Ok(false),
+            Err(error) if error.fault() == Fault::Transient => Err(error.into()),
+            // No such database, no such table.
+            Err(error) => Ok(error.server_error().is_some_and(|it| matches!(it.code, 1049 | 1146))),
+        }
     }
 
     async fn read(
@@ -212,7 +233,9 @@ impl Desk {
         (budget, answers): (&Budget, &mpsc::Sender<Answer>),
     ) -> Result<Answer, Refused> {
         let begun = Instant::now();
-        let Some(snapshot) = self.take_snapshot(&read.position).await? else {
+        let Some(snapshot) =
+            self.take_snapshot(&read.position, &read.definition.table.name).await?
+        else {
             return Ok(Answer::Again("a snapshot does not hold what was sent already"));
         };
         answers.send(Answer::Snapshot(snapshot)).await.map_err(|_| Refused::Gone)?;

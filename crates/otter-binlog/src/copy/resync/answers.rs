@@ -43,7 +43,7 @@ impl Run {
                 }
             }
             // Nothing of the kind was asked for.
-            Answer::Defined(_) => {}
+            Answer::Defined(..) | Answer::Unseen(_) => {}
             Answer::Again(reason) => {
                 debug!(request = active.record.id, reason, "reading is tried again");
                 active.prepared = None;
@@ -78,6 +78,7 @@ impl Run {
             CopyError::BadRecord { problem, .. } => Some(Refusal::new(*problem)),
             CopyError::NoGtids { .. } => Some(Refusal::new(told(error))),
             CopyError::Select(_)
+            | CopyError::Unreadable { .. }
             | CopyError::Request { .. }
             | CopyError::Busy { .. }
             | CopyError::Interrupted { .. }

@@ -135,6 +135,7 @@ impl From<CopyError> for Unready {
             CopyError::Table { problem, .. } => Self::Refused(Refusal::new(problem)),
             CopyError::Connection(error) => error.into(),
             other @ (CopyError::Select(_)
+            | CopyError::Unreadable { .. }
             | CopyError::NoGtids { .. }
             | CopyError::Request { .. }
             | CopyError::Busy { .. }
@@ -166,7 +167,8 @@ pub struct Inspected {
 }
 
 /// Asks the source whether a request can be done: it has the table, the table a key, the keys are of its
-/// shape, and the condition can be read. Changes nothing.
+/// shape, and the condition can be read. Changes nothing, but at MySQL without GTIDs the row in
+/// `otter.watermark`.
 ///
 /// # Errors
 /// [`CopyError::Request`] with the remedy where it cannot be done, else those of a connection.

@@ -1,0 +1,121 @@
+//! What goes wrong during a copy: tables that are not seen, that cannot be read, and a target that is
+//! full.
+
+use otter_server::sandbox::Flavor;
+use otter_tests::comparison::assert_tables_equal;
+use otter_tests::query::number;
+use otter_tests::scene::{DEADLINE, Scene, assert_told};
+use otter_tests::signals::{self, Signal};
+use otter_tests::testbed::{self, FLAVORS, execute};
+use otter_tests::wait::wait_until;
+
+use crate::shelf::{drain, on, shelf, wait_for_copy};
+
+const HALTED: i32 = 3;
+/// Far less than the tables hold is read ahead.
+const SLOW: &str = "\nmemory_mb = 8\nrows_per_second = 200";
+
+/// Tables of so many rows.
+async fn fill(scene: &Scene, tables: &[&str], rows: u32) {
+    for table in tables {
+        let values: Vec<String> = (1..=rows).map(|id| format!("({id})")).collect();
+        execute(
+            &scene.source,
+            &format!(
+                "CREATE TABLE store.{table} (id INT PRIMARY KEY, \
+                 pad VARCHAR(3000) NOT NULL DEFAULT '{}'); \
+                 INSERT INTO store.{table} (id) VALUES {}",
+                "x".repeat(3_000),
+                values.join(",")
+            ),
+        )
+        .await;
+    }
+    execute(&scene.source, "CREATE TABLE store.sentinel (id INT PRIMARY KEY)").await;
+}
+
+/// The others go on, and so does this one when it is seen again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_hidden_meanwhile_is_waited_for() {
+    for flavor in FLAVORS {
+        let mut scene = shelf((flavor, flavor)).await;
+        let tables = ["a", "b", "c", "d", "z"];
+        fill(&scene, &tables, 2_500).await;
+        let grants = |tables: &[&str]| {
+            let grant = |table: &&str| format!("GRANT SELECT ON store.{table} TO otter@'%'");
+            tables.iter().map(grant).collect::<Vec<_>>().join("; ")
+        };
+        scene.config = format!("{}{SLOW}\n", scene.config.trim_end());
+        let mut otter = scene.run().await;
+        let begun = "SELECT COUNT(*) FROM otter.`copy` WHERE `state` = 'copying' AND `rows` > 0";
+        wait_until("a part is copied", DEADLINE, async || number(&scene.target, begun).await > 0)
+            .await;
+        execute(
+            &scene.source,
+            &format!(
+                "{}; REVOKE SELECT ON store.* FROM otter@'%'",
+                grants(&["a", "b", "c", "d", "sentinel"])
+            ),
+        )
+        .await;
+        scene.replace(SLOW, "\nmemory_mb = 8");
+        scene.write_config();
+        signals::send(otter.id(), Signal::HUP);
+        otter.wait_for_log("is not seen", DEADLINE).await;
+        let done = "SELECT COUNT(*) FROM otter.`copy` WHERE `state` = 'done' AND `table` <> ''";
+        wait_until("the others are copied", DEADLINE, async || {
+            otter.assert_runs();
+            number(&scene.target, done).await == 5
+        })
+        .await;
+        execute(&scene.source, &grants(&["z"])).await;
+        wait_for_copy(&scene, &otter).await;
+        drain(&scene, &otter, 1).await;
+        let tables = tables.map(|table| format!("store.{table}"));
+        let tables: Vec<&str> = tables.iter().map(String::as_str).collect();
+        assert_tables_equal(&scene.source, &scene.target, &tables).await;
+        otter.terminate_and_expect_success(DEADLINE).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_cannot_be_read_is_named() {
+    for flavor in FLAVORS {
+        let scene = shelf((flavor, flavor)).await;
+        fill(&scene, &["good", "bad"], 10).await;
+        execute(
+            &scene.source,
+            "SET SESSION sql_log_bin = 0; ALTER TABLE store.bad DISCARD TABLESPACE",
+        )
+        .await;
+        let halted = scene.command(&["run"]).await;
+        let words = ["store.bad cannot be read", "1814", "the copy goes on where it was"];
+        assert_told(&halted, HALTED, &words);
+    }
+}
+
+/// Nothing is lost, and it goes on when there is room.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_is_full_is_waited_for() {
+    const FILE: &str = "--innodb-data-file-path=ibdata1:12M:autoextend";
+    let source = testbed::server(Flavor::MariaDb).source().start().await;
+    let target = testbed::server(Flavor::MariaDb)
+        .target()
+        .arg("--innodb-file-per-table=0")
+        .arg(format!("{FILE}:max:24M"))
+        .start()
+        .await;
+    let mut scene = on(Scene::on(source, target).await).await;
+    fill(&scene, &["large", "small"], 6_000).await;
+    let mut otter = scene.run().await;
+    otter.wait_for_log("pipeline will try again", DEADLINE).await;
+    let log = otter.log();
+    assert!(log.contains("1114") || log.contains("full"), "{log}");
+    otter.assert_runs();
+    scene.target.set_options(|options| options.arg(FILE));
+    scene.target.restart().await.unwrap();
+    wait_for_copy(&scene, &otter).await;
+    drain(&scene, &otter, 1).await;
+    assert_tables_equal(&scene.source, &scene.target, &["store.large", "store.small"]).await;
+    otter.terminate_and_expect_success(DEADLINE).await;
+}
