@@ -76,9 +76,7 @@ impl Run {
                         (definition.table.name.clone(), "the table has no key any more");
                     return Err(CopyError::BadRecord { table, problem });
                 } else {
-                    let key = definition.key.as_ref();
-                    let fits = |place: &str| key.is_some_and(|key| key.has_place(place));
-                    if open.record.after.as_deref().is_some_and(|place| !fits(place)) {
+                    if !definition.goes_on_behind(open.record.after.as_deref()) {
                         let table = &open.record.table;
                         warn!(%table, "a table has another key now, and is copied from its beginning");
                         let (after, rows, bytes) = (None, 0, 0);

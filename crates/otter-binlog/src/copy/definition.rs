@@ -114,6 +114,12 @@ impl Definition {
         Some(sql)
     }
 
+    /// Whether a copy in the order of the key can go on behind a place: it is of the key as it is now,
+    /// or the beginning.
+    pub(super) fn goes_on_behind(&self, after: Option<&str>) -> bool {
+        after.is_none_or(|place| self.key.as_ref().is_some_and(|key| key.has_place(place)))
+    }
+
     /// The statement that reads the key of the row that is so many behind a place, in the order of its
     /// columns.
     pub(super) fn select_end(&self, (after, rows): (Option<&str>, u64)) -> Option<String> {

@@ -173,7 +173,7 @@ impl Desk {
     }
 
     /// Opens a table, which keeps its name until the transaction ends.
-    async fn open_table(&mut self, table: &TableName) -> Result<(), ConnectionError> {
+    pub(super) async fn open_table(&mut self, table: &TableName) -> Result<(), ConnectionError> {
         let (database, name) = (quoted(&table.database), quoted(&table.table));
         self.connection.query(&format!("SELECT 1 FROM {database}.{name} LIMIT 0")).await.map(drop)
     }

@@ -81,11 +81,8 @@ pub(super) async fn read_parents(
             Err(error) => return Err(error.into()),
         };
         let text = made.rows().first().and_then(|row| row.text(1)).unwrap_or_default();
-        let parents = parents_in(text, &name.database).into_iter();
-        let parents = parents.filter(|(parent, _)| source.tables.contains_key(parent));
-        let parents: Vec<_> = parents
-            .map(|(table, changes)| Parent { table, is_silent: changes && !logs_cascades })
-            .collect();
+        let is_there = |parent: &TableName| source.tables.contains_key(parent);
+        let parents = parents_of((name, text), logs_cascades, is_there);
         if !parents.is_empty() {
             source.parents.insert(name.clone(), parents);
         }
@@ -128,6 +125,17 @@ pub(super) fn logs_cascades(info: &ServerInfo) -> bool {
     info.flavor() == Flavor::MySql && info.variable("innodb_native_foreign_keys") == Some("OFF")
 }
 
+/// The tables that a definition refers to, of those that count.
+fn parents_of(
+    (table, definition): (&TableName, &str),
+    logs_cascades: bool,
+    counts: impl Fn(&TableName) -> bool,
+) -> Vec<Parent> {
+    let parents = parents_in(definition, &table.database).into_iter();
+    let parents = parents.filter(|(parent, _)| counts(parent));
+    parents.map(|(table, changes)| Parent { table, is_silent: changes && !logs_cascades }).collect()
+}
+
 /// The tables that a definition refers to, and whether its rows change or go with theirs.
 fn parents_in(definition: &str, database: &str) -> Vec<(TableName, bool)> {
     let named = named_tables(definition, Dialect::default()).into_iter();
@@ -145,12 +153,8 @@ fn parents_in(definition: &str, database: &str) -> Vec<(TableName, bool)> {
 impl Source {
     /// Takes in which tables one refers to, as its definition says now.
     pub(super) fn learn(&mut self, table: &TableName, definition: &str, mappings: &Mappings) {
-        let parents = parents_in(definition, &table.database).into_iter();
-        let parents = parents.filter(|(parent, _)| mappings.is_mapped(parent));
-        let is_silent = |changes| changes && !self.logs_cascades;
-        let parents: Vec<Parent> = parents
-            .map(|(table, changes)| Parent { table, is_silent: is_silent(changes) })
-            .collect();
+        let is_mapped = |parent: &TableName| mappings.is_mapped(parent);
+        let parents = parents_of((table, definition), self.logs_cascades, is_mapped);
         self.parents.insert(table.clone(), parents);
     }
 

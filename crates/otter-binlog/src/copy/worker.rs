@@ -17,7 +17,6 @@ use super::error::CopyError;
 use super::pieces::{End, Piece, Pieces};
 use super::resync::prepare::{Prepared, Preparing, Refusal, prepare};
 use super::snapshot::{Desk, Snapshot};
-use super::value::quoted;
 use crate::connection::{Connection, ConnectionError, Flavor};
 use crate::selector::{SourceEnd, source_end};
 
@@ -217,10 +216,8 @@ impl Desk {
 
     /// Whether there is no such table, whatever the account may see.
     async fn is_absent(&mut self, table: &TableName) -> Result<bool, CopyError> {
-        let (database, name) = (quoted(&table.database), quoted(&table.table));
-        let sql = format!("SELECT 1 FROM {database}.{name} LIMIT 0");
-        match self.connection.query(&sql).await {
-            Ok(_) => Ok(false),
+        match self.open_table(table).await {
+            Ok(()) => Ok(false),
             Err(error) if error.fault() == Fault::Transient => Err(error.into()),
             // No such database, no such table.
             Err(error) => Ok(error.server_error().is_some_and(|it| matches!(it.code, 1049 | 1146))),

@@ -112,9 +112,7 @@ impl Run {
             self.newest = SourceTime::from_seconds(prepared.now);
         }
         let in_order = !matches!(prepared.what, What::Keys(_));
-        let key = prepared.definition.key.as_ref();
-        let fits = |place: &str| key.is_some_and(|key| key.has_place(place));
-        if in_order && active.record.after.as_deref().is_some_and(|place| !fits(place)) {
+        if in_order && !prepared.definition.goes_on_behind(active.record.after.as_deref()) {
             // Its key is another one now: what was copied is copied once more.
             let (after, rows, bytes) = (None, 0, 0);
             active.record = ResyncRecord { after, rows, bytes, ..active.record.clone() };
