@@ -17,6 +17,7 @@
 //! This module never knows a target but by [`CopyLog`].
 
 mod answers;
+mod aside;
 mod definition;
 mod emit;
 mod error;
@@ -43,6 +44,7 @@ use async_trait::async_trait;
 use otter_core::mapping::Mappings;
 use otter_core::{Batch, Budget, CopyLog, FilePlace, Position, Result, Select, Start};
 
+pub use aside::OnUnreadable;
 pub use error::CopyError;
 pub use preflight::check;
 pub use resync::{Inspected, ResyncSelector, inspect};
@@ -68,11 +70,15 @@ pub struct CopySelector {
 pub(crate) struct Setting {
     mappings: Mappings,
     log: Arc<dyn CopyLog>,
+    on_unreadable: OnUnreadable,
 }
 
 impl fmt::Debug for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Setting").field("log", &self.log).finish_non_exhaustive()
+        f.debug_struct("Setting")
+            .field("log", &self.log)
+            .field("on_unreadable", &self.on_unreadable)
+            .finish_non_exhaustive()
     }
 }
 
@@ -80,7 +86,15 @@ impl CopySelector {
     /// A selector that copies the mapped tables; it is not open yet.
     #[must_use]
     pub fn new(inner: BinlogSelector, mappings: Mappings, log: Arc<dyn CopyLog>) -> Self {
-        Self { inner, setting: Setting { mappings, log }, run: None }
+        let on_unreadable = OnUnreadable::default();
+        Self { inner, setting: Setting { mappings, log, on_unreadable }, run: None }
+    }
+
+    /// What becomes of tables that cannot be read; [`OnUnreadable::Wait`] unless this is called.
+    #[must_use]
+    pub fn with_on_unreadable(mut self, on_unreadable: OnUnreadable) -> Self {
+        self.setting.on_unreadable = on_unreadable;
+        self
     }
 
     /// The selector inside.

@@ -81,6 +81,16 @@ pub struct CopyRecord {
     pub bytes: u64,
     /// How many there may be, as the source guesses.
     pub estimated: u64,
+    /// Why it does not go on, with the remedy and without values of rows; `None` where nothing is wrong.
+    pub problem: Option<Arc<str>>,
+}
+
+impl CopyRecord {
+    /// A table of which nothing is copied.
+    #[must_use]
+    pub fn new(table: TableName, stage: CopyStage) -> Self {
+        Self { table, stage, after: None, rows: 0, bytes: 0, estimated: 0, problem: None }
+    }
 }
 
 /// A step of the copy, as it travels in the stream.
@@ -162,6 +172,7 @@ impl fmt::Debug for CopyRecord {
             .field("rows", &self.rows)
             .field("bytes", &self.bytes)
             .field("estimated", &self.estimated)
+            .field("problem", &self.problem)
             .finish_non_exhaustive()
     }
 }

@@ -157,10 +157,11 @@ pub(crate) fn pipeline(
     let requests = Arc::new(TargetResyncLog::new(config.to.url.clone(), SCHEMA, &id));
     let mut selector = match config.initial_copy {
         None => ResyncSelector::new(selector, mappings, requests),
-        Some(existing) => {
-            let rules = (mappings.clone(), existing);
+        Some(copies) => {
+            let rules = (mappings.clone(), copies.existing);
             let log = TargetCopyLog::new(config.to.url.clone(), SCHEMA, &id, rules);
-            let selector = CopySelector::new(selector, mappings.clone(), Arc::new(log));
+            let selector = CopySelector::new(selector, mappings.clone(), Arc::new(log))
+                .with_on_unreadable(copies.on_unreadable);
             ResyncSelector::around_copy(selector, mappings, requests)
         }
     };
@@ -180,7 +181,7 @@ fn loader(id: PipelineId, config: &PipelineConfig) -> MySqlLoader {
     options.mode = config.mode;
     options.source_site = Some(Arc::from(config.from.site.as_str()));
     options.ddl = config.ddl;
-    options.initial_copy = config.initial_copy;
+    options.initial_copy = config.initial_copy.map(|copies| copies.existing);
     options.on_poison = config.on_poison;
     options.quarantine_rows = config.quarantine_rows.unwrap_or(options.quarantine_rows);
     MySqlLoader::new(id, config.to.url.clone(), options)

@@ -128,7 +128,11 @@ fn total(
         }
     });
     let far = how_far(amount(tables), estimated.sum(), rate, with_bar);
-    format!("pipeline {pipeline}: {done} of {} tables, {far}", tables.len())
+    let hindered = match tables.iter().filter(|table| table.problem.is_some()).count() {
+        0 => String::new(),
+        count => format!(", {count} cannot be copied as they are"),
+    };
+    format!("pipeline {pipeline}: {done} of {} tables, {far}{hindered}", tables.len())
 }
 
 /// What was copied of all of them.
@@ -163,6 +167,9 @@ fn as_text(pipeline: &str, copy: Option<&CopyTables>) -> String {
     text.push('\n');
     for table in tables {
         text.push_str(&format!("  {}  {}\n", table.table, table_text(table, false)));
+        if let Some(problem) = &table.problem {
+            text.push_str(&format!("    {problem}\n"));
+        }
     }
     text
 }
@@ -182,6 +189,7 @@ fn as_json(pipeline: &str, copy: Option<&CopyTables>) -> Value {
             "bytes": table.bytes,
             "estimated_rows": table.estimated_rows,
             "seconds": table.took.as_secs(),
+            "problem": table.problem.as_deref(),
         })
     });
     json!({ "pipeline": pipeline, "state": state, "tables": tables.collect::<Vec<_>>() })

@@ -84,12 +84,12 @@ pub(crate) async fn look(config: &Config, pipeline: &PipelineConfig) -> Report {
 
 /// Whether tables are to be copied, or are being copied already.
 async fn copy_check(pipeline: &PipelineConfig) -> CopyCheck {
-    let Some(existing) = pipeline.initial_copy else { return CopyCheck::No };
+    let Some(copies) = pipeline.initial_copy else { return CopyCheck::No };
     let id = PipelineId::new(pipeline.name.as_str());
     match copy::progress(&pipeline.to.url, SCHEMA, &id).await {
         Ok(Some(_)) => CopyCheck::Begun,
         // A target that does not answer is told by the other findings.
-        Ok(None) | Err(_) => CopyCheck::Begins(existing),
+        Ok(None) | Err(_) => CopyCheck::Begins(copies.existing),
     }
 }
 

@@ -151,6 +151,13 @@ impl Told<'_> {
                 "pipeline {}: initial copy: {} of {} tables, {} of about {} rows",
                 side.pipeline, copy.done, copy.tables, copy.rows, copy.estimated_rows
             );
+            if copy.hindered > 0 {
+                let _ = writeln!(
+                    text,
+                    "pipeline {}: {} tables cannot be copied as they are; `otter-server copy` shows why",
+                    side.pipeline, copy.hindered
+                );
+            }
         }
         if !self.kind.is_shared() {
             text.push_str(
@@ -202,6 +209,7 @@ impl Told<'_> {
                         "rows": copy.rows,
                         "bytes": copy.bytes,
                         "estimated_rows": copy.estimated_rows,
+                        "tables_hindered": copy.hindered,
                     })),
                 })
             })

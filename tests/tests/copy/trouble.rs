@@ -15,6 +15,10 @@ const HALTED: i32 = 3;
 /// Far less than the tables hold is read ahead.
 const SLOW: &str = "\nmemory_mb = 8\nrows_per_second = 200";
 
+/// Takes a table's file away, behind the stream's back.
+const DISCARD: &str = "SET SESSION sql_log_bin = 0; SET SESSION foreign_key_checks = 0; \
+    ALTER TABLE store.bad DISCARD TABLESPACE; SET SESSION sql_log_bin = 1";
+
 /// Tables of so many rows.
 async fn fill(scene: &Scene, tables: &[&str], rows: u32) {
     for table in tables {
@@ -81,16 +85,77 @@ async fn a_table_that_is_hidden_meanwhile_is_waited_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_cannot_be_read_is_named() {
     for flavor in FLAVORS {
-        let scene = shelf((flavor, flavor)).await;
+        let mut scene = shelf((flavor, flavor)).await;
         fill(&scene, &["good", "bad"], 10).await;
-        execute(
-            &scene.source,
-            "SET SESSION sql_log_bin = 0; ALTER TABLE store.bad DISCARD TABLESPACE",
-        )
-        .await;
+        execute(&scene.source, DISCARD).await;
+        let halting = "initial_copy = { on_unreadable = \"halt\" }\n";
+        scene.replace("initial_copy = true\n", halting);
+        scene.write_config();
         let halted = scene.command(&["run"]).await;
         let words = ["store.bad cannot be read", "1814", "the copy goes on where it was"];
         assert_told(&halted, HALTED, &words);
+    }
+}
+
+/// So does the stream; what refers to such a table waits for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn others_go_on_beside_tables_that_cannot_be_read() {
+    for flavor in FLAVORS {
+        let scene = shelf((flavor, flavor)).await;
+        fill(&scene, &["good", "bad", "partly"], 10).await;
+        let grants = ["bad", "child", "good", "sentinel"]
+            .map(|table| format!("GRANT SELECT ON store.{table} TO otter@'%'"));
+        execute(
+            &scene.source,
+            &format!(
+                "CREATE TABLE store.child (id INT PRIMARY KEY, bad INT, \
+                 FOREIGN KEY (bad) REFERENCES store.bad (id)); \
+                 INSERT INTO store.child VALUES (1, 1), (2, 10); {DISCARD}; \
+                 REVOKE SELECT ON store.* FROM otter@'%'; {}; \
+                 GRANT SELECT (id) ON store.partly TO otter@'%'",
+                grants.join("; ")
+            ),
+        )
+        .await;
+        let mut otter = scene.run().await;
+        let hindered = "SELECT COUNT(*) FROM otter.`copy` WHERE `problem` IS NOT NULL";
+        wait_until("both are put aside", DEADLINE, async || {
+            number(&scene.target, hindered).await == 2
+        })
+        .await;
+        drain(&scene, &otter, 1).await;
+        execute(&scene.source, "INSERT INTO store.good (id) VALUES (11)").await;
+        let arrived = "SELECT COUNT(*) FROM store.good WHERE id = 11";
+        wait_until("it is copied", DEADLINE, async || number(&scene.target, arrived).await == 1)
+            .await;
+        let waits =
+            "SELECT COUNT(*) FROM otter.`copy` WHERE `table` = 'child' AND `state` = 'waiting'";
+        assert_eq!(number(&scene.target, waits).await, 1);
+        let shown = scene.command(&["copy"]).await;
+        for words in [
+            "store.bad cannot be read: the source answers error 1814",
+            "store.partly cannot be read: the source answers error 1142",
+            "2 cannot be copied as they are",
+        ] {
+            assert!(shown.stdout.contains(words), "{words:?} in:\n{}", shown.stdout);
+        }
+        let shown = scene.command(&["status"]).await;
+        let words = "2 tables cannot be copied as they are";
+        assert!(shown.stdout.contains(words), "{}", shown.stdout);
+
+        execute(
+            &scene.source,
+            "GRANT SELECT ON store.partly TO otter@'%'; INSERT INTO store.partly (id) VALUES (11); \
+             SET SESSION sql_log_bin = 0; SET SESSION foreign_key_checks = 0; DROP TABLE store.bad; \
+             CREATE TABLE store.bad LIKE store.good; INSERT INTO store.bad SELECT * FROM store.good",
+        )
+        .await;
+        wait_for_copy(&scene, &otter).await;
+        drain(&scene, &otter, 2).await;
+        assert_eq!(number(&scene.target, hindered).await, 0);
+        let tables = ["store.good", "store.bad", "store.partly", "store.child"];
+        assert_tables_equal(&scene.source, &scene.target, &tables).await;
+        otter.terminate_and_expect_success(DEADLINE).await;
     }
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use otter_core::{Classify, CopyRecord, CopyStage, CopyStep, Event, Fault, TableName};
-use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::error::CopyError;
@@ -53,18 +52,19 @@ impl Run {
                              is looked for again"
                         );
                     }
-                    open.is_gone = true;
-                    let at = Instant::now() + LOOK_AGAIN;
-                    open.again_at = Some(at);
-                    // Others may be due a little earlier.
-                    self.look_at = Some(at);
+                    open.put_off(LOOK_AGAIN);
+                    self.plan_look();
                 }
             }
             Answer::Defined(definition, high) => {
                 let definition = Arc::new(*definition);
                 let (name, text) = (&definition.table.name, &definition.statement.statement);
-                self.source.learn(name, text, &self.setting.mappings);
                 lane.job = Job::Idle;
+                if self.source.learn(name, text, &self.setting.mappings) {
+                    self.source.check_rings()?;
+                    // Its turn may be another one now.
+                    return Ok(());
+                }
                 let Some(open) = self.open.get_mut(&definition.table.name) else { return Ok(()) };
                 if open.record.estimated == 0 {
                     open.record.estimated = definition.estimated;
@@ -106,34 +106,25 @@ impl Run {
             // Nothing of the kind was asked for.
             Answer::Prepared(_) => {}
             Answer::Again(reason) => return self.ask_again(index, reason),
-            Answer::Failed(error) => return Err(named(error, lane.job.table())),
+            Answer::Failed(error) => {
+                let error = named(error, lane.job.table());
+                return self.put_aside(index, error);
+            }
         }
         Ok(())
-    }
-
-    /// Looks again for tables that were not seen, when it is time to.
-    pub(super) fn look_again(&mut self) {
-        if self.look_at.is_none_or(|at| at > Instant::now()) {
-            return;
-        }
-        self.look_at = None;
-        let is_due = |at: Instant| at <= Instant::now();
-        for open in self.open.values_mut().filter(|open| open.again_at.is_some_and(is_due)) {
-            open.is_gone = false;
-        }
     }
 
     /// Forgets tables of which the stream has come to a place where there were none: it has told of
     /// their end before, or has told somebody who died before it was written down.
     pub(super) fn forget_absent(&mut self, inner: &BinlogSelector) {
-        if self.absent.is_empty() || self.stash.is_some() || self.is_in_fragment {
+        if self.absent.is_empty() || self.stash.is_some() || self.is_amid_transaction() {
             return;
         }
         let mut steps = Vec::new();
         for (table, place) in std::mem::take(&mut self.absent) {
             if !self.has_reached(&place, inner) {
                 self.absent.push((table, place));
-            } else if self.open.get(&table).is_some_and(|open| open.is_gone) {
+            } else if self.open.get(&table).is_some_and(|open| open.is_away) {
                 self.open.remove(&table);
                 warn!(
                     %table,
@@ -182,7 +173,8 @@ impl Run {
             let (table, tries) = (flight.table(), open.tries);
             let most = if flight.whole.is_some() { MOST_TRIES } else { 10 * MOST_TRIES };
             if tries >= most {
-                return Err(CopyError::Busy { table: table.clone(), tries });
+                let table = table.clone();
+                return self.put_aside(index, CopyError::Busy { table, tries });
             }
             if tries.is_multiple_of(WARN_TRIES) {
                 warn!(%table, tries, "a table is changed each time that it is read, and read again");

@@ -20,6 +20,7 @@ impl Run {
     /// Puts everything into the stream whose place it has reached.
     pub(super) async fn emit_what_is_due(&mut self, inner: &BinlogSelector) -> Result<()> {
         self.forget_absent(inner);
+        self.tell_problems();
         for index in 0..self.lanes.len() {
             let Some(lane) = self.lanes.get(index) else { break };
             // Nothing comes between the fragments of a whole table.
@@ -80,6 +81,7 @@ impl Run {
         lane.job = Job::Idle;
         let Some(open) = self.open.get_mut(&name) else { return };
         open.record.stage = CopyStage::Copying;
+        open.record.problem = None;
         open.definition = Some(definition);
         let (record, emptied) = (open.record.clone(), prepared.emptied.into());
         self.emit_events(vec![Event::Copy(CopyStep::Table { record, emptied })]);
@@ -109,7 +111,7 @@ impl Run {
             self.end_table(index, &name);
         }
         if let Some(open) = self.open.get_mut(&name) {
-            open.tries = 0;
+            (open.tries, open.misses) = (0, 0);
         }
         if let Some(lane) = self.lanes.get_mut(index) {
             lane.job = Job::Idle;
@@ -145,6 +147,7 @@ impl Run {
         open.record.rows += count;
         open.record.bytes += piece.sent_bytes;
         open.record.after = piece.last;
+        open.record.problem = None;
         let record = open.record.clone();
         events.push(Event::Copy(CopyStep::Table { record, emptied: Arc::default() }));
         let mut batch = self.batch(events, Some(self.position.clone()), piece.permit);
@@ -162,7 +165,8 @@ impl Run {
         let emptied = flight.whole.take().unwrap_or_default().emptied;
         flight.whole = Some(Prepared::default());
         let Some(open) = self.open.get(name) else { return Vec::new() };
-        let record = CopyRecord { stage: CopyStage::Copying, ..open.record.clone() };
+        let stage = CopyStage::Copying;
+        let record = CopyRecord { stage, problem: None, ..open.record.clone() };
         vec![Event::Copy(CopyStep::Table { record, emptied: emptied.into() })]
     }
 
@@ -194,7 +198,7 @@ impl Run {
         let Some(mut open) = self.open.remove(name) else { return };
         self.known.insert(name.clone());
         open.record.stage = CopyStage::Done;
-        open.record.after = None;
+        (open.record.after, open.record.problem) = (None, None);
         let record = &mut open.record;
         (record.rows, record.bytes) = whole.unwrap_or((record.rows, record.bytes));
         info!(

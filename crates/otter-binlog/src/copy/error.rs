@@ -41,8 +41,8 @@ pub enum CopyError {
     /// The source refuses to read the table.
     #[error(
         "{table} cannot be read: the source answers error {code}{meaning}. Look there with SELECT \
-         COUNT(*) FROM {table}, mend what it says, and start again: the copy goes on where it was; or \
-         leave the table out of the mapping (`except`)"
+         COUNT(*) FROM {table} and mend what it says: the copy goes on where it was (where the pipeline \
+         has stopped, start it again); or leave the table out of the mapping (`except`)"
     )]
     Unreadable {
         /// The source's table.

@@ -214,7 +214,7 @@ impl Run {
         for name in &tables {
             if let Some(open) = self.open.get_mut(name) {
                 open.definition = None;
-                open.is_gone &= is_drop;
+                open.is_away &= is_drop;
             }
         }
         // Made again at once: it goes on being copied, as the table that it is then.
@@ -234,15 +234,11 @@ impl Run {
 }
 
 pub(super) fn step(table: TableName, stage: CopyStage) -> Event {
-    step_of(record(table, stage))
+    step_of(CopyRecord::new(table, stage))
 }
 
 pub(super) fn step_of(record: CopyRecord) -> Event {
     Event::Copy(CopyStep::Table { record, emptied: std::sync::Arc::default() })
-}
-
-pub(super) fn record(table: TableName, stage: CopyStage) -> CopyRecord {
-    CopyRecord { table, stage, after: None, rows: 0, bytes: 0, estimated: 0 }
 }
 
 pub(super) fn tell_left_out(ddl: &Ddl) {

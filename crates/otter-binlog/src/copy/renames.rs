@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use otter_core::{CopyRecord, CopyStage, CopyStep, Ddl, DdlName, Event, TableName};
 
 use super::answers::PAUSE;
-use super::passing::{Notes, Passed, record, step, step_of, tell_left_out};
+use super::passing::{Notes, Passed, step, step_of, tell_left_out};
 use super::run::{OpenTable, Run};
 use super::value::quoted;
 use crate::history::{Dialect, Flavor, SchemaChange, SqlMode, Statement, read};
@@ -168,7 +168,7 @@ impl Run {
                 self.known.insert(name.clone());
                 return Some(step(name, CopyStage::Done));
             }
-            Fate::Outside => record(name.clone(), CopyStage::Waiting),
+            Fate::Outside => CopyRecord::new(name.clone(), CopyStage::Waiting),
             Fate::Open(open) => CopyRecord { table: name.clone(), ..open.record },
         };
         self.open.insert(name, OpenTable::new(record.clone()));

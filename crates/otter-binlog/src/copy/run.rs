@@ -54,10 +54,12 @@ pub(super) struct Run {
     /// When the source committed the newest transaction that was passed on.
     pub(super) newest: SourceTime,
     tell_at: Instant,
-    /// When tables are looked for again that were not seen.
+    /// When tables are looked for again that were away.
     pub(super) look_at: Option<Instant>,
     /// Tables that are not there, at these places.
     pub(super) absent: Vec<(TableName, FilePlace)>,
+    /// Tables whose problems are not written down yet.
+    pub(super) untold: BTreeSet<TableName>,
 }
 
 /// A table that is not copied as a whole yet.
@@ -65,17 +67,20 @@ pub(super) struct Run {
 pub(super) struct OpenTable {
     pub(super) record: CopyRecord,
     pub(super) definition: Option<Arc<Definition>>,
-    /// The source does not have it any more: the stream will tell what became of it.
-    pub(super) is_gone: bool,
-    /// When it is looked for again, where it was not seen.
+    /// The source does not have it any more, and the stream will tell what became of it; or does not
+    /// show it; or it cannot be read.
+    pub(super) is_away: bool,
+    /// When it is looked for again that was away.
     pub(super) again_at: Option<Instant>,
     /// How often in a row it was read in vain.
     pub(super) tries: u32,
+    /// How often in a row it was put aside.
+    pub(super) misses: u32,
 }
 
 impl OpenTable {
     pub(super) fn new(record: CopyRecord) -> Self {
-        Self { record, definition: None, is_gone: false, again_at: None, tries: 0 }
+        Self { record, definition: None, is_away: false, again_at: None, tries: 0, misses: 0 }
     }
 }
 
@@ -125,6 +130,7 @@ impl Run {
             tell_at: Instant::now() + TELL_EVERY,
             look_at: None,
             absent: Vec::new(),
+            untold: BTreeSet::new(),
         };
         run.take_up(records).await?;
         if run.is_over() {
@@ -135,13 +141,7 @@ impl Run {
             watermark::write(&mut connection, &info).await?;
             connection.close().await;
         }
-        if let Some(table) = run.source.silent_ring() {
-            let problem = "its rows change or go with rows of other tables that change or go with \
-                 its own, and the binlog does not tell: copy it by hand, and leave it out of the \
-                 mapping until then";
-            let (table, problem) = (table.clone(), problem.to_owned());
-            return Err(CopyError::Table { table, problem }.into());
-        }
+        run.source.check_rings()?;
         info!(tables = run.open.len(), done = run.known.len(), "tables are to be copied");
         Ok(run)
     }
@@ -165,7 +165,7 @@ impl Run {
                     let mut open = OpenTable::new(record);
                     if !self.source.tables.contains_key(&name) {
                         // The stream may tell what became of it, or has told before.
-                        open.is_gone = true;
+                        open.is_away = true;
                         open.again_at = Some(Instant::now());
                         self.look_at = open.again_at;
                     }
@@ -179,14 +179,8 @@ impl Run {
             if self.known.contains(name) || self.open.contains_key(name) {
                 continue;
             }
-            let record = CopyRecord {
-                table: name.clone(),
-                stage: CopyStage::Waiting,
-                after: None,
-                rows: 0,
-                bytes: 0,
-                estimated: *guess,
-            };
+            let record = CopyRecord::new(name.clone(), CopyStage::Waiting);
+            let record = CopyRecord { estimated: *guess, ..record };
             noted.push(record.clone());
             self.open.insert(name.clone(), OpenTable::new(record));
         }
@@ -346,22 +340,21 @@ impl Run {
     /// One that is begun, or the first of those that wait and refer to none that is not copied yet.
     fn next_table(&self) -> Option<TableName> {
         let is_taken = |name: &TableName| self.lanes.iter().any(|lane| lane.is_about(name));
-        let here = || self.open.iter().filter(|(_, open)| !open.is_gone);
+        let here = || self.open.iter().filter(|(_, open)| !open.is_away);
         let is_begun = |open: &OpenTable| open.record.stage == CopyStage::Copying;
         if let Some((name, _)) = here().find(|(name, open)| is_begun(open) && !is_taken(name)) {
             return Some(name.clone());
         }
-        let waiting: BTreeSet<&TableName> = here().map(|(name, _)| name).collect();
-        let mut free = waiting.iter().filter(|name| {
-            let is_waiting = |parent: &TableName| waiting.contains(parent);
-            !is_taken(name) && self.source.is_free(name, is_waiting)
-        });
-        if let Some(name) = free.next() {
-            return Some((*name).clone());
+        let is_open = |parent: &TableName| self.open.contains_key(parent);
+        let mut waiting = here().map(|(name, _)| name);
+        let free = waiting.find(|name| !is_taken(name) && self.source.is_free(name, is_open));
+        if free.is_some() || !self.lanes.iter().all(|lane| matches!(lane.job, Job::Idle)) {
+            return free.cloned();
         }
-        // Tables refer to each other in a ring.
-        let is_idle = self.lanes.iter().all(|lane| matches!(lane.job, Job::Idle));
-        waiting.first().filter(|_| is_idle).map(|name| (*name).clone())
+        // Tables refer to each other in a ring, or to one that is away, for which they wait.
+        let is_away = |name: &TableName| self.open.get(name).is_some_and(|open| open.is_away);
+        let mut waiting = here().map(|(name, _)| name);
+        waiting.find(|name| !self.source.depends_on(name, is_away)).cloned()
     }
 
     fn tell(&mut self) {

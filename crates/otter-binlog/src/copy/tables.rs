@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use otter_core::TableName;
 use otter_core::mapping::Mappings;
+use otter_core::{Classify, Fault, TableName};
 use tracing::warn;
 
 use super::error::CopyError;
@@ -76,8 +76,10 @@ pub(super) async fn read_parents(
         let sql = format!("SHOW CREATE TABLE {}.{}", quoted(&name.database), quoted(&name.table));
         let made = match connection.query(&sql).await {
             Ok(made) => made,
-            // It is gone by now: the stream will tell.
-            Err(error) if error.server_error().is_some_and(|it| it.code == 1146) => continue,
+            // It is gone by now, and the stream will tell; or is told when it is to be copied.
+            Err(error) if error.server_error().is_some() && error.fault() != Fault::Transient => {
+                continue;
+            }
             Err(error) => return Err(error.into()),
         };
         let text = made.rows().first().and_then(|row| row.text(1)).unwrap_or_default();
@@ -151,11 +153,29 @@ fn parents_in(definition: &str, database: &str) -> Vec<(TableName, bool)> {
 }
 
 impl Source {
-    /// Takes in which tables one refers to, as its definition says now.
-    pub(super) fn learn(&mut self, table: &TableName, definition: &str, mappings: &Mappings) {
+    /// Takes in which tables one refers to, as its definition says now; whether that is news.
+    pub(super) fn learn(
+        &mut self,
+        table: &TableName,
+        definition: &str,
+        mappings: &Mappings,
+    ) -> bool {
         let is_mapped = |parent: &TableName| mappings.is_mapped(parent);
         let parents = parents_of((table, definition), self.logs_cascades, is_mapped);
+        if self.parents.get(table).map_or(&[][..], Vec::as_slice) == parents {
+            return false;
+        }
         self.parents.insert(table.clone(), parents);
+        true
+    }
+
+    /// Refuses tables whose rows follow, over others, rows of their own, of which the binlog says nothing.
+    pub(super) fn check_rings(&self) -> Result<(), CopyError> {
+        let Some(table) = self.silent_ring() else { return Ok(()) };
+        let problem = "its rows change or go with rows of other tables that change or go with its \
+             own, and the binlog does not tell: copy it by hand, and leave it out of the mapping \
+             until then";
+        Err(CopyError::Table { table: table.clone(), problem: problem.to_owned() })
     }
 
     /// Warns of what mappings ask for and the source does not show: it is not copied now.
@@ -203,6 +223,28 @@ impl Source {
             }
             if seen.insert(parent) {
                 open.extend(self.silent_parents(parent));
+            }
+        }
+        false
+    }
+
+    /// Whether a table refers to such a one, over others too.
+    pub(super) fn depends_on(
+        &self,
+        table: &TableName,
+        is_one: impl Fn(&TableName) -> bool,
+    ) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut open = vec![table];
+        while let Some(table) = open.pop() {
+            let parents = self.parents.get(table).map_or(&[][..], Vec::as_slice);
+            for parent in parents.iter().map(|parent| &parent.table) {
+                if is_one(parent) {
+                    return true;
+                }
+                if seen.insert(parent) {
+                    open.push(parent);
+                }
             }
         }
         false
@@ -261,6 +303,16 @@ mod tests {
         assert_eq!(order, ["c", "b", "a"]);
         assert!(source.follows_itself(&names[2]) && !source.follows_others(&names[2]));
         assert_eq!(source.silent_ring(), None);
+    }
+
+    #[test]
+    fn a_table_depends_on_what_its_parents_refer_to() {
+        let source = source(&[("a", "b", false), ("b", "c", false), ("c", "b", true)]);
+        let depends = |table: &str, other: &str| {
+            source.depends_on(&TableName::new("d", table), |name| &*name.table == other)
+        };
+        assert!(depends("a", "c") && depends("a", "b") && depends("b", "b"));
+        assert!(!depends("a", "a") && !depends("c", "x"));
     }
 
     #[test]

@@ -1,34 +1,51 @@
 //! `initial_copy` of a pipeline: whether tables are copied first, and what becomes of rows that are
 //! there.
 
+use otter_binlog::copy::OnUnreadable;
 use otter_core::Start;
 use otter_sink::Existing;
 
 use super::error::{ConfigError, Problem};
 use super::section::{Keys, Section};
 
-const KEYS: Keys = Keys { known: &["existing"], not_built: &[] };
+const KEYS: Keys = Keys { known: &["existing", "on_unreadable"], not_built: &[] };
+
+/// How a pipeline copies its tables first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct InitialCopy {
+    /// What becomes of rows that the target holds already.
+    pub existing: Existing,
+    /// What becomes of tables that the source refuses to read.
+    pub on_unreadable: OnUnreadable,
+}
 
 /// Reads whether a pipeline copies its tables first.
-pub(super) fn read(section: &Section<'_>) -> Result<Option<Existing>, ConfigError> {
-    let existing = if section.is_table("initial_copy") {
+pub(super) fn read(section: &Section<'_>) -> Result<Option<InitialCopy>, ConfigError> {
+    let copy = if section.is_table("initial_copy") {
         let title = format!("`initial_copy` of {}", section.title());
         let Some(table) = section.table("initial_copy", &title, &KEYS)? else { return Ok(None) };
-        match table.text("existing")?.as_ref().map(|word| word.value.as_str()) {
+        let existing = match table.text("existing")?.as_ref().map(|word| word.value.as_str()) {
             None | Some("halt") => Existing::Halt,
             Some("keep") => Existing::Keep,
             Some("replace") => Existing::Replace,
             Some(_) => {
                 return Err(table.bad_value("existing", "\"halt\", \"keep\" or \"replace\""));
             }
-        }
+        };
+        let unreadable = table.text("on_unreadable")?;
+        let on_unreadable = match unreadable.as_ref().map(|word| word.value.as_str()) {
+            None | Some("wait") => OnUnreadable::Wait,
+            Some("halt") => OnUnreadable::Halt,
+            Some(_) => return Err(table.bad_value("on_unreadable", "\"wait\" or \"halt\"")),
+        };
+        InitialCopy { existing, on_unreadable }
     } else if section.flag("initial_copy")? == Some(true) {
-        Existing::Halt
+        InitialCopy::default()
     } else {
         return Ok(None);
     };
     refuse_what_does_not_go_together(section)?;
-    Ok(Some(existing))
+    Ok(Some(copy))
 }
 
 fn refuse_what_does_not_go_together(section: &Section<'_>) -> Result<(), ConfigError> {
@@ -58,7 +75,7 @@ fn together(section: &Section<'_>, other: &'static str, instead: &'static str) -
 /// A copy begins where the source is now: nothing before it is needed.
 pub(super) fn start(
     section: &Section<'_>,
-    copies: Option<Existing>,
+    copies: Option<InitialCopy>,
     start: Option<Start>,
 ) -> Result<Option<Start>, ConfigError> {
     match (copies, start) {

@@ -6,13 +6,13 @@ use otter_core::Start;
 use otter_core::mapping::Mappings;
 use otter_core::nearest::nearest;
 use otter_sink::health::HealthLimits;
-use otter_sink::{DdlPolicies, Existing, Mode, OnPoison};
+use otter_sink::{DdlPolicies, Mode, OnPoison};
 
 use super::brake;
 use super::databases::Database;
 use super::ddl;
 use super::error::{ConfigError, Problem};
-use super::initial_copy;
+use super::initial_copy::{self, InitialCopy};
 use super::limits::{self, Limits};
 use super::mappings;
 use super::names::{Names, check_name};
@@ -62,8 +62,8 @@ pub struct PipelineConfig {
     pub to: Database,
     /// Where it begins where the target has no checkpoint.
     pub start: Option<Start>,
-    /// Whether it copies its tables first, and what becomes of rows that the target holds already.
-    pub initial_copy: Option<Existing>,
+    /// How it copies its tables first; `None` where it does not.
+    pub initial_copy: Option<InitialCopy>,
     /// What it does about rows that the target does not take.
     pub on_poison: OnPoison,
     /// The most rows that it may hold in quarantine; `None` for the loader's own number.

@@ -1,5 +1,6 @@
 //! How far the initial copy of a pipeline is.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use otter_core::{CopyRecord, CopyStage, DatabaseUrl, PipelineId, Result, TableName};
@@ -21,6 +22,8 @@ pub struct CopyProgress {
     pub bytes: u64,
     /// How many there may be, as the source guessed.
     pub estimated_rows: u64,
+    /// Tables that cannot be copied as they are.
+    pub hindered: u64,
 }
 
 /// How far the initial copy of one table is.
@@ -40,6 +43,8 @@ pub struct CopyTableProgress {
     /// From its beginning to what was written of it last, in whole seconds; of a table that waits, since it
     /// was noted.
     pub took: Duration,
+    /// Why it does not go on, with the remedy; it is tried again and again.
+    pub problem: Option<Arc<str>>,
 }
 
 /// How far the initial copies of all tables are.
@@ -90,6 +95,7 @@ pub async fn progress(
         progress.rows += table.rows;
         progress.bytes += table.bytes;
         progress.estimated_rows += table.estimated_rows;
+        progress.hindered += u64::from(table.problem.is_some());
     }
     Ok(Some(progress))
 }
@@ -115,6 +121,7 @@ pub async fn tables(
         bytes: record.bytes,
         estimated_rows: record.estimated,
         took: Duration::from_secs(seconds),
+        problem: record.problem,
     });
     let tables: Vec<_> = tables.collect();
     let is_done = |table: &CopyTableProgress| table.stage == CopyStage::Done;

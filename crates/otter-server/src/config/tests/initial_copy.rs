@@ -1,5 +1,6 @@
 //! `initial_copy`: how it is written, and what does not go with it.
 
+use otter_binlog::copy::OnUnreadable;
 use otter_sink::Existing;
 
 use super::*;
@@ -12,7 +13,7 @@ fn copies(lines: &str) -> Option<Existing> {
     let config = with(lines).unwrap();
     let pipeline = config.pipelines.first().unwrap();
     assert!(pipeline.initial_copy.is_none() || pipeline.start == Some(Start::Now));
-    pipeline.initial_copy
+    pipeline.initial_copy.map(|copies| copies.existing)
 }
 
 #[test]
@@ -23,6 +24,19 @@ fn a_copy_begins_now_and_halts_at_rows_that_are_there_unless_told_otherwise() {
     assert_eq!(copies("initial_copy = {}"), Some(Existing::Halt));
     assert_eq!(copies("initial_copy = { existing = \"keep\" }"), Some(Existing::Keep));
     assert_eq!(copies("initial_copy = { existing = \"replace\" }"), Some(Existing::Replace));
+}
+
+#[test]
+fn tables_that_cannot_be_read_are_waited_for_unless_told_otherwise() {
+    let of = |lines: &str| {
+        let config = with(&format!("initial_copy = {lines}")).unwrap();
+        config.pipelines.first().unwrap().initial_copy.unwrap().on_unreadable
+    };
+    assert_eq!(of("true"), OnUnreadable::Wait);
+    assert_eq!(of("{ on_unreadable = \"wait\" }"), OnUnreadable::Wait);
+    assert_eq!(of("{ existing = \"keep\", on_unreadable = \"halt\" }"), OnUnreadable::Halt);
+    let error = with("initial_copy = { on_unreadable = \"skip\" }").unwrap_err().to_string();
+    assert!(error.contains("\"wait\" or \"halt\""), "{error}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::mysql::plan::{Expect, Script};
 
 /// The columns of `copy`, in the order in which they are read.
 const COLUMNS: &str = "`database`, `table`, `state`, `resume_key`, `rows`, `bytes`, \
-     `estimated_rows`";
+     `estimated_rows`, `problem`";
 
 /// How long a table has taken, in whole seconds.
 const SECONDS: &str = "TIMESTAMPDIFF(SECOND, `begun_time`, `written_time`)";
@@ -49,7 +49,8 @@ impl Store {
         format!(
             "CREATE TABLE IF NOT EXISTS {} ({}, {}, {}, `state` VARCHAR(16) NOT NULL, \
              `resume_key` LONGTEXT NULL, `rows` BIGINT UNSIGNED NOT NULL, \
-             `bytes` BIGINT UNSIGNED NOT NULL, `estimated_rows` BIGINT UNSIGNED NOT NULL, `begun_time` DATETIME(6) NOT NULL, \
+             `bytes` BIGINT UNSIGNED NOT NULL, `estimated_rows` BIGINT UNSIGNED NOT NULL, \
+             `problem` TEXT NULL, `begun_time` DATETIME(6) NOT NULL, \
              `written_time` DATETIME(6) NOT NULL, \
              PRIMARY KEY (`pipeline`, `database`, `table`)) \
              ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
@@ -149,29 +150,25 @@ impl Store {
         if wanted.is_none() {
             return Ok(());
         }
-        let header = CopyRecord {
-            table: TableName::new("", ""),
-            stage: CopyStage::Waiting,
-            after: None,
-            rows: 0,
-            bytes: 0,
-            estimated: 0,
-        };
+        let header = CopyRecord::new(TableName::new("", ""), CopyStage::Waiting);
         let text = self.record_text(&header);
         conn.query(&text).await.map(drop).map_err(MySqlLoadError::plain)
     }
 
     /// The statement that writes a record.
     fn record_text(&self, record: &CopyRecord) -> String {
-        let after = record.after.as_ref().map_or_else(|| "NULL".to_owned(), |key| string(key));
+        let text_or_null = |text: Option<&str>| text.map_or_else(|| "NULL".to_owned(), string);
+        let after = text_or_null(record.after.as_deref());
+        let problem = text_or_null(record.problem.as_deref());
         format!(
             "INSERT INTO {} (`pipeline`, {COLUMNS}, `begun_time`, `written_time`) VALUES \
-             ({}, {}, {}, '{}', {after}, {}, {}, {}, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)) \
+             ({}, {}, {}, '{}', {after}, {}, {}, {}, {problem}, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)) \
              ON DUPLICATE KEY UPDATE \
              `begun_time` = IF(`state` = 'waiting', VALUES(`begun_time`), `begun_time`), \
              `state` = VALUES(`state`), `resume_key` = VALUES(`resume_key`), `rows` = VALUES(`rows`), \
              `bytes` = VALUES(`bytes`), \
-             `estimated_rows` = VALUES(`estimated_rows`), `written_time` = VALUES(`written_time`)",
+             `estimated_rows` = VALUES(`estimated_rows`), `problem` = VALUES(`problem`), \
+             `written_time` = VALUES(`written_time`)",
             self.copy(),
             self.pipeline,
             string(&record.table.database),
@@ -189,7 +186,7 @@ impl Store {
             .iter()
             .map(|record| {
                 format!(
-                    "({}, {}, {}, 'waiting', NULL, 0, 0, {}, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))",
+                    "({}, {}, {}, 'waiting', NULL, 0, 0, {}, NULL, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))",
                     self.pipeline,
                     string(&record.table.database),
                     string(&record.table.table),
@@ -207,14 +204,7 @@ impl Store {
 
     /// Appends what a step of the copy writes, in the transaction of the rows before it.
     pub(crate) fn push_copy_step(&self, script: &mut Script, step: &CopyStep) {
-        let header = |stage| CopyRecord {
-            table: TableName::new("", ""),
-            stage,
-            after: None,
-            rows: 0,
-            bytes: 0,
-            estimated: 0,
-        };
+        let header = |stage| CopyRecord::new(TableName::new("", ""), stage);
         match step {
             CopyStep::Table { record, emptied } => {
                 for table in emptied.iter() {
@@ -257,6 +247,7 @@ fn parse(row: &TextRow) -> Option<StoredCopy> {
         Some(rows),
         Some(bytes),
         Some(estimated),
+        problem,
         Some(seconds),
     ] = row.as_slice()
     else {
@@ -269,6 +260,7 @@ fn parse(row: &TextRow) -> Option<StoredCopy> {
         rows: rows.parse().ok()?,
         bytes: bytes.parse().ok()?,
         estimated: estimated.parse().ok()?,
+        problem: problem.as_deref().map(Into::into),
     };
     // A clock that was set back makes no time that is to come.
     let seconds: i64 = seconds.parse().ok()?;

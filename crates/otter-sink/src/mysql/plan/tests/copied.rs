@@ -8,14 +8,8 @@ fn copied(source: &Arc<Table>, ids: std::ops::RangeInclusive<i64>) -> Transactio
     let images: Vec<_> = ids.map(|id| row(id, id)).collect();
     let Event::Rows(event) = rows(source, RowKind::Insert, &images) else { panic!("rows") };
     let flags = RowFlags { copy: InCopy::Copied, ..RowFlags::default() };
-    let record = CopyRecord {
-        table: source.name.clone(),
-        stage: CopyStage::Copying,
-        after: None,
-        rows: 3,
-        bytes: 30,
-        estimated: 3,
-    };
+    let record = CopyRecord::new(source.name.clone(), CopyStage::Copying);
+    let record = CopyRecord { rows: 3, bytes: 30, estimated: 3, ..record };
     let step = CopyStep::Table { record, emptied: Arc::default() };
     let events = vec![Event::Rows(event.with_flags(flags)), Event::Copy(step)];
     Transaction { part: Part::Copied, ..transaction(events) }
