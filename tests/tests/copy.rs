@@ -14,6 +14,8 @@
 mod kills;
 #[path = "copy/lanes.rs"]
 mod lanes;
+#[path = "copy/relations.rs"]
+mod relations;
 #[path = "copy/renamed.rs"]
 mod renamed;
 #[path = "copy/rules.rs"]

@@ -18,6 +18,7 @@
 
 mod answers;
 mod aside;
+mod births;
 mod definition;
 mod emit;
 mod error;
@@ -27,6 +28,7 @@ mod lane;
 mod passing;
 mod pieces;
 mod preflight;
+mod relations;
 mod renames;
 mod resync;
 mod run;

@@ -5,10 +5,17 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use otter_core::database_url::DatabaseUrl;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::Instant;
 
 use super::error::ConnectionError;
+
+/// An idle line is asked for a sign of life after so long, and again every so often, so many times: a
+/// machine that is gone is noticed within a minute, where the system would wait for hours.
+const QUIET: Duration = Duration::from_secs(30);
+const BETWEEN: Duration = Duration::from_secs(10);
+const TIMES: u32 = 3;
 
 /// Resolves the host and connects to the first of its addresses that answers, before `deadline`.
 ///
@@ -57,8 +64,9 @@ async fn connect(address: SocketAddr, patience: Duration) -> io::Result<TcpStrea
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // Commands are small and each waits for its answer.
     socket.set_nodelay(true)?;
-    // Heartbeats watch a dump; this lets the system clear away idle lines of a dead machine.
-    socket.set_keepalive(true)?;
+    // Heartbeats watch a dump; this watches all that waits for a server to answer.
+    let keepalive = TcpKeepalive::new().with_time(QUIET).with_interval(BETWEEN).with_retries(TIMES);
+    SockRef::from(&socket).set_tcp_keepalive(&keepalive)?;
     match tokio::time::timeout(patience, socket.connect(address)).await {
         Ok(stream) => stream,
         Err(_) => Err(io::ErrorKind::TimedOut.into()),

@@ -159,6 +159,37 @@ async fn others_go_on_beside_tables_that_cannot_be_read() {
     }
 }
 
+/// Its rows were there before, so that it is copied when it is seen, and not taken for a new one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hidden_table_that_is_changed_is_copied_when_it_is_seen() {
+    for flavor in FLAVORS {
+        let scene = shelf((flavor, flavor)).await;
+        fill(&scene, &["good", "hidden"], 10).await;
+        execute(
+            &scene.source,
+            "REVOKE SELECT ON store.* FROM otter@'%'; GRANT SELECT ON store.good TO otter@'%'; \
+             GRANT SELECT ON store.sentinel TO otter@'%'",
+        )
+        .await;
+        let mut otter = scene.run().await;
+        wait_for_copy(&scene, &otter).await;
+        execute(
+            &scene.source,
+            "ALTER TABLE store.hidden ADD n INT NULL; INSERT INTO store.hidden (id, n) VALUES (11, 1)",
+        )
+        .await;
+        drain(&scene, &otter, 1).await;
+        let shown = scene.command(&["copy"]).await;
+        assert!(shown.stdout.contains("GRANT SELECT ON it"), "{}", shown.stdout);
+        execute(&scene.source, "GRANT SELECT ON store.hidden TO otter@'%'").await;
+        wait_for_copy(&scene, &otter).await;
+        drain(&scene, &otter, 2).await;
+        let tables = ["store.good", "store.hidden"];
+        assert_tables_equal(&scene.source, &scene.target, &tables).await;
+        otter.terminate_and_expect_success(DEADLINE).await;
+    }
+}
+
 /// Nothing is lost, and it goes on when there is room.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_is_full_is_waited_for() {

@@ -19,6 +19,8 @@ use crate::selector::BinlogSelector;
 const TARGET_TIME: Duration = Duration::from_millis(500);
 /// What a part should hold at most.
 const MOST_BYTES: usize = 8 << 20;
+/// What is wrong with a table that is there for the server, and not for the account.
+const UNSEEN: &str = "the source does not show it to the account: GRANT SELECT ON it";
 const LEAST_ROWS: u64 = 16;
 const MOST_ROWS: u64 = 200_000;
 /// Before something is asked again that was not ready.
@@ -39,10 +41,14 @@ impl Run {
                 let table = lane.job.table().cloned();
                 lane.job = Job::Idle;
                 if let Some(open) = table.and_then(|name| self.open.get_mut(&name)) {
-                    if let Some(place) = absent {
+                    if let Some(place) = absent.clone() {
                         let name = &open.record.table;
                         self.absent.retain(|(absent, _)| absent != name);
                         self.absent.push((name.clone(), place));
+                    }
+                    if absent.is_none() && open.record.problem.is_none() {
+                        open.record.problem = Some(UNSEEN.into());
+                        self.untold.insert(open.record.table.clone());
                     }
                     if open.again_at.is_none() {
                         warn!(

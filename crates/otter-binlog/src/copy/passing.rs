@@ -33,6 +33,8 @@ pub(super) struct Notes {
     pub(super) after: Vec<Event>,
     /// Lanes that read what is of no use any more.
     spoiled: BTreeSet<usize>,
+    /// Tables of which rows may have come to stand behind the place where their copy goes on.
+    moved: BTreeSet<TableName>,
 }
 
 impl Run {
@@ -129,6 +131,10 @@ impl Run {
                 transaction.events.push(event);
             }
         }
+        for table in std::mem::take(&mut notes.moved) {
+            // Written with what moved them, so that it is not forgotten.
+            transaction.events.extend(self.begin_again(&table, notes));
+        }
         Ok(())
     }
 
@@ -151,9 +157,15 @@ impl Run {
                 notes.spoiled.insert(index);
             }
         }
+        if !self.open.is_empty() && self.source.moves_others(&rows, true) {
+            let copying = self.open.iter().filter(|(table, open)| {
+                open.record.stage == CopyStage::Copying && self.source.follows(table, name)
+            });
+            notes.moved.extend(copying.map(|(table, _)| table.clone()));
+        }
         match stage {
             None | Some(CopyStage::Done | CopyStage::Forgotten) => {
-                return Ok(Passed::Event(Event::Rows(rows)));
+                return Ok(Passed::Event(Event::Rows(self.unchecked(rows))));
             }
             Some(CopyStage::Waiting) => return Ok(Passed::Nothing),
             Some(CopyStage::Copying) => {}
@@ -176,6 +188,33 @@ impl Run {
         Ok(Passed::Event(Event::Rows(rows.with_flags(flags))))
     }
 
+    /// Has a table copied from its beginning once more, of which rows were given other keys without a word
+    /// in the binlog: they may stand now where it was read already.
+    fn begin_again(&mut self, table: &TableName, notes: &mut Notes) -> Option<Event> {
+        let about = self.lanes.iter().enumerate().filter(|(_, lane)| lane.is_about(table));
+        notes.spoiled.extend(about.map(|(index, _)| index));
+        let open = self.open.get_mut(table).filter(|open| open.record.after.is_some())?;
+        let (after, rows, bytes) = (None, 0, 0);
+        open.record = CopyRecord { after, rows, bytes, ..open.record.clone() };
+        Some(step_of(open.record.clone()))
+    }
+
+    /// Rows of a table that is copied, which may refer to rows of one that is not: tables refer to each
+    /// other in a ring.
+    fn unchecked(&self, rows: RowsEvent) -> RowsEvent {
+        let is_open = |parent: &TableName| self.open.contains_key(parent);
+        if self.open.is_empty()
+            || rows.kind() == RowKind::Delete
+            || self.source.is_free(&rows.table().name, is_open)
+            || self.source.moves_others(&rows, false)
+        {
+            return rows;
+        }
+        let mut flags = rows.flags();
+        flags.no_foreign_key_checks = true;
+        rows.with_flags(flags)
+    }
+
     fn pass_ddl(&mut self, ddl: Ddl, notes: &mut Notes) -> Result<Passed, CopyError> {
         let pairs = renames(&ddl);
         if !pairs.is_empty() {
@@ -191,12 +230,11 @@ impl Run {
         let stages: Vec<_> =
             tables.iter().map(|name| self.open.get(name).map(|open| open.record.stage)).collect();
         if stages.iter().all(Option::is_none) {
-            let mappings = &self.setting.mappings;
-            let is_new = |name: &&TableName| !self.known.contains(name) && mappings.is_mapped(name);
-            if !is_drop {
-                notes.made.extend(tables.iter().filter(is_new).cloned());
-            }
-            return Ok(Passed::Event(Event::Ddl(ddl)));
+            return Ok(if is_drop {
+                Passed::Event(Event::Ddl(ddl))
+            } else {
+                self.pass_other(ddl, notes)
+            });
         }
         let waits = |stage: &Option<CopyStage>| *stage == Some(CopyStage::Waiting);
         let is_left_out = !ddl.tables.is_empty() && stages.iter().all(waits);

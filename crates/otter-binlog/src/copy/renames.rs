@@ -29,12 +29,19 @@ pub(super) fn renames(ddl: &Ddl) -> Vec<(TableName, TableName)> {
 
 /// Whether an ALTER TABLE gives the table another name.
 fn alters_name(ddl: &Ddl) -> bool {
+    let renames = |change: &SchemaChange| matches!(change, SchemaChange::AlterTable(alter) if alter.rename.is_some());
+    changes_of(ddl).iter().any(renames)
+}
+
+/// What a schema change does, as far as it is understood.
+pub(super) fn changes_of(ddl: &Ddl) -> Vec<SchemaChange> {
     let flavor = if ddl.session.is_mariadb { Flavor::MariaDb } else { Flavor::MySql };
     let mut dialect = Dialect::new(flavor, 99, 0, 0);
     dialect.sql_mode = SqlMode::from_bits(ddl.session.sql_mode);
-    let Ok(Statement::Ddl(read)) = read(ddl.statement.as_bytes(), &dialect) else { return false };
-    let renames = |change: &SchemaChange| matches!(change, SchemaChange::AlterTable(alter) if alter.rename.is_some());
-    read.changes.iter().any(renames)
+    match read(ddl.statement.as_bytes(), &dialect) {
+        Ok(Statement::Ddl(read)) => read.changes,
+        Ok(_) | Err(_) => Vec::new(),
+    }
 }
 
 /// Whether a statement may have done nothing where a table is missing (MariaDB).

@@ -16,6 +16,7 @@ use super::definition::{Definition, Pick};
 use super::error::CopyError;
 use super::flight::{Flight, Job};
 use super::lane::{Lane, next_answer};
+use super::relations;
 use super::tables::{self, Source};
 use super::watermark;
 use super::worker::{Read, Request};
@@ -97,7 +98,7 @@ impl Run {
         let info = connection.server_info().await.map_err(CopyError::from)?;
         let filter = &inner.options().filter;
         let mut source = tables::read(&mut connection, filter).await?;
-        source.logs_cascades = tables::logs_cascades(&info);
+        source.logs_cascades = relations::logs_cascades(&info);
         // Shown until the stream tells a time.
         let clock = connection.query("SELECT UNIX_TIMESTAMP() AS now").await;
         let clock = clock.map_err(CopyError::from)?;
@@ -304,7 +305,8 @@ impl Run {
         let Some(open) = self.open.get(&name) else { return false };
         let (definition, after) = (open.definition.clone(), open.record.after.clone());
         let Some(definition) = definition else {
-            self.give(lane, Job::Defining(name.clone()), Request::Define(name));
+            let position = Box::new(self.position.clone());
+            self.give(lane, Job::Defining(name.clone()), Request::Define(name, position));
             return true;
         };
         let holds = self.source.follows_others(&name);
@@ -354,7 +356,10 @@ impl Run {
         // Tables refer to each other in a ring, or to one that is away, for which they wait.
         let is_away = |name: &TableName| self.open.get(name).is_some_and(|open| open.is_away);
         let mut waiting = here().map(|(name, _)| name);
-        waiting.find(|name| !self.source.depends_on(name, is_away)).cloned()
+        let may_come = |name: &TableName| {
+            self.source.may_come_first(name, is_open) && !self.source.depends_on(name, is_away)
+        };
+        waiting.find(|name| may_come(name)).cloned()
     }
 
     fn tell(&mut self) {

@@ -94,15 +94,10 @@ impl Desk {
         position: &Position,
         table: &TableName,
     ) -> Result<Option<Snapshot>, CopyError> {
-        let Some(passed @ GtidSet::MySql(_)) = &position.applied_through.gtids else {
+        if !matches!(position.applied_through.gtids, Some(GtidSet::MySql(_))) {
             return self.take_marked_snapshot(position, table).await;
-        };
-        let sql = format!(
-            "SELECT WAIT_FOR_EXECUTED_GTID_SET({}, {}) AS late",
-            quote(&passed.to_string()),
-            SIGHT_LIMIT.as_secs()
-        );
-        if self.connection.query(&sql).await?.first("late") != Some("0") {
+        }
+        if !self.wait_to_see(position).await? {
             return Ok(None);
         }
         let result = self.connection.query("SELECT @@GLOBAL.gtid_executed AS executed").await?;
@@ -113,6 +108,24 @@ impl Desk {
         self.open_table(table).await?;
         let SourceEnd { place, .. } = source_end(&mut self.connection, &self.info).await?;
         Ok(Some(Snapshot { low, high: place }))
+    }
+
+    /// Waits until everything before a position can be seen; whether it can. MySQL sends transactions
+    /// before they can be, MariaDB does not.
+    pub(super) async fn wait_to_see(&mut self, position: &Position) -> Result<bool, CopyError> {
+        if self.info.flavor() == Flavor::MariaDb {
+            return Ok(true);
+        }
+        let Some(passed @ GtidSet::MySql(_)) = &position.applied_through.gtids else {
+            watermark::write(&mut self.connection, &self.info).await?;
+            return Ok(true);
+        };
+        let sql = format!(
+            "SELECT WAIT_FOR_EXECUTED_GTID_SET({}, {}) AS late",
+            quote(&passed.to_string()),
+            SIGHT_LIMIT.as_secs()
+        );
+        Ok(self.connection.query(&sql).await?.first("late") == Some("0"))
     }
 
     /// MySQL without GTIDs: behind a row of ours everything can be seen that the binlog held before.

@@ -7,22 +7,14 @@ use otter_core::{Classify, Fault, TableName};
 use tracing::warn;
 
 use super::error::CopyError;
+use super::relations::{Parent, logs_cascades, parents_in, parents_of};
 use super::value::quoted;
-use crate::connection::{Connection, Flavor, ServerInfo};
+use crate::connection::{Connection, ServerInfo};
 use crate::schema::reader::{SYSTEM_SCHEMAS, quote};
 use crate::selector::{OWN_SCHEMA, TableFilter};
-use crate::statement::{Dialect, named_tables};
 
 /// Names in one line of the log.
 const MOST_NAMES: usize = 10;
-
-/// A foreign key, as far as the order of copies depends on it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Parent {
-    pub(super) table: TableName,
-    /// Whether rows change or go with those that they refer to, and the binlog does not tell.
-    pub(super) is_silent: bool,
-}
 
 /// The tables of the source that are mapped.
 #[derive(Debug, Default)]
@@ -113,71 +105,17 @@ pub(super) async fn leaders(
             Err(error) => return Err(error.into()),
         };
         let text = made.rows().first().and_then(|row| row.text(1)).unwrap_or_default();
-        for (parent, changes) in parents_in(text, &name.database) {
-            if changes && filter(&parent) && found.insert(parent.clone()) {
-                open.push(parent);
+        for parent in parents_in(text, &name.database) {
+            let (table, changes) = (parent.table, parent.is_silent);
+            if changes && filter(&table) && found.insert(table.clone()) {
+                open.push(table);
             }
         }
     }
     Ok(found)
 }
 
-/// Whether the binlog holds what foreign keys do to rows.
-pub(super) fn logs_cascades(info: &ServerInfo) -> bool {
-    info.flavor() == Flavor::MySql && info.variable("innodb_native_foreign_keys") == Some("OFF")
-}
-
-/// The tables that a definition refers to, of those that count.
-fn parents_of(
-    (table, definition): (&TableName, &str),
-    logs_cascades: bool,
-    counts: impl Fn(&TableName) -> bool,
-) -> Vec<Parent> {
-    let parents = parents_in(definition, &table.database).into_iter();
-    let parents = parents.filter(|(parent, _)| counts(parent));
-    parents.map(|(table, changes)| Parent { table, is_silent: changes && !logs_cascades }).collect()
-}
-
-/// The tables that a definition refers to, and whether its rows change or go with theirs.
-fn parents_in(definition: &str, database: &str) -> Vec<(TableName, bool)> {
-    let named = named_tables(definition, Dialect::default()).into_iter();
-    let parents = named.filter(|named| named.is_parent).map(|named| {
-        let behind = definition.get(named.at.end..).unwrap_or_default();
-        // A server writes each foreign key into a line of its own.
-        let rules = behind.lines().next().unwrap_or_default();
-        let changes = ["CASCADE", "SET NULL", "SET DEFAULT"].iter().any(|it| rules.contains(it));
-        let database = named.name.database.unwrap_or_else(|| database.to_owned());
-        (TableName::new(database, named.name.table), changes)
-    });
-    parents.collect()
-}
-
 impl Source {
-    /// Takes in which tables one refers to, as its definition says now; whether that is news.
-    pub(super) fn learn(
-        &mut self,
-        table: &TableName,
-        definition: &str,
-        mappings: &Mappings,
-    ) -> bool {
-        let is_mapped = |parent: &TableName| mappings.is_mapped(parent);
-        let parents = parents_of((table, definition), self.logs_cascades, is_mapped);
-        if self.parents.get(table).map_or(&[][..], Vec::as_slice) == parents {
-            return false;
-        }
-        self.parents.insert(table.clone(), parents);
-        true
-    }
-
-    /// Refuses tables whose rows follow, over others, rows of their own, of which the binlog says nothing.
-    pub(super) fn check_rings(&self) -> Result<(), CopyError> {
-        let Some(table) = self.silent_ring() else { return Ok(()) };
-        let problem = "its rows change or go with rows of other tables that change or go with its \
-             own, and the binlog does not tell: copy it by hand, and leave it out of the mapping \
-             until then";
-        Err(CopyError::Table { table: table.clone(), problem: problem.to_owned() })
-    }
-
     /// Warns of what mappings ask for and the source does not show: it is not copied now.
     pub(super) fn tell_unmatched(&self, mappings: &Mappings) {
         let unmatched = mappings.unmatched(self.tables.keys());
@@ -193,153 +131,5 @@ impl Source {
             "the source has no such tables, or the account may not see them, and they are not copied; \
              where they are there, GRANT SELECT ON them to the account and start again"
         );
-    }
-
-    /// Whether a table refers to none that waits, but to itself: rows come behind those that they
-    /// refer to.
-    pub(super) fn is_free(&self, table: &TableName, waits: impl Fn(&TableName) -> bool) -> bool {
-        let parents = self.parents.get(table).map_or(&[][..], Vec::as_slice);
-        parents.iter().all(|parent| parent.table == *table || !waits(&parent.table))
-    }
-
-    /// Whether rows of the table change or go without a word in the binlog, with rows of another.
-    pub(super) fn follows_others(&self, table: &TableName) -> bool {
-        self.silent_parents(table).any(|parent| parent != table)
-    }
-
-    /// Whether they do so with rows of the same table.
-    pub(super) fn follows_itself(&self, table: &TableName) -> bool {
-        self.silent_parents(table).any(|parent| parent == table)
-    }
-
-    /// Whether rows of a table change or go without a word in the binlog with rows of this one, which
-    /// is its parent or a parent's parent.
-    pub(super) fn follows(&self, table: &TableName, other: &TableName) -> bool {
-        let mut seen = BTreeSet::new();
-        let mut open: Vec<&TableName> = self.silent_parents(table).collect();
-        while let Some(parent) = open.pop() {
-            if parent == other {
-                return true;
-            }
-            if seen.insert(parent) {
-                open.extend(self.silent_parents(parent));
-            }
-        }
-        false
-    }
-
-    /// Whether a table refers to such a one, over others too.
-    pub(super) fn depends_on(
-        &self,
-        table: &TableName,
-        is_one: impl Fn(&TableName) -> bool,
-    ) -> bool {
-        let mut seen = BTreeSet::new();
-        let mut open = vec![table];
-        while let Some(table) = open.pop() {
-            let parents = self.parents.get(table).map_or(&[][..], Vec::as_slice);
-            for parent in parents.iter().map(|parent| &parent.table) {
-                if is_one(parent) {
-                    return true;
-                }
-                if seen.insert(parent) {
-                    open.push(parent);
-                }
-            }
-        }
-        false
-    }
-
-    fn silent_parents(&self, table: &TableName) -> impl Iterator<Item = &TableName> {
-        let parents = self.parents.get(table).map_or(&[][..], Vec::as_slice);
-        parents.iter().filter(|parent| parent.is_silent).map(|parent| &parent.table)
-    }
-
-    /// A table whose rows follow, over others, rows of its own, without a word in the binlog.
-    pub(super) fn silent_ring(&self) -> Option<&TableName> {
-        self.parents.keys().find(|start| {
-            let mut seen = BTreeSet::new();
-            let mut open: Vec<&TableName> =
-                self.silent_parents(start).filter(|parent| parent != start).collect();
-            while let Some(table) = open.pop() {
-                if table == *start {
-                    return true;
-                }
-                if seen.insert(table) {
-                    open.extend(self.silent_parents(table).filter(|parent| *parent != table));
-                }
-            }
-            false
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn source(keys: &[(&str, &str, bool)]) -> Source {
-        let mut source = Source::default();
-        for (child, parent, is_silent) in keys {
-            let parent = Parent { table: TableName::new("d", *parent), is_silent: *is_silent };
-            source.parents.entry(TableName::new("d", *child)).or_default().push(parent);
-        }
-        source
-    }
-
-    #[test]
-    fn a_table_waits_for_those_that_it_refers_to() {
-        let source = source(&[("a", "b", false), ("b", "c", false), ("c", "c", true)]);
-        let names = ["a", "b", "c"].map(|name| TableName::new("d", name));
-        let mut waiting: BTreeSet<&TableName> = names.iter().collect();
-        let mut order = Vec::new();
-        let is_free = |waiting: &BTreeSet<&TableName>, name: &TableName| {
-            source.is_free(name, |parent| waiting.contains(parent))
-        };
-        while let Some(next) = waiting.iter().copied().find(|name| is_free(&waiting, name)) {
-            waiting.remove(next);
-            order.push(&*next.table);
-        }
-        assert_eq!(order, ["c", "b", "a"]);
-        assert!(source.follows_itself(&names[2]) && !source.follows_others(&names[2]));
-        assert_eq!(source.silent_ring(), None);
-    }
-
-    #[test]
-    fn a_table_depends_on_what_its_parents_refer_to() {
-        let source = source(&[("a", "b", false), ("b", "c", false), ("c", "b", true)]);
-        let depends = |table: &str, other: &str| {
-            source.depends_on(&TableName::new("d", table), |name| &*name.table == other)
-        };
-        assert!(depends("a", "c") && depends("a", "b") && depends("b", "b"));
-        assert!(!depends("a", "a") && !depends("c", "x"));
-    }
-
-    #[test]
-    fn rows_follow_over_several_tables() {
-        let source =
-            source(&[("c", "b", true), ("b", "a", true), ("b", "x", false), ("a", "a", true)]);
-        let [a, b, c, x] = ["a", "b", "c", "x"].map(|name| TableName::new("d", name));
-        assert!(source.follows(&c, &b) && source.follows(&c, &a) && source.follows(&a, &a));
-        assert!(!source.follows(&c, &x) && !source.follows(&c, &c) && !source.follows(&a, &c));
-    }
-
-    #[test]
-    fn foreign_keys_are_read_from_definitions() {
-        let text = "CREATE TABLE `c` (\n  `id` int NOT NULL COMMENT 'REFERENCES x ON DELETE CASCADE',\n  \
-             CONSTRAINT `one` FOREIGN KEY (`p`) REFERENCES `p` (`id`) ON DELETE CASCADE,\n  \
-             CONSTRAINT `two` FOREIGN KEY (`q`) REFERENCES `e`.`q` (`id`)\n) ENGINE=InnoDB";
-        let expected = vec![(TableName::new("d", "p"), true), (TableName::new("e", "q"), false)];
-        assert_eq!(parents_in(text, "d"), expected);
-    }
-
-    #[test]
-    fn rings_are_found_where_the_binlog_is_silent() {
-        let quiet = source(&[("a", "b", false), ("b", "a", true)]);
-        assert_eq!(quiet.silent_ring(), None);
-        let ring = source(&[("a", "b", true), ("b", "c", true), ("c", "a", true)]);
-        assert!(ring.silent_ring().is_some());
-        let names = ["a", "b", "c"].map(|name| TableName::new("d", name));
-        assert!(!names.iter().any(|name| ring.is_free(name, |parent| names.contains(parent))));
     }
 }

@@ -23,6 +23,8 @@ use crate::selector::{SourceEnd, source_end};
 /// How long the server may think before the first row, and waits for us to take rows that the target
 /// is slow with.
 const LONGEST: Duration = Duration::from_secs(24 * 3_600);
+/// How long a table may be locked by others before it is asked for again, in seconds.
+const LOCK_WAIT_S: u32 = 10;
 /// Rows on their way between the line and their piece.
 const ROWS_AT_ONCE: usize = 256;
 /// Pieces that wait to be taken.
@@ -31,8 +33,8 @@ const PIECES_AT_ONCE: usize = 2;
 /// What is asked for.
 #[derive(Debug)]
 pub(super) enum Request {
-    /// What a table is.
-    Define(TableName),
+    /// What a table is, as it is behind a position or later.
+    Define(TableName, Box<Position>),
     /// Rows of a table.
     Read(Box<Read>),
     /// What is to be read for a request.
@@ -153,9 +155,9 @@ impl From<ConnectionError> for Refused {
 fn of_error(error: CopyError) -> Answer {
     if let CopyError::Connection(error) = &error
         && let Some(server) = error.server_error()
-        && matches!(server.code, 1054 | 1146 | 1176 | 1412)
+        && matches!(server.code, 1054 | 1146 | 1176 | 1205 | 1412)
     {
-        return Answer::Again("its definition was changed");
+        return Answer::Again("its definition was changed, or is being changed");
     }
     Answer::Failed(error)
 }
@@ -171,7 +173,7 @@ async fn answer(
         None => Box::pin(Desk::open(url)).await?,
     };
     let answer = match request {
-        Request::Define(table) => open.define(&table).await?,
+        Request::Define(table, position) => open.define(&table, &position).await?,
         Request::Read(read) => open.read(*read, (budget, answers)).await?,
         Request::Prepare(preparing) => {
             Answer::Prepared(prepare(&mut open.connection, &open.info, &preparing).await?)
@@ -195,7 +197,8 @@ impl Desk {
         connection
             .execute(&format!(
                 "SET SESSION sql_mode='', time_zone='+00:00', character_set_results=NULL, \
-                 sql_quote_show_create=1, net_write_timeout={seconds}, wait_timeout={seconds}, {own}"
+                 sql_quote_show_create=1, net_write_timeout={seconds}, wait_timeout={seconds}, \
+                 lock_wait_timeout={LOCK_WAIT_S}, {own}"
             ))
             .await?;
         connection.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ").await?;
@@ -203,7 +206,14 @@ impl Desk {
         Ok(Self { connection, info })
     }
 
-    async fn define(&mut self, table: &TableName) -> Result<Answer, CopyError> {
+    async fn define(
+        &mut self,
+        table: &TableName,
+        position: &Position,
+    ) -> Result<Answer, CopyError> {
+        if !self.wait_to_see(position).await? {
+            return Ok(Answer::Again("it cannot be seen yet what was sent already"));
+        }
         let definition = definition::read(&mut self.connection, &self.info, table).await?;
         let Some(definition) = definition else {
             let is_absent = self.is_absent(table).await?;

@@ -1,6 +1,9 @@
 //! A transaction larger than the budget: fragment by fragment in one open target transaction.
 
-use otter_core::{Batch, Event, FilePlace, InCopy, Lease, Loaded, Part, Position, Transaction};
+use otter_core::{
+    Batch, CopyStage, CopyStep, Event, FilePlace, InCopy, Lease, Loaded, Part, Position,
+    Transaction,
+};
 
 use super::error::MySqlLoadError;
 use super::group::{Group, row_count};
@@ -49,6 +52,10 @@ impl Session {
         let before = self.follow(fragment)?;
         if self.fragment.is_none() && !self.is_apart {
             Box::pin(self.empty_tables(fragment.transaction, lease)).await?;
+        }
+        if fragment.index == 0 && begins_copy(fragment.transaction) {
+            // It may have been made just now, with keys that refer to tables which are known already.
+            self.tables.clear();
         }
         self.learn_tables(std::slice::from_ref(fragment.transaction)).await?;
         self.ensure_relations().await?;
@@ -234,4 +241,12 @@ fn take_apart(batch: &Batch) -> Result<Fragment<'_>, MySqlLoadError> {
         (Some(_), false) => malformed("a fragment that is not the last has a position"),
         (None, true) => malformed("the last fragment has no position"),
     }
+}
+
+/// Whether the copy of a table begins with it.
+fn begins_copy(transaction: &Transaction) -> bool {
+    transaction.events.iter().any(|event| {
+        let Event::Copy(CopyStep::Table { record, .. }) = event else { return false };
+        record.stage == CopyStage::Copying && record.after.is_none()
+    })
 }
