@@ -192,6 +192,39 @@ async fn a_swap_in_the_midst_of_a_copy_halts_and_is_followed_afterwards() {
     }
 }
 
+/// What is left of the statement for the target is the same, however often it comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_takes_the_place_of_another_halts_and_is_followed_afterwards() {
+    for flavor in FLAVORS {
+        let mut scene = scene(flavor).await;
+        execute(
+            &scene.source,
+            "CREATE DATABASE staging; CREATE TABLE staging.one (id INT PRIMARY KEY, v INT); \
+             INSERT INTO staging.one VALUES (7, 70)",
+        )
+        .await;
+        scene.replace("ddl = \"apply\"", "ddl = { create = \"apply\", rename = \"halt\" }");
+        let mut otter = scene.run().await;
+        wait_for_copy(&scene, &otter).await;
+        execute(
+            &scene.source,
+            "RENAME TABLE store.one TO store.one_old, staging.one TO store.one; \
+             INSERT INTO store.one VALUES (8, 80); UPDATE store.one_old SET v = 11 WHERE id = 1",
+        )
+        .await;
+        otter.wait_for_log("halted", DEADLINE).await;
+        otter.kill9();
+        scene.replace("rename = \"halt\"", "rename = \"apply\"");
+        let mut otter = scene.run().await;
+        drain(&scene, &otter, 1).await;
+        wait_for_copy(&scene, &otter).await;
+        let tables = ["store.one", "store.one_old"];
+        assert_tables_equal(&scene.source, &scene.target, &tables).await;
+        assert_eq!(stages(&scene).await, [["one", "done"], ["one_old", "done"]]);
+        otter.terminate_and_expect_success(DEADLINE).await;
+    }
+}
+
 /// Its rows have never been in the stream.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_is_renamed_into_the_mapping_is_copied() {

@@ -46,7 +46,7 @@ impl Run {
         for table in new {
             let record = CopyRecord::new(table.clone(), CopyStage::Waiting);
             self.open.insert(table, OpenTable::new(record.clone()));
-            notes.before.push(step_of(record));
+            notes.steps.push(step_of(record));
         }
         tell_left_out(&ddl);
         Passed::Nothing

@@ -6,8 +6,10 @@ use otter_core::{
     Batch, CopyRecord, CopyStage, CopyStep, CopyTable, Event, FilePlace, InCopy, Part, Permit,
     Position, Prepared, Result, RowFlags, RowKind, RowsEvent, TableName, Transaction,
 };
+use tokio::time::Instant;
 use tracing::info;
 
+use super::answers::PAUSE;
 use super::definition::{Definition, Pick};
 use super::error::CopyError;
 use super::flight::{Flight, Job};
@@ -33,6 +35,9 @@ impl Run {
                     if self.is_read_whole(&definition) && !self.is_quiet() {
                         continue;
                     }
+                    if !self.is_renamed_there(&definition.table.name).await? {
+                        continue;
+                    }
                     let prepared = self.prepare(&definition).await?;
                     self.begin_table(index, definition, prepared);
                 }
@@ -46,6 +51,25 @@ impl Run {
             }
         }
         Ok(())
+    }
+
+    /// Whether the target has nothing under the name of a table any more that was there before the stream
+    /// gave it to this one: its record says so, which is written with the change.
+    async fn is_renamed_there(&mut self, table: &TableName) -> Result<bool> {
+        if !self.renamed.contains(table) {
+            return Ok(true);
+        }
+        if Instant::now() < self.ask_at {
+            return Ok(false);
+        }
+        self.ask_at = Instant::now() + PAUSE;
+        let records = self.setting.log.load().await?;
+        let is_waiting = |record: &CopyRecord| record.stage == CopyStage::Waiting;
+        if records.iter().any(|record| record.table == *table && is_waiting(record)) {
+            self.renamed.remove(table);
+            return Ok(true);
+        }
+        Ok(false)
     }
 
     /// Has the target made ready for a table.

@@ -28,9 +28,8 @@ pub(super) struct Notes {
     pub(super) made: Vec<TableName>,
     /// Tables that are gone.
     gone: Vec<TableName>,
-    /// What is written down before the batch, and behind it.
-    pub(super) before: Vec<Event>,
-    pub(super) after: Vec<Event>,
+    /// What is written down with the schema change.
+    pub(super) steps: Vec<Event>,
     /// Lanes that read what is of no use any more.
     spoiled: BTreeSet<usize>,
     /// Tables of which rows may have come to stand behind the place where their copy goes on.
@@ -68,27 +67,25 @@ impl Run {
             self.pass_transaction(transaction, &mut notes)?;
         }
         let is_between = !self.is_in_fragment;
-        let mut before = notes.before;
+        let mut steps = notes.steps;
         for table in notes.made {
             if is_between && self.known.insert(table.clone()) {
-                before.push(step(table, CopyStage::Done));
+                steps.push(step(table, CopyStage::Done));
             }
         }
-        if !before.is_empty() {
-            self.emit_events(before);
-        }
-        self.hand_out(batch);
-        let mut after = notes.after;
         for table in notes.gone {
             self.open.remove(&table);
-            after.push(step(table, CopyStage::Forgotten));
+            steps.push(step(table, CopyStage::Forgotten));
         }
         if self.open.is_empty() && !was_over {
-            after.push(Event::Copy(CopyStep::Finished));
+            steps.push(Event::Copy(CopyStep::Finished));
         }
-        if !after.is_empty() {
-            self.emit_events(after);
+        // INVARIANT EXACT-1: in the transaction of the schema change itself, which stands alone. Whatever
+        // keeps it from being executed, it means the same when it comes again.
+        if let Some(transaction) = batch.transactions.last_mut() {
+            transaction.events.extend(steps);
         }
+        self.hand_out(batch);
         for index in notes.spoiled {
             self.read_again(index)?;
         }

@@ -4,9 +4,9 @@
 //! never brought: it waits to be copied. Where the target has only some of the tables, only those are
 //! renamed there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use otter_core::{CopyRecord, CopyStage, CopyStep, Ddl, DdlName, Event, TableName};
+use otter_core::{CopyRecord, CopyStage, Ddl, DdlName, Event, TableName};
 
 use super::answers::PAUSE;
 use super::passing::{Notes, Passed, step, step_of, tell_left_out};
@@ -91,8 +91,6 @@ impl Run {
             open.definition = None;
         }
         let mut fates: BTreeMap<TableName, Fate> = BTreeMap::new();
-        // Names of tables of which the target had nothing, or a part.
-        let mut unsettled: BTreeSet<TableName> = BTreeSet::new();
         let (mut left, mut idle) = (Vec::new(), 0);
         for (from, to) in pairs {
             if self.is_swap(from, to) {
@@ -106,13 +104,7 @@ impl Run {
                     idle += 1;
                     continue;
                 }
-                None => {
-                    let fate = self.take_fate(from);
-                    if !matches!(fate, Fate::Settled) {
-                        unsettled.insert(from.clone());
-                    }
-                    fate
-                }
+                None => self.take_fate(from),
             };
             if fate.is_there() {
                 left.push((from.clone(), to.clone()));
@@ -125,14 +117,7 @@ impl Run {
             fates.insert(to.clone(), fate);
         }
         for (name, fate) in fates {
-            // Where the process ends between what is written and the statement, it meets the
-            // statement again: a name must not be known for more than the target has of it. What is
-            // written too late is copied once more, or found to be there.
-            let is_late = fate.is_there() && unsettled.contains(&name);
-            if let Some(step) = self.settle(name, fate) {
-                let is_late = is_late || is_forgotten(&step);
-                if is_late { notes.after.push(step) } else { notes.before.push(step) }
-            }
+            notes.steps.extend(self.settle(name, fate));
         }
         if left.len() + idle == pairs.len() {
             return Passed::Event(Event::Ddl(ddl));
@@ -178,14 +163,12 @@ impl Run {
             Fate::Outside => CopyRecord::new(name.clone(), CopyStage::Waiting),
             Fate::Open(open) => CopyRecord { table: name.clone(), ..open.record },
         };
+        if record.stage == CopyStage::Waiting {
+            self.renamed.insert(name.clone());
+        }
         self.open.insert(name, OpenTable::new(record.clone()));
         Some(step_of(record))
     }
-}
-
-fn is_forgotten(step: &Event) -> bool {
-    let Event::Copy(CopyStep::Table { record, .. }) = step else { return false };
-    record.stage == CopyStage::Forgotten
 }
 
 /// A statement that drops tables, with those that the target has.

@@ -61,6 +61,9 @@ pub(super) struct Run {
     pub(super) absent: Vec<(TableName, FilePlace)>,
     /// Tables whose problems are not written down yet.
     pub(super) untold: BTreeSet<TableName>,
+    /// Tables that took names under which the target may still have others, and when it is asked next.
+    pub(super) renamed: BTreeSet<TableName>,
+    pub(super) ask_at: Instant,
 }
 
 /// A table that is not copied as a whole yet.
@@ -132,6 +135,8 @@ impl Run {
             look_at: None,
             absent: Vec::new(),
             untold: BTreeSet::new(),
+            renamed: BTreeSet::new(),
+            ask_at: Instant::now(),
         };
         run.take_up(records).await?;
         if run.is_over() {

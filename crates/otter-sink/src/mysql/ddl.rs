@@ -15,7 +15,7 @@ use tokio::time::interval;
 
 use super::conn::{ConnError, ServerError};
 use super::error::MySqlLoadError;
-use super::group::pause_before;
+use super::group::{has_copy_steps, pause_before};
 use super::line::{Line, Setback};
 use super::names::{qualified, string};
 use super::options::DdlPolicy;
@@ -268,7 +268,8 @@ impl Session {
         }
     }
 
-    /// Applies the rows of the transaction, which is open, and commits.
+    /// Applies the rows of the transaction, which is open, and how far copies are behind the change, and
+    /// commits.
     async fn load_rows_of_ddl(
         &mut self,
         transaction: &Transaction,
@@ -278,7 +279,7 @@ impl Session {
         self.tables.clear();
         let alone = std::slice::from_ref(transaction);
         let rows = super::group::row_count(alone);
-        if rows > 0 {
+        if rows > 0 || has_copy_steps(transaction) {
             self.learn_tables(alone).await?;
             match self.execute(alone, Detail::Joined, None, lease).await {
                 Ok(()) => {}

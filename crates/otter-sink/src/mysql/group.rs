@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use otter_core::{Lease, Part, Position, Transaction};
+use otter_core::{Event, Lease, Part, Position, Transaction};
 
 use super::error::MySqlLoadError;
 use super::line::{Refusal, Setback, require_held};
@@ -258,6 +258,11 @@ fn position_behind(
 }
 
 /// How many rows the source has changed, whatever is left to do of it.
+/// Whether it tells how far copies of tables are.
+pub(super) fn has_copy_steps(transaction: &Transaction) -> bool {
+    transaction.events.iter().any(|event| matches!(event, Event::Copy(_)))
+}
+
 pub(super) fn row_count(transactions: &[Transaction]) -> u64 {
     transactions
         .iter()

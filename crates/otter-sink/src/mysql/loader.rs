@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 
 use super::connect::{self, SessionTimes};
 use super::error::MySqlLoadError;
-use super::group::Group;
+use super::group::{Group, has_copy_steps};
 use super::lanes::Standing;
 use super::line::{Line, require_held};
 use super::options::{LoaderOptions, OnPoison};
@@ -316,7 +316,9 @@ impl Session {
         through: &Position,
         lease: &Lease,
     ) -> Result<u64, MySqlLoadError> {
-        let is_empty = |one: &Transaction| one.row_count() == 0 && one.part != Part::Copied;
+        let is_empty = |one: &Transaction| {
+            one.row_count() == 0 && one.part != Part::Copied && !has_copy_steps(one)
+        };
         if transactions.iter().all(is_empty) {
             let source_time = transactions.last().map(|transaction| transaction.committed_at);
             self.move_position(Advance { through, source_time }, lease).await?;
