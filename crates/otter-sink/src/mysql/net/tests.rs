@@ -68,6 +68,7 @@ fn number(value: Option<Value<'_>>) -> i64 {
 fn show(net: &Net<'_>) -> Vec<String> {
     let id = |row: &Row<'_>| number(row.value(0));
     let show = |row: &NetRow<'_>| {
+        assert_eq!(row.of.kind, row.effect.kind(), "a refusal names what is done");
         let text = match &row.effect {
             Effect::Delete { key } => format!("delete {}", id(key)),
             Effect::Absent { key } => format!("absent {}", id(key)),
@@ -187,6 +188,28 @@ fn rows_of_two_tables_that_meet_in_one_keep_the_source_s_order() {
         transaction(&other, &[(None, Some(whole([1, 10, 0])))]),
     ];
     assert!(compact(&transactions, &plans).tables.is_empty());
+}
+
+#[test]
+fn each_table_is_told_by_its_own_place() {
+    let (table, mut plans) = plans(false);
+    let name = otter_core::TableName::new("shop", "other");
+    let other = Arc::new(Table { name, ..Table::clone(&table) });
+    let columns = ["id", "u", "n"].map(|name| target_column(name, "int")).to_vec();
+    plans.insert(fit(&other, Some(target_table(columns, &["id"]))).unwrap());
+    let transactions = [transaction(&other, &[(None, Some(whole([1, 10, 0])))])];
+    let net = compact(&transactions, &plans);
+    assert_eq!(net.tables.iter().copied().collect::<Vec<_>>(), [plans.find(&other).unwrap()]);
+    assert_ne!(plans.find(&other), plans.find(&table));
+}
+
+#[test]
+fn a_zero_that_changes_its_sign_is_another_value() {
+    assert!(!is_same(Value::Double(0.0), Value::Double(-0.0)));
+    assert!(!is_same(Value::Float(0.0), Value::Float(-0.0)));
+    assert!(is_same(Value::Double(1.5), Value::Double(1.5)));
+    assert!(is_same(Value::Float(f32::NAN), Value::Float(f32::NAN)));
+    assert!(!is_same(Value::Int(0), Value::UInt(0)));
 }
 
 #[derive(Debug, Clone)]
