@@ -1,5 +1,6 @@
 //! Foreign keys: rows that change or go with others, of which the binlog may say nothing.
 
+use otter_server::sandbox::Flavor;
 use otter_tests::comparison::assert_tables_equal;
 use otter_tests::otter::OtterProcess;
 use otter_tests::query::number;
@@ -157,4 +158,33 @@ async fn tables_may_refer_to_rows_that_are_not_copied_yet() {
         assert_tables_equal(&scene.source, &scene.target, &tables).await;
         otter.terminate_and_expect_success(DEADLINE).await;
     }
+}
+
+/// Its rows would go with such as the target does not have, and stay there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_cascades_from_a_table_in_copy_halts() {
+    let mut scene = shelf((Flavor::MariaDb, Flavor::MariaDb)).await;
+    execute(
+        &scene.source,
+        &format!(
+            "CREATE TABLE store.a_plain (id INT PRIMARY KEY, p INT); \
+             INSERT INTO store.a_plain VALUES (1, 2500); \
+             CREATE TABLE store.parent (id INT PRIMARY KEY, \
+             pad VARCHAR(3000) NOT NULL DEFAULT '{}'); \
+             INSERT INTO store.parent (id) VALUES {}",
+            "x".repeat(3_000),
+            rows(2_500, |id| format!("({id})"))
+        ),
+    )
+    .await;
+    let mut otter = slow(&mut scene).await;
+    wait_for_part(&scene, "parent").await;
+    execute(
+        &scene.source,
+        "ALTER TABLE store.a_plain ADD FOREIGN KEY (p) REFERENCES store.parent (id) ON DELETE CASCADE",
+    )
+    .await;
+    hurry(&mut scene, &otter);
+    otter.wait_for_log("came while the initial copy was under way", DEADLINE).await;
+    otter.kill9();
 }

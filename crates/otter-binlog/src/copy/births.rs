@@ -2,6 +2,7 @@
 
 use otter_core::{CopyRecord, CopyStage, Ddl, Event, TableName};
 
+use super::error::CopyError;
 use super::passing::{Notes, Passed, step_of, tell_left_out};
 use super::renames::changes_of;
 use super::run::{OpenTable, Run};
@@ -19,23 +20,34 @@ enum Birth {
 }
 
 impl Run {
+    /// Takes in what a schema change makes a table refer to, and has it executed unchecked where that is
+    /// not all in the target yet; tells whether it is not.
+    pub(super) fn relate(&mut self, ddl: &mut Ddl) -> Result<bool, CopyError> {
+        let Some(table) = ddl.tables.first().filter(|_| birth(ddl) != Birth::None) else {
+            return Ok(false);
+        };
+        let stage = self.open.get(table).map(|open| open.record.stage);
+        if stage == Some(CopyStage::Waiting) {
+            return Ok(false);
+        }
+        let is_open = |parent: &TableName| self.open.contains_key(parent);
+        let (refers, silently) = self.source.learn_more((table, &ddl.statement), is_open);
+        if silently && (stage.is_some() || self.known.contains(table)) {
+            // Its rows go with such as the target does not have, and would stay there.
+            let (kind, tables) = (ddl.kind.to_string(), table.to_string());
+            return Err(CopyError::Ddl { kind, tables });
+        }
+        ddl.session.no_foreign_key_checks |= refers;
+        Ok(refers)
+    }
+
     /// Passes a schema change on of tables none of which is being copied or waits for it.
-    pub(super) fn pass_other(&mut self, mut ddl: Ddl, notes: &mut Notes) -> Passed {
+    pub(super) fn pass_other(&mut self, ddl: Ddl, refers: bool, notes: &mut Notes) -> Passed {
         let mappings = &self.setting.mappings;
         let is_new = |name: &&TableName| !self.known.contains(name) && mappings.is_mapped(name);
         let new: Vec<TableName> = ddl.tables.iter().filter(is_new).cloned().collect();
         let birth = birth(&ddl);
-        let mut waits = birth == Birth::Unsure;
-        if birth != Birth::None
-            && let Some(table) = ddl.tables.first()
-        {
-            let is_open = |parent: &TableName| self.open.contains_key(parent);
-            if self.source.learn_more((table, &ddl.statement), is_open) {
-                // It refers to rows that the target does not have yet.
-                waits = true;
-                ddl.session.no_foreign_key_checks = true;
-            }
-        }
+        let waits = refers || birth == Birth::Unsure;
         if new.is_empty() || birth == Birth::None {
             return Passed::Event(Event::Ddl(ddl));
         }

@@ -212,7 +212,7 @@ impl Run {
         rows.with_flags(flags)
     }
 
-    fn pass_ddl(&mut self, ddl: Ddl, notes: &mut Notes) -> Result<Passed, CopyError> {
+    fn pass_ddl(&mut self, mut ddl: Ddl, notes: &mut Notes) -> Result<Passed, CopyError> {
         let pairs = renames(&ddl);
         if !pairs.is_empty() {
             return Ok(self.pass_renames(ddl, &pairs, notes));
@@ -224,13 +224,14 @@ impl Run {
         } else {
             ddl.tables.clone()
         };
+        let refers = !is_drop && self.relate(&mut ddl)?;
         let stages: Vec<_> =
             tables.iter().map(|name| self.open.get(name).map(|open| open.record.stage)).collect();
         if stages.iter().all(Option::is_none) {
             return Ok(if is_drop {
                 Passed::Event(Event::Ddl(ddl))
             } else {
-                self.pass_other(ddl, notes)
+                self.pass_other(ddl, refers, notes)
             });
         }
         let waits = |stage: &Option<CopyStage>| *stage == Some(CopyStage::Waiting);

@@ -104,18 +104,19 @@ impl Source {
     }
 
     /// Takes in what a table refers to beside what is known, as a statement says; whether it refers to
-    /// such a table.
+    /// such a table, and whether silently.
     pub(super) fn learn_more(
         &mut self,
         (table, statement): (&TableName, &str),
         is_one: impl Fn(&TableName) -> bool,
-    ) -> bool {
+    ) -> (bool, bool) {
         let parents = parents_of((table, statement), self.logs_cascades, |_| true);
-        let has_one = parents.iter().any(|parent| parent.table != *table && is_one(&parent.table));
+        let such = || parents.iter().filter(|it| it.table != *table && is_one(&it.table));
+        let found = (such().next().is_some(), such().any(|parent| parent.is_silent));
         if !parents.is_empty() {
             self.parents.entry(table.clone()).or_default().extend(parents);
         }
-        has_one
+        found
     }
 
     /// Refuses tables whose rows follow, over others, rows of their own, of which the binlog says nothing.

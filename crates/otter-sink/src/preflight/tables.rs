@@ -31,8 +31,9 @@ pub(super) async fn check(
     for table in tables {
         let target = read_table(&mut *desk.conn, &table.name).await?;
         if target.is_none() && copy != CopyCheck::No {
-            made.push(table.name.to_string());
-            if !grants.allow("CREATE", &table.name.database) {
+            if grants.allow("CREATE", &table.name.database) {
+                made.push(table.name.to_string());
+            } else {
                 findings.push(cannot_make(desk, &table.name));
             }
             continue;

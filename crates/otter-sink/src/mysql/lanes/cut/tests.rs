@@ -152,6 +152,40 @@ fn rows_that_cannot_be_told_apart_are_in_one_lane() {
 }
 
 #[test]
+fn tables_that_flow_into_one_are_in_one_piece_where_they_find_their_lanes_alike() {
+    let (one, mut plans) = table(|_| ());
+    let mut add = |columns: [&str; 3], related| {
+        let source = source_table(&columns.map(|name| (name, INT)));
+        let columns = ["id", "u", "n"].map(|name| target_column(name, "int")).to_vec();
+        let mut target = target_table(columns, &["id"]);
+        target.uniques.push(Some(vec!["u".to_owned()]));
+        target.related = related;
+        plans.insert(fit(&source, Some(target)).unwrap());
+        source
+    };
+    let (alike, unlike) = (add(["id", "n", "u"], false), add(["u", "id", "n"], true));
+    let insert = |table: &Arc<Table>, image: Image| event(table, RowKind::Insert, &[image]);
+    let first = insert(&one, row(1, 10));
+    let (second, third) =
+        (insert(&alike, [Some(2), Some(0), Some(20)]), insert(&unlike, row(30, 3)));
+    let apart = |transactions: &[Vec<Event>]| -> Vec<Option<usize>> {
+        let transactions: Vec<_> =
+            transactions.iter().map(|events| transaction(4, events.clone())).collect();
+        let count = |piece: &Piece| match piece {
+            Piece::Apart(count, _) => Some(*count),
+            Piece::Whole(_) => None,
+        };
+        cut(&plans, &transactions, 100).iter().map(count).collect()
+    };
+    assert_eq!(apart(&[vec![first.clone()], vec![second.clone()]]), [Some(2)]);
+    assert_eq!(apart(&[vec![first.clone(), second.clone()]]), [Some(1)]);
+    assert_eq!(apart(&[vec![first.clone()], vec![third.clone()]]), [Some(1), Some(1)]);
+    assert_eq!(apart(&[vec![first.clone(), third.clone()]]), [None]);
+    // Those that came before decide, not the last one alone.
+    assert_eq!(apart(&[vec![second], vec![first], vec![third]]), [Some(2), Some(1)]);
+}
+
+#[test]
 fn a_piece_ends_where_it_has_its_rows() {
     let (table, plans) = table(|_| ());
     let of = |id: i64| {
@@ -166,6 +200,9 @@ fn a_piece_ends_where_it_has_its_rows() {
             })
             .collect();
     assert_eq!(counts, [(2, 4), (2, 4), (1, 2)]);
+    // As many as it may have.
+    let whole = cut(&plans, &transactions[..3], 6);
+    assert!(matches!(whole.as_slice(), [Piece::Apart(3, _)]), "{whole:?}");
 }
 
 /// A change of a random history: kind, id, u, and the id and u after an update.
