@@ -44,7 +44,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use otter_core::mapping::Mappings;
-use otter_core::{Batch, Budget, CopyLog, FilePlace, Position, Result, Select, Start};
+use otter_core::{Batch, Budget, CopyLog, FilePlace, Position, Result, Select, Start, TableName};
 
 pub use aside::OnUnreadable;
 pub use error::CopyError;
@@ -104,9 +104,14 @@ impl CopySelector {
         &self.inner
     }
 
-    /// Whether tables are still to be copied.
+    /// Whether tables are being copied; false where all that are left are put aside, or wait for such.
     pub(crate) fn is_copying(&self) -> bool {
-        self.run.as_ref().is_some_and(|run| !run.is_over())
+        self.run.as_ref().is_some_and(|run| !run.is_over() && !run.only_waits())
+    }
+
+    /// Whether a table is not copied as a whole yet.
+    pub(crate) fn is_open(&self, table: &TableName) -> bool {
+        self.run.as_ref().is_some_and(|run| run.open.contains_key(table))
     }
 
     /// As [`BinlogSelector::idle_place`].

@@ -6,6 +6,7 @@
 mod rights;
 mod settings;
 mod tables;
+mod trial;
 mod unmatched;
 
 use otter_core::{Causes, Classify, DatabaseUrl, Fault, Finding, Result, Table};

@@ -159,6 +159,32 @@ async fn others_go_on_beside_tables_that_cannot_be_read() {
     }
 }
 
+/// It has a word in the record, and rows of the others can be copied again meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_table_keeps_nothing_else() {
+    let scene = shelf((Flavor::MariaDb, Flavor::MariaDb)).await;
+    fill(&scene, &["good", "kept"], 10).await;
+    let mut blocker = scene.source.connect().await.unwrap();
+    sqlx::raw_sql("LOCK TABLES store.kept WRITE").execute(&mut blocker).await.unwrap();
+    let mut otter = scene.run().await;
+    let told = "SELECT COUNT(*) FROM otter.`copy` WHERE `problem` LIKE '%3 times in vain%'";
+    wait_until("it is told", 2 * DEADLINE, async || number(&scene.target, told).await == 1).await;
+    drain(&scene, &otter, 1).await;
+    execute(&scene.target, "DELETE FROM store.good WHERE id = 3").await;
+    let good = ["resync", "shop", "store.good", "--yes", "--wait", "--key", "3"];
+    let shown = scene.command(&good).await;
+    assert_eq!(shown.code, Some(0), "{}{}", shown.stdout, shown.stderr);
+    assert_eq!(number(&scene.target, "SELECT COUNT(*) FROM store.good").await, 10);
+    let refused = scene.command(&["resync", "shop", "store.kept", "--yes", "--wait"]).await;
+    let words = "its initial copy is not finished";
+    assert!(refused.code != Some(0) && refused.stderr.contains(words), "{}", refused.stderr);
+    sqlx::raw_sql("UNLOCK TABLES").execute(&mut blocker).await.unwrap();
+    wait_for_copy(&scene, &otter).await;
+    drain(&scene, &otter, 2).await;
+    assert_tables_equal(&scene.source, &scene.target, &["store.good", "store.kept"]).await;
+    otter.terminate_and_expect_success(DEADLINE).await;
+}
+
 /// Its rows were there before, so that it is copied when it is seen, and not taken for a new one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hidden_table_that_is_changed_is_copied_when_it_is_seen() {

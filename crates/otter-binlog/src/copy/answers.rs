@@ -29,6 +29,8 @@ pub(super) const PAUSE: Duration = Duration::from_millis(200);
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 /// How often a table without a key is read before that is given up.
 pub(super) const MOST_TRIES: u32 = 20;
+/// How often the source is asked in a row that is not ready for a table, before others have their turn.
+const MOST_VAIN: u32 = 3;
 /// After so many tries more of them the log tells.
 const WARN_TRIES: u32 = 5;
 
@@ -160,10 +162,17 @@ impl Run {
             let table = flight.table().clone();
             return Err(CopyError::Interrupted { table, reason });
         }
-        if let Some(open) = table.and_then(|name| self.open.get_mut(&name)) {
-            open.definition = None;
-        }
         lane.drop_job(PAUSE);
+        let Some(open) = table.as_ref().and_then(|name| self.open.get_mut(name)) else {
+            return Ok(());
+        };
+        open.definition = None;
+        open.vain += 1;
+        if let Some(table) = table.filter(|_| open.vain.is_multiple_of(MOST_VAIN)) {
+            let asked = open.vain;
+            let error = CopyError::Unready { table: table.clone(), asked, reason };
+            self.leave_for_later(&table, &error);
+        }
         Ok(())
     }
 }

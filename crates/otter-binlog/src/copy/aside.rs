@@ -6,11 +6,12 @@
 
 use std::time::Duration;
 
-use otter_core::Event;
+use otter_core::{Event, TableName};
 use tokio::time::Instant;
 use tracing::warn;
 
 use super::error::CopyError;
+use super::flight::Job;
 use super::passing::step_of;
 use super::run::{OpenTable, Run};
 
@@ -53,7 +54,17 @@ impl Run {
         };
         let Some(lane) = self.lanes.get_mut(lane) else { return Err(error) };
         let is_begun = lane.job.flight().is_some_and(|it| it.whole.is_some() && it.emitted > 0);
-        let Some(open) = self.open.get_mut(table).filter(|_| !is_begun) else { return Err(error) };
+        if is_begun || !self.open.contains_key(table) {
+            return Err(error);
+        }
+        lane.drop_job(Duration::ZERO);
+        self.leave_for_later(table, &error);
+        Ok(())
+    }
+
+    /// Lets others have their turn before a table is tried again.
+    pub(super) fn leave_for_later(&mut self, table: &TableName, error: &CopyError) {
+        let Some(open) = self.open.get_mut(table) else { return };
         let problem = error.to_string();
         let pause = pause_after(open.misses);
         open.misses += 1;
@@ -70,9 +81,7 @@ impl Run {
         open.put_off(pause);
         // It is there, whatever was seen before.
         self.absent.retain(|(absent, _)| absent != table);
-        lane.drop_job(Duration::ZERO);
         self.plan_look();
-        Ok(())
     }
 
     /// Looks again for tables that were away, when it is time to.
@@ -92,6 +101,13 @@ impl Run {
     pub(super) fn plan_look(&mut self) {
         let away = self.open.values().filter(|open| open.is_away);
         self.look_at = away.filter_map(|open| open.again_at).min();
+    }
+
+    /// Whether nothing can be done until a table can be read again that is put aside.
+    pub(crate) fn only_waits(&self) -> bool {
+        self.look_at.is_some()
+            && self.lanes.iter().all(|lane| matches!(lane.job, Job::Idle))
+            && self.next_table().is_none()
     }
 
     /// Writes down what is wrong with tables, where the stream lets it.

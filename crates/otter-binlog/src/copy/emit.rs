@@ -135,7 +135,7 @@ impl Run {
             self.end_table(index, &name);
         }
         if let Some(open) = self.open.get_mut(&name) {
-            (open.tries, open.misses) = (0, 0);
+            (open.tries, open.vain, open.misses) = (0, 0, 0);
         }
         if let Some(lane) = self.lanes.get_mut(index) {
             lane.job = Job::Idle;

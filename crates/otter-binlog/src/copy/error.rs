@@ -72,6 +72,19 @@ pub enum CopyError {
         /// How often it was read.
         tries: u32,
     },
+    /// The source is not ready to read the table.
+    #[error(
+        "{table} was asked for {asked} times in vain: {reason}. SHOW PROCESSLIST at the source tells \
+         which statement keeps it; it is asked for again"
+    )]
+    Unready {
+        /// The source's table.
+        table: TableName,
+        /// How often in a row.
+        asked: u32,
+        /// What the source is not ready for.
+        reason: &'static str,
+    },
     /// Reading a table was interrupted after some of its rows were handed out.
     #[error("reading {table} was interrupted: {reason}")]
     Interrupted {
@@ -121,7 +134,7 @@ impl Classify for CopyError {
         match self {
             Self::Connection(error) => error.fault(),
             Self::Select(error) => error.fault(),
-            Self::Interrupted { .. } => Fault::Transient,
+            Self::Interrupted { .. } | Self::Unready { .. } => Fault::Transient,
             Self::NoGtids { .. }
             | Self::Table { .. }
             | Self::Unreadable { .. }

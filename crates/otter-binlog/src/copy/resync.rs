@@ -20,6 +20,7 @@ mod jobs;
 mod keys;
 mod passing;
 pub(super) mod prepare;
+pub(super) mod refusal;
 mod run;
 mod touched;
 mod wanted;
@@ -30,7 +31,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use otter_core::mapping::Mappings;
-use otter_core::{Batch, Budget, FilePlace, Position, Result, ResyncLog, Select, Start};
+use otter_core::{Batch, Budget, FilePlace, Position, Result, ResyncLog, Select, Start, TableName};
 
 pub use prepare::{Inspected, inspect};
 use run::Run;
@@ -116,11 +117,19 @@ impl Inner {
         }
     }
 
-    /// Whether an initial copy is under way.
+    /// Whether an initial copy is under way, and has something to do.
     pub(super) fn is_copying(&self) -> bool {
         match self {
             Self::Plain(_) => false,
             Self::Copying(inner) => inner.is_copying(),
+        }
+    }
+
+    /// Whether the initial copy of a table is not finished.
+    pub(super) fn is_open(&self, table: &TableName) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Copying(inner) => inner.is_open(table),
         }
     }
 }

@@ -78,13 +78,16 @@ pub(super) struct OpenTable {
     pub(super) again_at: Option<Instant>,
     /// How often in a row it was read in vain.
     pub(super) tries: u32,
+    /// How often in a row the source was not ready for it.
+    pub(super) vain: u32,
     /// How often in a row it was put aside.
     pub(super) misses: u32,
 }
 
 impl OpenTable {
     pub(super) fn new(record: CopyRecord) -> Self {
-        Self { record, definition: None, is_away: false, again_at: None, tries: 0, misses: 0 }
+        let (tries, vain, misses) = (0, 0, 0);
+        Self { record, definition: None, is_away: false, again_at: None, tries, vain, misses }
     }
 }
 
@@ -345,7 +348,7 @@ impl Run {
     }
 
     /// One that is begun, or the first of those that wait and refer to none that is not copied yet.
-    fn next_table(&self) -> Option<TableName> {
+    pub(super) fn next_table(&self) -> Option<TableName> {
         let is_taken = |name: &TableName| self.lanes.iter().any(|lane| lane.is_about(name));
         let here = || self.open.iter().filter(|(_, open)| !open.is_away);
         let is_begun = |open: &OpenTable| open.record.stage == CopyStage::Copying;

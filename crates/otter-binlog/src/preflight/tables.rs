@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use otter_core::{Causes, Classify, Fault, Finding, TableName};
+use otter_core::{Causes, DatabaseUrl, Finding, TableName};
 
-use crate::connection::{ConnectionError, ResultSet, ServerInfo};
+use super::trial::{Trial, Trying};
+use crate::connection::{ConnectionError, ServerInfo};
 use crate::schema::reader::{SYSTEM_SCHEMAS, quote};
 use crate::schema::{SchemaReader, SchemaTable};
 use crate::selector::{OWN_SCHEMA, TableFilter};
@@ -82,7 +83,7 @@ pub(super) async fn check(
     findings.extend(unknown_types(&tables));
     findings.push(keys(&tables));
     findings.push(engines(&listed));
-    findings.push(select_right(schema, &tables).await);
+    findings.push(select_right(schema.url(), &tables).await);
     if info.variable("innodb_native_foreign_keys") == Some("OFF") {
         findings.extend(moving_foreign_keys(schema, filter).await);
     }
@@ -182,22 +183,24 @@ fn engines(listed: &[Listed]) -> Finding {
     )
 }
 
-/// Tried on each table: rights come in many ways.
-async fn select_right(schema: &mut SchemaReader, tables: &[SchemaTable]) -> Finding {
+async fn select_right(url: &DatabaseUrl, tables: &[SchemaTable]) -> Finding {
     let what = "the account may read the tables";
     let mut refused: Vec<String> = Vec::new();
+    let failed =
+        |error: &ConnectionError| Finding::fail(what, Causes(error).to_string(), "see the detail");
+    let mut connection = match Trying::begin(url).await {
+        Ok(connection) => connection,
+        Err(error) => return failed(&error),
+    };
     for table in tables.iter().take(MOST_TRIALS) {
-        let name = format!("{}.{}", backtick(&table.name.database), backtick(&table.name.table));
-        let answer: Result<ResultSet, _> =
-            schema.query(&format!("SELECT 1 FROM {name} LIMIT 0")).await;
-        match answer {
-            Ok(_) => {}
-            Err(ConnectionError::MissingPrivilege(_)) => refused.push(table.name.to_string()),
+        match connection.try_one(&table.name).await {
+            Ok(Trial::Refused) => refused.push(table.name.to_string()),
             // A table that was dropped meanwhile, or is broken, is another matter.
-            Err(error) if error.fault() != Fault::Transient => {}
-            Err(error) => return Finding::fail(what, Causes(&error).to_string(), "see the detail"),
+            Ok(Trial::Readable | Trial::Absent | Trial::Broken) => {}
+            Err(error) => return failed(&error),
         }
     }
+    connection.end().await;
     if refused.is_empty() {
         return Finding::pass(what);
     }

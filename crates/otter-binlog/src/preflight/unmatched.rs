@@ -1,10 +1,11 @@
 //! What a mapping asks for and the source does not show: whether it is hidden, or not there.
 
 use otter_core::mapping::Unmatched;
-use otter_core::{Causes, Classify, DatabaseUrl, Fault, Finding, TableName};
+use otter_core::{Causes, DatabaseUrl, Finding, TableName};
 
 use super::rights::account;
 use super::tables::{backtick, shorten};
+use super::trial::{Trial, Trying};
 use crate::connection::{Connection, ConnectionError};
 
 /// Statements in one remedy; an operator runs them in portions anyway.
@@ -50,26 +51,22 @@ pub async fn check_unmatched(url: &DatabaseUrl, unmatched: &Unmatched) -> Vec<Fi
     findings
 }
 
-/// Tries to read each table: the server tells no rights apart in any other way.
+/// Tries to read each table.
 async fn look(url: &DatabaseUrl, names: &[TableName]) -> Result<(Unseen, String), ConnectionError> {
     let mut connection = Connection::connect(url).await?;
     let account = account(&mut connection).await;
     let mut unseen = Unseen::default();
+    let mut trying = Trying::on(connection).await?;
     for name in names {
-        let table = format!("{}.{}", backtick(&name.database), backtick(&name.table));
-        match connection.query(&format!("SELECT 1 FROM {table} LIMIT 0")).await {
-            Ok(_) => unseen.others.push(name.clone()),
-            Err(ConnectionError::MissingPrivilege(_)) => unseen.hidden.push(name.clone()),
-            // No such database, no such table.
-            Err(error) if error.server_error().is_some_and(|it| matches!(it.code, 1049 | 1146)) => {
-                unseen.absent.push(name.clone());
-            }
-            Err(error) if error.fault() == Fault::Transient => return Err(error),
-            // A view that is broken.
-            Err(_) => unseen.others.push(name.clone()),
-        }
+        let among = match trying.try_one(name).await? {
+            Trial::Refused => &mut unseen.hidden,
+            Trial::Absent => &mut unseen.absent,
+            // One that is broken is a view, most often.
+            Trial::Readable | Trial::Broken => &mut unseen.others,
+        };
+        among.push(name.clone());
     }
-    connection.close().await;
+    trying.end().await;
     Ok((unseen, account))
 }
 

@@ -21,6 +21,11 @@ impl SchemaReader {
         Self { url, connection: None }
     }
 
+    /// The server that is asked.
+    pub(crate) fn url(&self) -> &DatabaseUrl {
+        &self.url
+    }
+
     /// All base tables of one schema, sorted by name.
     pub(crate) async fn schema(&mut self, name: &str) -> Result<Vec<SchemaTable>, ConnectionError> {
         self.read(&format!("table_schema = {}", quote(name))).await

@@ -5,7 +5,8 @@ use std::time::Duration;
 use otter_core::{Classify, Fault, ResyncRecord, ResyncStage, SourceTime};
 use tracing::{debug, warn};
 
-use super::prepare::{Prepared, Refusal, What, told};
+use super::prepare::{Prepared, What, told};
+use super::refusal::Refusal;
 use super::run::{Job, MOST_PIECES, PAUSE, Run};
 use crate::copy::error::CopyError;
 use crate::copy::worker::Answer;
@@ -81,6 +82,7 @@ impl Run {
             | CopyError::Unreadable { .. }
             | CopyError::Request { .. }
             | CopyError::Busy { .. }
+            | CopyError::Unready { .. }
             | CopyError::Interrupted { .. }
             | CopyError::PartialRow { .. }
             | CopyError::Ddl { .. } => None,

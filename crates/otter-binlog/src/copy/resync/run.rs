@@ -12,7 +12,8 @@ use otter_core::{
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
-use super::prepare::{NOT_CARRIED, Prepared, Refusal};
+use super::prepare::Prepared;
+use super::refusal::{NOT_CARRIED, NOT_COPIED, Refusal};
 use super::touched::Touched;
 use super::watch::{First, Watch};
 use super::{Inner, Setting};
@@ -261,6 +262,8 @@ impl Run {
             self.refuse(Refusal::new(why));
         } else if !self.setting.mappings.is_mapped(&table) {
             self.refuse(Refusal::new(NOT_CARRIED));
+        } else if inner.is_open(&table) {
+            self.refuse(Refusal::new(NOT_COPIED));
         }
     }
 

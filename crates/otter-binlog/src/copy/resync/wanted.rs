@@ -6,7 +6,8 @@ use std::sync::Arc;
 use otter_core::{ColumnType, RowArena, RowArenaBuilder, Value};
 
 use super::keys::{self, Literal};
-use super::prepare::{Refusal, Unready};
+use super::prepare::Unready;
+use super::refusal::Refusal;
 use crate::connection::Connection;
 use crate::copy::definition::Definition;
 use crate::copy::key::{Key, KeyColumn};
