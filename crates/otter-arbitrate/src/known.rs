@@ -318,6 +318,37 @@ mod tests {
         assert_eq!(Known::of(&here).await.unwrap().seen, 20);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn it_is_written_while_the_servers_count_and_once_more_at_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let here = spot(&["a:1"], "/otter", Some(folder.path()));
+        let record = Record::new(&here, ArbiterId::new("zookeeper-1"));
+        let count = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(1));
+        let (stop, stopped) = watch::channel(false);
+        let seen = std::sync::Arc::clone(&count);
+        let lease = Duration::from_secs(9);
+        let following = tokio::spawn(record.follow(
+            move || seen.load(std::sync::atomic::Ordering::Relaxed),
+            lease,
+            stopped,
+        ));
+        tokio::time::sleep(lease / 2).await;
+        while Known::of(&here).await.is_none_or(|known| known.seen != 1) {
+            tokio::time::sleep(lease / WRITES_PER_LEASE).await;
+        }
+        count.store(2, std::sync::atomic::Ordering::Relaxed);
+        stop.send_replace(true);
+        following.await.unwrap();
+        assert_eq!(Known::of(&here).await.unwrap().seen, 2);
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_none_and_one_that_cannot_be_read_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(read(&folder.path().join("none")), Ok(None));
+        assert!(read(folder.path()).is_err());
+    }
+
     #[tokio::test]
     async fn a_damaged_file_is_as_good_as_none() {
         let folder = tempfile::tempdir().unwrap();

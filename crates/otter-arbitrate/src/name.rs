@@ -45,6 +45,7 @@ mod tests {
             assert!(!name.contains(['/', '.']) && name.is_ascii(), "{name}");
             assert_eq!(unescape(&name).as_deref(), Some(text));
         }
+        assert_eq!(escape("a-9_Z"), "a-9_%5a");
         for name in ["A", "%4", "%zz", "%+1", "a.b", "%61", "%E6", "%ff"] {
             assert_eq!(unescape(name), None, "{name}");
         }

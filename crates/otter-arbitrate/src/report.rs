@@ -297,8 +297,11 @@ mod tests {
     #[test]
     fn long_positions_are_cut_and_take_one_line() {
         assert_eq!(cut("a\tb\nc"), "a b c");
-        let cut = cut(&"é".repeat(150));
-        assert_eq!((cut.chars().count(), cut.ends_with(CUT)), (101, true));
+        // In front of a letter, not amid its bytes.
+        for (before, letters) in [("", 100), ("a", 100), ("ab", 101)] {
+            let cut = cut(&format!("{before}{}", "é".repeat(150)));
+            assert_eq!((cut.chars().count(), cut.ends_with(CUT)), (letters + 1, true), "{before}");
+        }
     }
 
     #[test]
@@ -309,6 +312,40 @@ mod tests {
         assert!(text.len() <= MOST_BYTES && text.len() > MOST_BYTES - 200, "{}", text.len());
         assert!(text.ends_with("mariadb:0-1-7\n"));
         assert!(Found::read([text.as_str()]).of(&side("p0"), Term(1)).is_some());
+    }
+
+    /// Takes what is written after a refusal, and says what it got.
+    struct Refusing(tokio::sync::mpsc::UnboundedSender<Option<Published>>, bool);
+
+    impl Place for Refusing {
+        type Error = std::io::Error;
+
+        async fn write(&mut self, text: &Published) -> Result<(), Self::Error> {
+            if std::mem::take(&mut self.1) {
+                return Err(std::io::ErrorKind::BrokenPipe.into());
+            }
+            self.0.send(Some(Arc::clone(text))).map_err(std::io::Error::other)
+        }
+
+        async fn forget(self) {
+            let _ = self.0.send(None);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_written_again_and_again_and_taken_back_at_the_end() {
+        let (reports, published) = Reports::new();
+        let (sender, mut written) = tokio::sync::mpsc::unbounded_channel();
+        let keeping = tokio::spawn(keep(Refusing(sender, true), published, Duration::from_secs(5)));
+        reports.publish(&[report("shop", 6)]);
+        let first = written.recv().await.flatten().unwrap();
+        assert!(Found::read([&*first]).of(&side("shop"), Term(6)).is_some());
+        drop(reports);
+        keeping.await.unwrap();
+        while let Some(more) = written.recv().await.unwrap() {
+            assert_eq!(more, first);
+        }
+        assert_eq!(written.recv().await, None);
     }
 
     #[tokio::test]

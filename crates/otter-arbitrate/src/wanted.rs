@@ -98,6 +98,14 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn wishes_are_told_in_words() {
+        assert_eq!(
+            [Wanted::Running, Wanted::Paused].map(|it| it.to_string()),
+            ["running", "paused"]
+        );
+    }
+
     #[tokio::test(start_paused = true)]
     async fn whoever_waits_is_told_when_it_is_so_and_not_before() {
         let (sender, receiver) = watch::channel(None);

@@ -143,6 +143,19 @@ mod tests {
     }
 
     #[test]
+    fn a_record_that_cannot_be_read_is_not_taken_for_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let side = Side::target(PipelineId::new("shop"));
+        let read = |path: &Path| LeaseRecord::read(path, &side);
+        assert!(matches!(read(&folder.path().join("lease")), Ok(None)));
+        assert!(read(folder.path()).is_err());
+        let path = folder.path().join("expiry");
+        std::fs::write(&path, "").unwrap();
+        let written_only = File::options().write(true).open(&path).unwrap();
+        assert!(read_expiry(&written_only).is_err());
+    }
+
+    #[test]
     fn each_damage_to_a_record_is_noticed() {
         let text = record().to_text();
         assert!(LeaseRecord::parse("").is_err());

@@ -117,6 +117,25 @@ async fn a_damaged_record_is_refused_and_no_term_is_granted_again() {
 }
 
 #[tokio::test]
+async fn whoever_holds_is_told_to_those_who_only_ask() {
+    let directory = Directory::start().await;
+    let world = Arc::clone(&directory.open().world);
+    let holder = || grant::holder(&directory.files(), &side(), &world.boot).unwrap();
+    assert_eq!(holder(), None);
+    // What a grant has left that did not end is taken away by the next.
+    let files = directory.files();
+    durable::create_folder(files.folder()).unwrap();
+    std::fs::create_dir(files.holder_temp()).unwrap();
+    let error = grant::ask(&files, &side(), &world).unwrap_err();
+    assert!(error.to_string().contains("holder-new"), "{error}");
+    std::fs::remove_dir(files.holder_temp()).unwrap();
+    let Asked::Granted(_granted) = grant::ask(&files, &side(), &world).unwrap() else {
+        panic!("a free side is granted")
+    };
+    assert_eq!(holder().map(|holder| holder.name), Some(world.holder.clone()));
+}
+
+#[tokio::test]
 async fn a_record_of_an_earlier_boot_has_no_living_holder() {
     let directory = Directory::start().await;
     let arbiter = directory.open();

@@ -131,7 +131,12 @@ mod tests {
         }
         wishes.wait_for(&shop, Wanted::Running).await;
         assert_eq!(wishes.of(&odd), Some(Wanted::Paused));
-        let long = PipelineId::new("x".repeat(300));
-        assert!(want(&state, &long, Wanted::Paused).unwrap_err().to_string().contains("shorter"));
+        let named = |length| PipelineId::new("x".repeat(length));
+        want(&state, &named(LONGEST_NAME_BYTES), Wanted::Paused).unwrap();
+        let error = want(&state, &named(LONGEST_NAME_BYTES + 1), Wanted::Paused).unwrap_err();
+        assert!(error.to_string().contains("shorter"));
+        // What cannot be taken away is not told as taken away.
+        std::fs::create_dir(folder(&state).join("stock")).unwrap();
+        assert!(want(&state, &PipelineId::new("stock"), Wanted::Running).is_err());
     }
 }
