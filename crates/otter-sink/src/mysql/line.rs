@@ -177,7 +177,7 @@ impl Line {
                         "GRANT SELECT, INSERT, UPDATE, DELETE ON {} TO {account}",
                         plan.quoted
                     ),
-                    None => known.store.set_up_by_hand(account),
+                    None => known.store.grant_all(account),
                 };
                 MySqlLoadError::MissingRight { number, remedy }.into()
             }

@@ -177,7 +177,7 @@ pub(super) async fn check_store(
 ) -> Result<(), MySqlLoadError> {
     let what = format!("the schema {schema} can be written");
     let store = Store::new(schema, "");
-    let remedy = store.set_up_by_hand(&desk.facts.account);
+    let remedy = store.grant_all(&desk.facts.account);
     let mut missing = 0;
     let tables = [("checkpoint", &CHECKPOINT[..]), ("mark", &MARK[..])];
     // Who holds no rows needs no place for them.

@@ -127,23 +127,9 @@ impl Store {
         ]
     }
 
-    /// What an administrator runs where the account may not make the schema itself.
-    pub(crate) fn set_up_by_hand(&self, account: &str) -> String {
-        let statements = [
-            &self.create_statements()[..],
-            &self.quarantine_statements()[..],
-            &self.audit_statements()[1..],
-            &self.resync_statements()[1..],
-            &self.verified_statements()[1..],
-            &[self.copy_statement(), self.lanes_statement()],
-        ]
-        .concat();
-        let mut text = statements.join("; ");
-        text.push_str(&format!(
-            "; GRANT SELECT, INSERT, UPDATE, DELETE ON {}.* TO {account}",
-            identifier(&self.schema)
-        ));
-        text
+    /// What an administrator runs where the account may not make the schema, or write it.
+    pub(crate) fn grant_all(&self, account: &str) -> String {
+        format!("GRANT ALL ON {}.* TO {account}", identifier(&self.schema))
     }
 
     /// Makes the schema and its tables where they are missing, but those of held rows.
@@ -198,7 +184,7 @@ impl Store {
                 {
                     return Err(MySqlLoadError::MissingRight {
                         number: server.number,
-                        remedy: self.set_up_by_hand(&facts.account),
+                        remedy: self.grant_all(&facts.account),
                     });
                 }
                 Err(error) => return Err(MySqlLoadError::plain(error)),
