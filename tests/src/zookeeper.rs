@@ -26,6 +26,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 use zookeeper_client::Client;
 
+use crate::proxy::Proxy;
 use crate::wait::wait_until;
 
 pub use subtree::delete_subtree;
@@ -84,6 +85,28 @@ impl Ensemble {
             server.configure(number, &peers);
         }
         Self::start_all(servers).await
+    }
+
+    /// Starts three servers of which the first reaches those that may lead it over the lines that come with
+    /// them: it has the lowest number, and does not lead itself.
+    ///
+    /// # Panics
+    /// Where they do not serve.
+    pub async fn start_with_lines() -> (Self, Vec<Proxy>) {
+        let servers: Vec<Server> = (0..3).map(|_| Server::new()).collect();
+        let mut lines = Vec::new();
+        let mut over_lines = Server::peer_line((&servers[0], 1));
+        for (server, number) in servers.iter().zip(1..).skip(1) {
+            let line = Proxy::start(server.peer.number()).await;
+            let election = server.election.number();
+            over_lines += &format!("server.{number}=127.0.0.1:{}:{election}\n", line.port());
+            lines.push(line);
+        }
+        let peers: String = servers.iter().zip(1..).map(Server::peer_line).collect();
+        for (server, number) in servers.iter().zip(1..) {
+            server.configure(number, if number == 1 { &over_lines } else { &peers });
+        }
+        (Self::start_all(servers).await, lines)
     }
 
     /// Starts one server with a port for TLS beside the plain one, and waits until it serves.

@@ -333,9 +333,14 @@ mod tests {
             stopped,
         ));
         tokio::time::sleep(lease / 2).await;
-        while Known::of(&here).await.is_none_or(|known| known.seen != 1) {
+        let is_written = async || Known::of(&here).await.is_some_and(|known| known.seen == 1);
+        for _ in 0..100 {
+            if is_written().await {
+                break;
+            }
             tokio::time::sleep(lease / WRITES_PER_LEASE).await;
         }
+        assert!(is_written().await);
         count.store(2, std::sync::atomic::Ordering::Relaxed);
         stop.send_replace(true);
         following.await.unwrap();

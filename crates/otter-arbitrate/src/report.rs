@@ -315,7 +315,7 @@ mod tests {
     }
 
     /// Takes what is written after a refusal, and says what it got.
-    struct Refusing(tokio::sync::mpsc::UnboundedSender<Option<Published>>, bool);
+    struct Refusing(tokio::sync::mpsc::Sender<Option<Published>>, bool);
 
     impl Place for Refusing {
         type Error = std::io::Error;
@@ -324,18 +324,18 @@ mod tests {
             if std::mem::take(&mut self.1) {
                 return Err(std::io::ErrorKind::BrokenPipe.into());
             }
-            self.0.send(Some(Arc::clone(text))).map_err(std::io::Error::other)
+            self.0.try_send(Some(Arc::clone(text))).map_err(std::io::Error::other)
         }
 
         async fn forget(self) {
-            let _ = self.0.send(None);
+            let _ = self.0.try_send(None);
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_is_written_again_and_again_and_taken_back_at_the_end() {
         let (reports, published) = Reports::new();
-        let (sender, mut written) = tokio::sync::mpsc::unbounded_channel();
+        let (sender, mut written) = tokio::sync::mpsc::channel(64);
         let keeping = tokio::spawn(keep(Refusing(sender, true), published, Duration::from_secs(5)));
         reports.publish(&[report("shop", 6)]);
         let first = written.recv().await.flatten().unwrap();

@@ -52,33 +52,17 @@ pub(crate) enum About {
 
 /// Looks at everything that a pipeline needs.
 pub(crate) async fn look(config: &Config, pipeline: &PipelineConfig) -> Report {
-    let mut report = Report {
-        pipeline: pipeline.name.clone(),
-        channel: pipeline.channel.clone(),
-        from: pipeline.from.name.clone(),
-        to: pipeline.to.name.clone(),
-        findings: Vec::new(),
-    };
-    let side = Side::target(PipelineId::new(pipeline.name.as_str()));
-    match &config.arbiter.kind {
-        ArbiterKind::Local { path } => report.note(About::State, state::look(path, &pipeline.name)),
-        ArbiterKind::MySql { url, path } => {
-            report.note(About::Arbiter, SqlArbiter::check(url, &side).await);
-            report.note(About::State, state::look_at_record(path));
-        }
-        ArbiterKind::ZooKeeper { place } => {
-            let findings = ZooKeeperArbiter::check(place, config.arbiter.lease, &side).await;
-            report.note(About::Arbiter, findings);
-            if let Some(folder) = place.state() {
-                report.note(About::State, state::look_at_record(folder));
-            }
-        }
-    }
-    report.add_databases(pipeline).await;
-    // Where a database does not let us in, the start would only say so again.
-    if !report.fails_in(About::Source) && !report.fails_in(About::Target) {
-        report.note(About::Start, start::look(config, pipeline).await);
-    }
+    let mut report = Report::of(pipeline);
+    report.add_arbiter(config, pipeline).await;
+    report.add_the_rest(config, pipeline).await;
+    report
+}
+
+/// The same without the arbiter, for a process that has asked it already: with thousands of pipelines
+/// each question would be a session of its own.
+pub(crate) async fn look_beside_arbiter(config: &Config, pipeline: &PipelineConfig) -> Report {
+    let mut report = Report::of(pipeline);
+    report.add_the_rest(config, pipeline).await;
     report
 }
 
@@ -94,6 +78,47 @@ async fn copy_check(pipeline: &PipelineConfig) -> CopyCheck {
 }
 
 impl Report {
+    fn of(pipeline: &PipelineConfig) -> Self {
+        Self {
+            pipeline: pipeline.name.clone(),
+            channel: pipeline.channel.clone(),
+            from: pipeline.from.name.clone(),
+            to: pipeline.to.name.clone(),
+            findings: Vec::new(),
+        }
+    }
+
+    async fn add_arbiter(&mut self, config: &Config, pipeline: &PipelineConfig) {
+        let side = Side::target(PipelineId::new(pipeline.name.as_str()));
+        match &config.arbiter.kind {
+            // It is a part of the state.
+            ArbiterKind::Local { .. } => {}
+            ArbiterKind::MySql { url, .. } => {
+                self.note(About::Arbiter, SqlArbiter::check(url, &side).await);
+            }
+            ArbiterKind::ZooKeeper { place } => {
+                let findings = ZooKeeperArbiter::check(place, config.arbiter.lease, &side).await;
+                self.note(About::Arbiter, findings);
+            }
+        }
+    }
+
+    async fn add_the_rest(&mut self, config: &Config, pipeline: &PipelineConfig) {
+        let state = match &config.arbiter.kind {
+            ArbiterKind::Local { path } => state::look(path, &pipeline.name),
+            ArbiterKind::MySql { path, .. } => state::look_at_record(path),
+            ArbiterKind::ZooKeeper { place } => {
+                place.state().map(state::look_at_record).unwrap_or_default()
+            }
+        };
+        self.note(About::State, state);
+        self.add_databases(pipeline).await;
+        // Where a database does not let us in, the start would only say so again.
+        if !self.fails_in(About::Source) && !self.fails_in(About::Target) {
+            self.note(About::Start, start::look(config, pipeline).await);
+        }
+    }
+
     /// The findings that keep the pipeline from running.
     pub(crate) fn failures(&self) -> impl Iterator<Item = &Noted> {
         self.findings.iter().filter(|noted| noted.finding.verdict == Verdict::Fail)

@@ -44,3 +44,20 @@ async fn what_is_deleted_is_made_again_by_whoever_remembers_and_terms_go_on() {
         assert_eq!(open().await.id(), stranger.id());
     }
 }
+
+/// A failover to a replica that did not have the last grants.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_is_granted_no_term_that_it_has_seen() {
+    for flavor in FLAVORS {
+        let (server, schema) = (shared(flavor), new_schema());
+        let arbiter = SqlArbiter::open(&url(&server.url(), &schema), LEASE).await.unwrap();
+        let side = Side::target(PipelineId::new("shop"));
+        let lease = arbiter.campaign(&side).await.unwrap();
+        let term = lease.term();
+        drop(lease);
+        execute(server, &format!("UPDATE {schema}.arbiter SET last_term = 0")).await;
+        let again = arbiter.campaign(&side).await.unwrap();
+        assert!(again.term() > term, "{} after {term}", again.term());
+        arbiter.close().await;
+    }
+}

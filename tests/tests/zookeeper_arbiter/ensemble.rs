@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use otter_arbitrate::ZooKeeperArbiter;
 use otter_core::{Arbiter, Lease, PipelineId, Side};
+use otter_tests::proxy::Proxy;
 use otter_tests::wait::wait_for;
 use otter_tests::zookeeper::Ensemble;
 use tokio::time::timeout;
@@ -46,6 +47,23 @@ async fn a_rolling_restart_of_the_ensemble_costs_no_lease() {
     assert!(again.term() > last);
     arbiter.close().await;
     assert!(!again.is_held());
+}
+
+/// It answers what it can by itself for seconds, while its leader ends the sessions that it serves.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_cut_off_from_its_leader_keeps_no_lease() {
+    const LEASE: Duration = Duration::from_secs(2);
+    let (ensemble, lines) = Ensemble::start_with_lines().await;
+    let ports = ensemble.ports();
+    let open = async |port: u16| ZooKeeperArbiter::open(&place(&[port], "/otter"), LEASE).await;
+    let leader = wait_for("a leader", DEADLINE, async || ensemble.leader().await).await;
+    assert_ne!(leader, 0);
+    let (first, second) = (open(ports[0]).await.unwrap(), open(ports[leader]).await.unwrap());
+    let held = first.campaign(&side(0)).await.unwrap();
+    lines.iter().for_each(Proxy::silence);
+    let won = timeout(DEADLINE, second.campaign(&side(0))).await.unwrap().unwrap();
+    assert!(!held.is_held(), "two hold the side");
+    assert!(won.term() > held.term());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -38,20 +38,21 @@ pub(super) async fn ask(
         // The role behind the name takes some letters.
         return Err(SqlArbiterError::BadName { longest: LONGEST_SIDE - 10 });
     }
+    // However many ask at once: only the server's time is counted, and not that of waiting for a turn.
+    let mut desk = shared.desk.lock().await;
     let limit = shared.holding.answer_limit();
-    let address = || shared.world.url.address();
-    match timeout(limit, Box::pin(ask_in_turn(&shared, (&side, &key), &alive))).await {
+    match timeout(limit, Box::pin(ask_over_desk(&shared, &mut desk, (&side, &key), &alive))).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(SqlArbiterError::Late { address: address(), limit }),
+        Err(_) => Err(SqlArbiterError::Late { address: shared.world.url.address(), limit }),
     }
 }
 
-async fn ask_in_turn(
+async fn ask_over_desk(
     shared: &Arc<Shared>,
+    desk: &mut Option<Conn>,
     side: (&Side, &str),
     alive: &Arc<Alive>,
 ) -> Result<Campaign, SqlArbiterError> {
-    let mut desk = shared.desk.lock().await;
     let mut tries = 0;
     loop {
         if *alive.0.borrow() {
@@ -103,7 +104,8 @@ async fn ask_over(
     // Until the lease is held or not, what is found under our token is no leftover.
     let _granting = shared.holding.granting(key);
     let world = &shared.world;
-    let text = world.texts.grant(key, &session.token, shared.holding.arbiter.as_str());
+    let counted = (shared.holding.arbiter.as_str(), shared.seen());
+    let text = world.texts.grant(key, &session.token, counted);
     let rows = query(conn, shared, text).await?;
     let row = rows.last().map(Vec::as_slice).unwrap_or_default();
     let [id, Some(term), Some(held), Some(lives)] = row else {

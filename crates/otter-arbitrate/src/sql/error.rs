@@ -208,7 +208,10 @@ impl SqlArbiterError {
         match number {
             // Too many connections, of all or of this account; the account's hourly limits;
             // shutting down; the network.
-            1040 | 1203 | 1226 | 1053 | 1158..=1161 => {
+            1040 | 1203 | 1226 | 1158..=1161 => {
+                Self::Unreachable { address, cause: format!("error {number}: {message}") }
+            }
+            _ if ends_sessions(number) => {
                 Self::Unreachable { address, cause: format!("error {number}: {message}") }
             }
             _ => Self::Login { address, user, number, message },
@@ -229,18 +232,12 @@ impl SqlArbiterError {
             }
             1290 | 1792 | 1836 => Self::ReadOnly { address, number },
             1205 | 1213 | 1020 => Self::Contention { address },
-            1053
-            | 1077
-            | 1079
-            | 1152
-            | 1153
-            | 1158..=1161
-            | 1317
-            | 1927
-            | 2006
-            | 2013
-            | 3169
-            | 4031 => Self::Lost { address, cause: format!("error {number}: {message}") },
+            1153 | 1158..=1161 | 2006 | 2013 => {
+                Self::Lost { address, cause: format!("error {number}: {message}") }
+            }
+            _ if ends_sessions(number) => {
+                Self::Lost { address, cause: format!("error {number}: {message}") }
+            }
             _ => Self::Server { address, number, message },
         }
     }
@@ -249,6 +246,12 @@ impl SqlArbiterError {
     pub(super) fn is_missing_table(&self) -> bool {
         matches!(self, Self::Server { number: 1049 | 1146, .. })
     }
+}
+
+/// Whether a server says that it goes, or ends the session; or is not, or not any more, a member of its
+/// cluster: 1047 of Galera, 3100 and 3101 of Group Replication. All of it passes.
+fn ends_sessions(number: u16) -> bool {
+    matches!(number, 1047 | 1053 | 1077 | 1079 | 1152 | 1317 | 1927 | 3100 | 3101 | 3169 | 4031)
 }
 
 fn server_error(error: &sqlx::Error) -> Option<(u16, String)> {

@@ -271,18 +271,18 @@ impl Texts {
         )
     }
 
-    /// Grants the next term of the arbiter, if the side is free and the session lives. One row:
+    /// Grants the next term of the arbiter, above the highest that was seen, if the side is free and the session lives. One row:
     /// the arbiter's id, the term, whether another session holds the side, whether ours lives.
     ///
     /// INVARIANT FENCE-1: grants are one after the other, since each locks the arbiter's row
     /// first, and the counter is committed with the lease.
-    pub(super) fn grant(&self, side: &str, token: &str, id: &str) -> String {
+    pub(super) fn grant(&self, side: &str, token: &str, (id, seen): (&str, u64)) -> String {
         let Self { arbiter, session, lease, .. } = self;
         let (side, id) = (literal(side), literal(id));
         format!(
             "SET @otter_id = NULL, @otter_term = NULL, @otter_held = NULL, @otter_lives = NULL; \
              START TRANSACTION; \
-             SELECT id, last_term + 1 INTO @otter_id, @otter_term FROM {arbiter} WHERE one = 1 \
+             SELECT id, GREATEST(last_term, {seen}) + 1 INTO @otter_id, @otter_term FROM {arbiter} WHERE one = 1 \
              FOR UPDATE; \
              SELECT COUNT(*) INTO @otter_held FROM {lease} l JOIN {session} s \
              ON s.token = l.token WHERE l.side = {side} AND l.token <> '{token}' \

@@ -208,8 +208,16 @@ async fn ask_within(
             }
             Some(Made::Ours(term)) => term,
             Some(Made::Exists) => match shared.tree.look(client, key).await? {
-                // A request of ours whose answer was lost has made it, for nobody.
-                Some(node) if node.session == client.session_id().0 => node.term,
+                Some(node) if node.session == client.session_id().0 => {
+                    let mut going = shared.holding.releases().into_iter();
+                    if going.any(|lease| lease.side == key && lease.term == node.term) {
+                        // It was given back just now, and goes: nobody is granted its term again.
+                        unanswered.answered();
+                        continue;
+                    }
+                    // A request of ours whose answer was lost has made it, for nobody.
+                    node.term
+                }
                 Some(node) => {
                     unanswered.answered();
                     let holder = Holder { name: node.holder, term: Term(node.term) };

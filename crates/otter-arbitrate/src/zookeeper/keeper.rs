@@ -126,13 +126,15 @@ impl Keeper {
         Ok(())
     }
 
-    /// Any answer of the ensemble is a sign that it knows of our life.
+    /// An answer of the ensemble's leader is a sign that it knows of our life. Its servers answer reads by
+    /// themselves, for a while also where they have lost the leader, which ends our session meanwhile.
     async fn renew(&self, connected: &Connected) -> Result<()> {
         let session = &connected.session;
         // INVARIANT FENCE-1: counted from before the question, while the ensemble counts from
         // after it and longer, so that the lease is over here before anybody else can have it.
         let asked = BootTime::now();
         let old = session.expires();
+        self.shared.tree.ask_leader(&connected.client).await?;
         self.shared.require_ours(&connected.client).await?;
         // An answer after the end comes too late, whatever it says: we were frozen in between.
         if BootTime::now() >= old {

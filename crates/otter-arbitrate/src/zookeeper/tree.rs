@@ -193,6 +193,12 @@ impl Tree {
         self.read_id(client).await?.ok_or_else(|| self.contention())
     }
 
+    /// Waits for an answer of the ensemble's leader, over whichever server the client is connected to.
+    pub(super) async fn ask_leader(&self, client: &Client) -> Result<()> {
+        let path = self.id_path();
+        client.sync(&path).await.map_err(self.failed(&path))
+    }
+
     /// The arbiter's id; `None` where it has none.
     pub(super) async fn read_id(&self, client: &Client) -> Result<Option<ArbiterId>> {
         let path = self.id_path();
@@ -360,6 +366,22 @@ pub(super) fn session_for(lease: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Processes of other versions use the same.
+    #[test]
+    fn nodes_have_the_names_that_they_have_had() {
+        let tree = Tree::new(&ZooKeeperPlace::new(["a:1"], "/otter").unwrap());
+        let paths = [
+            tree.id_path(),
+            tree.nodes_path(),
+            tree.paused_path(),
+            tree.reports_path(),
+            tree.side_path("Shop-1 é/target"),
+        ];
+        let names = ["arbiter", "nodes", "paused", "reports", "leases/Shop-1%20%c3%a9@target"];
+        assert_eq!(paths, names.map(|name| format!("/otter/{name}")));
+        assert_eq!(session_for(Duration::from_secs(10)), Duration::from_secs(12));
+    }
 
     #[test]
     fn every_side_has_a_node_of_its_own_right_below_the_leases() {

@@ -280,7 +280,7 @@ impl Standby {
                 return false;
             }
         }
-        let report = preflight::look(&self.installation, &self.config).await;
+        let report = preflight::look_beside_arbiter(&self.installation, &self.config).await;
         let mut failures = report.failures();
         let Some(first) = failures.next() else { return true };
         // They come in the order in which they should be mended, and mending one often mends

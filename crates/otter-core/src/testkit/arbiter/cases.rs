@@ -223,8 +223,10 @@ define_suite! {
     async fn one_node_never_holds_a_side_twice(fixture: &impl ArbiterFixture) {
         let arbiter = fixture.node().await.arbiter();
         let lease = won(&*arbiter, &side("a")).await;
-        assert_eq!(held(&*arbiter, &side("a")).await.term, lease.term());
+        let term = lease.term();
+        assert_eq!(held(&*arbiter, &side("a")).await.term, term);
         drop(lease);
-        let _again = arbiter.campaign(&side("a")).await.expect("the arbiter answers");
+        let again = arbiter.campaign(&side("a")).await.expect("the arbiter answers");
+        assert!(again.term() > term, "{} after {term}", again.term());
     }
 }
