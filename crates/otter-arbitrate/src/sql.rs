@@ -252,6 +252,9 @@ impl Arbiter for SqlArbiter {
             loop {
                 // The sender lives as long as we do.
                 let _ = board.changed().await;
+                if *self.alive.0.borrow() {
+                    return Err(SqlArbiterError::Closed.into());
+                }
                 if !board.borrow_and_update().held.contains_key(&key) {
                     break;
                 }

@@ -1,5 +1,6 @@
 //! What the arbiter stores, and how little it writes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use otter_arbitrate::SqlArbiter;
@@ -7,7 +8,7 @@ use otter_core::{Arbiter, Fault, Lease, PipelineId, Side};
 use otter_server::sandbox::Flavor;
 use otter_tests::query::{number, text, texts};
 use otter_tests::testbed::{self, FLAVORS, execute, shared};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::place::{new_schema, url};
 
@@ -63,8 +64,19 @@ async fn closing_frees_all_sides_at_once() {
             SqlArbiter::open(&url, Duration::from_secs(60)).await.unwrap(),
         );
         let leases = hold(&one, 3).await;
+        let held = other.campaign(&side("held")).await.unwrap();
+        let one = Arc::new(one);
+        let waiting = tokio::spawn({
+            let one = Arc::clone(&one);
+            async move { one.campaign(&side("held")).await }
+        });
+        assert!(timeout(Duration::from_secs(2), one.campaign(&side("held"))).await.is_err());
         one.close().await;
         assert!(leases.iter().all(|lease| !lease.is_held()));
+        let ended = timeout(Duration::from_secs(20), waiting).await.unwrap().unwrap();
+        let error = ended.unwrap_err();
+        assert!(error.to_string().contains("was closed"), "{error}");
+        drop(held);
         assert_eq!(hold(&other, 3).await.len(), 3);
         let error = one.try_campaign(&side("p0")).await.unwrap_err();
         assert!(error.to_string().contains("was closed"), "{error}");

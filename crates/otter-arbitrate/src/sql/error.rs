@@ -114,9 +114,7 @@ pub enum SqlArbiterError {
     },
     /// The tables went away or were made anew while this process worked.
     #[error(
-        "the arbiter at {place} is no longer {ours}: {}; start this process again, and when no \
-         process of the former arbiter runs any more, run `otter-server position adopt` for its \
-         pipelines", found_text(.found)
+        "the arbiter at {place} is no longer {ours}: {}", found_text(.found)
     )]
     Rebuilt {
         /// Address and schema.
@@ -176,8 +174,13 @@ pub enum SqlArbiterError {
 
 fn found_text(found: &Option<ArbiterId>) -> String {
     match found {
-        Some(found) => format!("its tables were made anew, as {found}"),
-        None => "its tables are gone".to_owned(),
+        Some(found) => format!(
+            "its tables were made anew, as {found}; start this process again, and when no process of \
+             the former arbiter runs any more, run `otter-server position adopt` for its pipelines"
+        ),
+        None => "its tables are gone; start this process again: where this machine remembers the \
+                 arbiter, it makes them as they were"
+            .to_owned(),
     }
 }
 

@@ -66,6 +66,8 @@ impl Keeper {
             self.work().await;
         }
         self.give_everything_back().await;
+        // Whoever waits for a side looks once more, and finds that it is over.
+        self.shared.board.send_replace(Board::empty());
         self.shared.ended.send_replace(true);
     }
 

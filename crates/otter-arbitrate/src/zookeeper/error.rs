@@ -135,7 +135,8 @@ pub enum ZooKeeperArbiterError {
     /// A right at a node is missing.
     #[error(
         "{} has no right to use {path} of ZooKeeper at {servers}; check user and password of the \
-         arbiter, or let somebody who has the right give it: in zkCli.sh, setAcl -R {root} {acl}",
+         arbiter, or let somebody who has the right give it: in zkCli.sh, create {root} where there is none, \
+         then setAcl -R {root} {acl}",
         .user.as_deref().unwrap_or("whoever has no user")
     )]
     MissingRight {

@@ -205,7 +205,15 @@ impl Standby {
             tokio::select! {
                 biased;
                 () = wishes.wait_for(&id, Wanted::Paused) => {}
-                won = self.ask() => return won,
+                won = self.ask() => {
+                    let won = won?;
+                    // Where it did not tell before what is wanted, it does now that it has granted.
+                    let lease = self.installation.arbiter.lease;
+                    let _ = timeout(lease, self.wishes.known()).await;
+                    if self.wishes.of(&id) != Some(Wanted::Paused) {
+                        return Ok(won);
+                    }
+                }
             }
         }
     }
