@@ -355,3 +355,57 @@ fn what_nobody_takes_does_not_stand_still_for_long_however_much_is_held() {
     let taken = sharing.wake_at().unwrap();
     assert!(taken <= now + 2 * OPTIONS.grace, "{taken:?}");
 }
+
+#[test]
+fn sides_are_given_back_one_after_the_other_until_none_is_too_many() {
+    let mut sharing = alone(4, 4);
+    sharing.see(&[node(0), node(1)], "n0");
+    assert_eq!((sharing.quota(), sharing.node_count()), (Some(2), 2));
+    let now = Duration::from_secs(5);
+    assert_eq!(sharing.wake_at(), Some(Duration::ZERO));
+    assert_eq!(sharing.next(now), Some((3, Order::GiveBack)));
+    sharing.given_back(3);
+    assert_eq!((sharing.next(now + LEASE), sharing.wake_at()), (None, None), "nobody has it yet");
+    sharing.elsewhere(3);
+    assert_eq!(sharing.wake_at(), Some(now + OPTIONS.between_moves));
+    assert_eq!(sharing.next(now + OPTIONS.between_moves - STEP), None);
+    assert_eq!(sharing.next(now + OPTIONS.between_moves), Some((2, Order::GiveBack)));
+    sharing.elsewhere(2);
+    assert_eq!((sharing.next(now + LEASE), sharing.wake_at()), (None, None));
+}
+
+#[test]
+fn what_ends_here_is_asked_for_no_more_and_holds_nothing_up() {
+    let mut sharing = alone(4, 4);
+    sharing.see(&[node(0), node(1)], "n0");
+    let now = Duration::from_secs(5);
+    assert_eq!(sharing.next(now), Some((3, Order::GiveBack)));
+    sharing.out(3);
+    let later = now + OPTIONS.between_moves;
+    assert_eq!(sharing.next(later), Some((2, Order::GiveBack)));
+    for pipeline in 0..3 {
+        assert!(sharing.takes_part());
+        sharing.out(pipeline);
+    }
+    assert!(!sharing.takes_part());
+    assert_eq!((sharing.next(later + 9 * LEASE), sharing.wake_at()), (None, None));
+}
+
+#[test]
+fn patience_grows_with_what_is_held_beyond_the_quota_but_for_what_was_given_back() {
+    let mut sharing = alone(5, 4);
+    sharing.elsewhere(4);
+    sharing.see(&[node(0), node(1)], "n0");
+    let (now, grace) = (Duration::from_secs(5), OPTIONS.grace);
+    assert_eq!(sharing.next(now), Some((3, Order::GiveBack)));
+    sharing.given_back(3);
+    sharing.free(4, now);
+    assert_eq!(sharing.next(now + grace), Some((4, Order::Ask)), "the quota is full, and no more");
+    sharing.held(4);
+    let now = now + grace;
+    sharing.free(3, now);
+    assert_eq!(sharing.wake_at(), Some(now + grace), "what nobody has taken is taken back soon");
+    sharing.elsewhere(3);
+    sharing.free(3, now);
+    assert_eq!(sharing.wake_at(), Some(now + grace + grace / 4));
+}
