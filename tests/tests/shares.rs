@@ -282,3 +282,37 @@ async fn a_pipeline_that_halts_in_one_process_runs_in_another() {
     assert!(now[0].ends_with(&two.holder()), "{now:?}");
     assert_eq!(moved(&holders, &now), 1, "{holders:?}, then {now:?}");
 }
+
+/// Those that rest are nobody's, whoever joins meanwhile, and are shared evenly when they run again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pipelines_that_rested_are_shared_like_the_others() {
+    let mut here = Installation::in_sql().await;
+    let mut machines = vec![here.machine()];
+    machines[0].wait_until_running(PIPELINES).await;
+    machines.push(here.machine());
+    here.wait_for_shares(&machines.iter().collect::<Vec<_>>(), &[3, 4], DEADLINE).await;
+    let paused = ["p0", "p2", "p4", "p6"];
+    let order = async |what: &str| {
+        for pipeline in paused {
+            let ended = here.scene.command(&[what, pipeline]).await;
+            assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
+        }
+    };
+    order("pause").await;
+    let held = async || {
+        let told = here.status().await;
+        let pipelines = told["pipelines"].as_array().unwrap().iter();
+        pipelines.filter(|one| !one["holder"].is_null()).count()
+    };
+    wait_until("those that are paused are nobody's", DEADLINE, async || held().await == 3).await;
+    machines.push(here.machine());
+    machines[2].otter.wait_for_log("is paused", DEADLINE).await;
+    order("resume").await;
+    let all: Vec<&Machine> = machines.iter().collect();
+    here.wait_for_shares(&all, &[2, 2, 3], DEADLINE).await;
+    here.write().await;
+    here.all_arrives_within(DEADLINE).await;
+    for machine in &mut machines {
+        machine.otter.terminate_and_expect_success(DEADLINE).await;
+    }
+}

@@ -14,8 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use otter_server::sandbox::{Flavor, Server};
 use otter_tests::otter::{Ended, OtterProcess};
+use otter_tests::proxy::Proxy;
 use otter_tests::query::number;
-use otter_tests::scene::{DEADLINE, Scene};
+use otter_tests::scene::{DEADLINE, PASSWORD, Scene};
 use otter_tests::testbed::{FLAVORS, execute, start_pair};
 use otter_tests::types::{self, Case};
 use otter_tests::wait::wait_until;
@@ -537,4 +538,35 @@ async fn tables_that_the_account_cannot_see_are_not_called_equal() {
         let (_, report) = verify(&scene, &[]).await;
         assert_eq!(table(&report, "depot.part")["state"], "equal", "{report:#}");
     }
+}
+
+/// What was found of other tables is told, and what was not looked at is not equal.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_found_stands_when_a_server_goes_away() {
+    let mut scene = same(Flavor::MariaDb).await;
+    let make = "CREATE TABLE shop.a (id INT PRIMARY KEY); INSERT INTO shop.a VALUES (1); \
+        CREATE TABLE shop.z (id INT PRIMARY KEY); INSERT INTO shop.z SELECT seq FROM shop.seq_1_to_20000";
+    on_both(&scene, make).await;
+    let log = "SET GLOBAL log_output = 'TABLE'; SET GLOBAL general_log = ON";
+    execute(&scene.target, log).await;
+    let line = Proxy::start(scene.target.port()).await;
+    let direct = scene.target.url_as("otter", PASSWORD);
+    scene.replace(&direct, &line.url(&direct));
+    scene.write_config();
+    let read = "SELECT COUNT(*) FROM mysql.general_log \
+        WHERE user_host LIKE '%otter%' AND argument LIKE 'SELECT%FROM `shop`.`z`%'";
+    let cut = async {
+        wait_until("the last table is read", DEADLINE, async || {
+            number(&scene.target, read).await > 0
+        })
+        .await;
+        line.cut();
+    };
+    let slowly = ["--rows-per-second", "100"];
+    let ((code, report), ()) = tokio::join!(verify(&scene, &slowly), cut);
+    assert_eq!(code, Some(6), "{report:#}");
+    assert_eq!(table(&report, "shop.a")["state"], "equal", "{report:#}");
+    let last = table(&report, "shop.z");
+    assert_eq!(last["state"], "not verified", "{report:#}");
+    assert!(last["reason"].as_str().unwrap().contains("does not answer"), "{report:#}");
 }

@@ -20,9 +20,18 @@ const LOOKS_WHILE_KEPT: u32 = 100;
 const SHORTEST: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// Where to look when time runs out.
-const REMEDY: &str = "SET GLOBAL binlog_expire_logs_seconds = 604800    -- at the source; or let the \
-                      pipeline run, and look why it is behind";
+/// A week, in seconds.
+const WEEK: u64 = 604_800;
+
+/// What to do when time runs out. The source keeps its binlog longer then, never shorter.
+fn remedy(retention: &Retention) -> String {
+    let kept = retention.kept.map_or(0, |kept| kept.as_secs());
+    let seconds = kept.saturating_mul(2).max(WEEK).min(u32::MAX.into());
+    format!(
+        "SET GLOBAL binlog_expire_logs_seconds = {seconds}    -- at the source; or let the pipeline \
+         run, and look why it is behind"
+    )
+}
 
 /// The time that is left, in words, where it is little.
 fn little(retention: &Retention) -> Option<Duration> {
@@ -40,7 +49,7 @@ pub(crate) async fn look(
         return Ok(None);
     };
     Ok(Some(match little(&found) {
-        Some(_) => Finding::warn(WHAT, text(&found), REMEDY),
+        Some(_) => Finding::warn(WHAT, text(&found), remedy(&found)),
         None => Finding { detail: text(&found), ..Finding::pass(WHAT) },
     }))
 }
@@ -99,8 +108,9 @@ pub(crate) async fn guard(pipeline: &PipelineConfig, moves: Moves) -> Infallible
         match told.next(&seen, moves) {
             Some(News::Little(found)) => warn!(
                 pipeline = %pipeline.name,
-                "the source will purge what the pipeline still needs: {}; {REMEDY}",
-                text(&found)
+                "the source will purge what the pipeline still needs: {}; {}",
+                text(&found),
+                remedy(&found)
             ),
             Some(News::Enough(found)) => info!(
                 pipeline = %pipeline.name,
@@ -253,6 +263,14 @@ mod tests {
         assert_eq!(told.next(&gone, Moves::No), None);
         assert_eq!(told.next(&Seen::Kept(retention(None, None)), Moves::No), None);
         assert_eq!(told.next(&gone, Moves::No), news);
+    }
+
+    #[test]
+    fn the_remedy_never_has_the_source_keep_less() {
+        let told = |days: u64| remedy(&retention(Some(Duration::from_secs(days * 86_400)), None));
+        assert!(told(1).contains("= 604800 "), "{}", told(1));
+        assert!(told(30).contains("= 5184000 "), "{}", told(30));
+        assert!(told(99 * 365).contains("= 4294967295 "), "{}", told(99 * 365));
     }
 
     #[test]

@@ -166,19 +166,37 @@ async fn verify_one(
         options.patience = Duration::ZERO;
     }
     let (source, target) = (&pipeline.from.url, &pipeline.to.url);
-    let mut verifier = Box::pin(Verifier::open(source, target, &id, options)).await?;
+    let open = || Box::pin(Verifier::open(source, target, &id, options.clone()));
+    let mut verifier = Ok(open().await?);
     let mut pulse = Pulse::new();
     let mut report = Report::default();
     let mut record = Record::new();
     for sources in by_target(tables).into_values() {
-        let found = verifier.verify(&sources, &mut |progress| pulse.beat(progress)).await?;
-        for table in &found.tables {
-            record.take(pipeline, table).await;
+        let outcome = match &mut verifier {
+            Ok(verifier) => verifier.verify(&sources, &mut |progress| pulse.beat(progress)).await,
+            Err(why) => {
+                report.tables.push(TableReport::unverified(&sources, String::clone(why)));
+                continue;
+            }
+        };
+        match outcome {
+            Ok(found) => {
+                for table in &found.tables {
+                    record.take(pipeline, table).await;
+                }
+                report.tables.extend(found.tables);
+            }
+            // What was found before stands, and the databases may be back for the next one.
+            Err(error) => {
+                report.tables.push(TableReport::unverified(&sources, error.to_string()));
+                verifier = open().await.map_err(|error| error.to_string());
+            }
         }
-        report.tables.extend(found.tables);
     }
     record.close().await;
-    verifier.close().await;
+    if let Ok(verifier) = verifier {
+        verifier.close().await;
+    }
     Ok(report)
 }
 

@@ -71,7 +71,8 @@ impl Shared {
         }
         // Before it is asked for: the ensemble begins to count later.
         let asked = BootTime::now();
-        let client = self.tree.connect(self.holding.lease).await?;
+        let client = self.tree.connect(self.holding.lease).await;
+        let client = client.map_err(|error| error.while_running(self.tree.servers()))?;
         let token = client.session_id().to_string();
         let session = Arc::new(Session::new(token, asked, self.holding.lease));
         let connected =

@@ -217,6 +217,14 @@ impl ZooKeeperArbiterError {
         Self::Unreachable { servers, has_tls: place.has_tls(), cause: error.to_string() }
     }
 
+    /// The same for a process that has had a session: files that it could read are being replaced, and it
+    /// tries again.
+    pub(super) fn while_running(self, servers: String) -> Self {
+        let Self::BadFile { file, cause } = self else { return self };
+        let cause = format!("{} cannot be used: {cause}", file.display());
+        Self::Unreachable { servers, has_tls: true, cause }
+    }
+
     /// Names the failure of a request.
     #[allow(
         clippy::wildcard_enum_match_arm,
@@ -282,5 +290,22 @@ impl Classify for ZooKeeperArbiterError {
 
     fn doing(&self) -> &'static str {
         "arbitrate in ZooKeeper"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_are_being_replaced_halt_nobody_who_runs() {
+        let bad =
+            || ZooKeeperArbiterError::BadFile { file: "a.pem".into(), cause: "it is empty".into() };
+        assert_eq!(bad().fault(), Fault::Fatal);
+        let running = bad().while_running("a:1".to_owned());
+        assert_eq!(running.fault(), Fault::Transient);
+        assert!(running.to_string().contains("a.pem cannot be used: it is empty"), "{running}");
+        let other = ZooKeeperArbiterError::Closed.while_running("a:1".to_owned());
+        assert_eq!(other.fault(), Fault::Fatal);
     }
 }

@@ -40,6 +40,7 @@ struct Member {
 
 /// What stands in the node of a process.
 struct Found {
+    key: String,
     name: String,
     /// The transaction that made it.
     made: i64,
@@ -130,16 +131,10 @@ impl Member {
                 }
                 continue;
             }
-            let mut made = Vec::with_capacity(keys.len());
-            for key in keys {
-                // All again each time: a node that went and came back has another place.
-                if let Some(stat) = tree.look_at_node(client, &key).await? {
-                    let node = Node { key: key.into(), name: stat.name.into() };
-                    made.push((stat.made, node));
-                }
-            }
-            made.sort_by_key(|(made, _)| *made);
-            let nodes: Nodes = made.into_iter().map(|(_, node)| node).collect();
+            // All again each time: a node that went and came back has another place.
+            let found = tree.look_at_nodes(client, keys).await?;
+            let node = |found: Found| Node { key: found.key.into(), name: found.name.into() };
+            let nodes: Nodes = found.into_iter().map(node).collect();
             self.nodes.send_if_modified(|known| {
                 let differs = *known != nodes;
                 *known = nodes;
@@ -188,18 +183,32 @@ impl Tree {
         }
     }
 
-    /// What stands in a node; `None` where it is gone.
-    async fn look_at_node(&self, client: &Client, key: &str) -> Result<Option<Found>> {
-        let path = self.node_path(key);
-        match client.get_data(&path).await {
-            Ok((name, stat)) => Ok(Some(Found {
-                name: String::from_utf8_lossy(&name).into_owned(),
-                made: stat.czxid,
-                session: stat.ephemeral_owner,
-            })),
-            Err(ClientError::NoNode) => Ok(None),
-            Err(error) => Err(self.failed(&path)(error)),
+    /// What stands in these nodes, but in those that are gone; the oldest first. All are asked for before the
+    /// first answer, so that a line's length counts once.
+    async fn look_at_nodes(&self, client: &Client, keys: Vec<String>) -> Result<Vec<Found>> {
+        let asked: Vec<_> = keys
+            .into_iter()
+            .map(|key| {
+                let path = self.node_path(&key);
+                // The client sends the request now; the future only waits for the answer.
+                (client.get_data(&path), path, key)
+            })
+            .collect();
+        let mut found = Vec::with_capacity(asked.len());
+        for (answer, path, key) in asked {
+            match answer.await {
+                Ok((name, stat)) => found.push(Found {
+                    key,
+                    name: String::from_utf8_lossy(&name).into_owned(),
+                    made: stat.czxid,
+                    session: stat.ephemeral_owner,
+                }),
+                Err(ClientError::NoNode) => {}
+                Err(error) => return Err(self.failed(&path)(error)),
+            }
         }
+        found.sort_by_key(|found| found.made);
+        Ok(found)
     }
 
     /// All nodes that are present, for people: name and session, the oldest first.
@@ -210,11 +219,7 @@ impl Tree {
             Err(ClientError::NoNode) => return Ok(Vec::new()),
             Err(error) => return Err(self.failed(&folder)(error)),
         };
-        let mut nodes = Vec::with_capacity(keys.len());
-        for key in keys {
-            nodes.extend(self.look_at_node(client, &key).await?);
-        }
-        nodes.sort_by_key(|node| node.made);
+        let nodes = self.look_at_nodes(client, keys).await?;
         Ok(nodes.into_iter().map(|node| (node.name, node.session)).collect())
     }
 }

@@ -106,9 +106,13 @@ impl Tree {
             Err(error) => return Err(self.failed(&folder)(error)),
         };
         let mut texts = Vec::with_capacity(names.len());
-        for name in names {
+        // All are asked for before the first answer.
+        let asked = names.into_iter().map(|name| {
             let path = format!("{folder}/{name}");
-            match client.get_data(&path).await {
+            (client.get_data(&path), path)
+        });
+        for (answer, path) in asked.collect::<Vec<_>>() {
+            match answer.await {
                 Ok((text, _)) => texts.push(String::from_utf8_lossy(&text).into_owned()),
                 Err(ClientError::NoNode) => {}
                 Err(error) => return Err(self.failed(&path)(error)),

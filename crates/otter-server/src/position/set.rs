@@ -10,6 +10,7 @@ use super::{hold, pipeline_named, position_text};
 use crate::assemble::{self, SCHEMA};
 use crate::config::Config;
 use crate::exit::Exit;
+use crate::preflight::open_at;
 use crate::terminal::{complain, note, write};
 
 /// Names in one line.
@@ -46,6 +47,18 @@ pub(crate) async fn set(config: &Config, name: &str, start: &Start, wish: Wish) 
         Ok(wanted) => wanted,
         Err(error) => return failed(&error),
     };
+    // As a start would begin there.
+    match open_at(pipeline, &wanted).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => return failed(&error),
+        Err(_) => {
+            complain(format_args!(
+                "pipeline `{id}`: the source does not answer, so that it is not known whether it has \
+                 that place; nothing was changed"
+            ));
+            return Exit::Failed;
+        }
+    }
     let open = match in_copy(&pipeline.to.url, &id).await {
         Ok(open) => open,
         Err(error) => return failed(&error),

@@ -121,7 +121,7 @@ impl Pass<'_> {
                 let of = |all: &Counts| all.get(&sum).copied().unwrap_or(0);
                 let (before, target, after) = (of(&before), of(&target), of(&after));
                 let look = Look { before: &before, target: &target, after: &after, still };
-                match trial.judge(&look) {
+                match trial.judge_count(&look) {
                     Judgement::Equal => {}
                     Judgement::Again => left.push((sum, trial)),
                     Judgement::Differs => self.add_rows(sum, after, target).await?,

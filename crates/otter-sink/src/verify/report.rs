@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use otter_core::TableName;
 
+use super::MappedTable;
 use super::digest::digest;
 
 /// What verifying a pipeline found, table by table in the order of the target's names.
@@ -173,6 +174,14 @@ impl TableReport {
             position: None,
             differences: Vec::new(),
         }
+    }
+
+    /// A table of which nothing is known, for this reason; these flow into it, at least one.
+    #[must_use]
+    pub fn unverified(tables: &[MappedTable], reason: impl Into<String>) -> Self {
+        let sources = tables.iter().map(|table| table.source.clone()).collect();
+        let target = tables.first().map_or_else(|| TableName::new("", ""), |it| it.target.clone());
+        Self { reason: Some(reason.into()), ..Self::new(sources, target) }
     }
 
     /// How the table stands.

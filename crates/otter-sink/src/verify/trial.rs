@@ -47,6 +47,25 @@ impl<R> Default for Trial<R> {
 }
 
 impl<R: Clone + PartialEq> Trial<R> {
+    /// The same for how often there is a row that has no key: such a number comes back, so that the target may
+    /// have one that the source had or will have, and lack a row all the same. Only what the source has at
+    /// both of its looks tells something, and twice, unless it committed nothing in between.
+    pub(super) fn judge_count(&mut self, look: &Look<'_, R>) -> Judgement {
+        if look.before != look.after {
+            self.seen = None;
+            return Judgement::Again;
+        }
+        if look.target != look.after {
+            return self.judge(look);
+        }
+        let agrees = matches!(&self.seen, Some((source, target, _)) if source == target && source == look.after);
+        if look.still || agrees {
+            return Judgement::Equal;
+        }
+        self.seen = Some((look.after.clone(), look.target.clone(), 1));
+        Judgement::Again
+    }
+
     /// Takes in a round.
     pub(super) fn judge(&mut self, look: &Look<'_, R>) -> Judgement {
         if look.target == look.before || look.target == look.after {
@@ -101,6 +120,28 @@ mod tests {
             judgements.push(trial.judge(&look));
         }
         judgements
+    }
+
+    /// One of three rows is lost, and another deleted while it is looked.
+    #[test]
+    fn a_count_that_comes_by_is_not_taken_for_equal() {
+        let mut trial = Trial::default();
+        let mut judge = |(before, target, after): (u64, u64, u64), still| {
+            trial.judge_count(&Look { before: &before, target: &target, after: &after, still })
+        };
+        assert_eq!(judge((3, 2, 2), false), Judgement::Again);
+        assert_eq!(judge((2, 2, 2), false), Judgement::Again, "one came and went");
+        assert_eq!(judge((2, 1, 2), false), Judgement::Again);
+        assert_eq!(judge((2, 1, 2), true), Judgement::Differs);
+        let mut trial = Trial::default();
+        let mut judge = |(before, target, after): (u64, u64, u64), still| {
+            trial.judge_count(&Look { before: &before, target: &target, after: &after, still })
+        };
+        assert_eq!(judge((3, 3, 3), false), Judgement::Again);
+        assert_eq!(judge((3, 3, 4), false), Judgement::Again);
+        assert_eq!(judge((4, 4, 4), false), Judgement::Again);
+        assert_eq!(judge((4, 4, 4), false), Judgement::Equal);
+        assert_eq!(judge((5, 5, 5), true), Judgement::Equal);
     }
 
     proptest! {

@@ -205,3 +205,41 @@ fn hash_of(
     let hash = Hasher::default().add(&table.to_le_bytes()).add(&number.to_le_bytes()).add(bytes);
     Some(Some(hash.finish()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(index: usize, equality: Equality, bytes: u8) -> KeyColumn {
+        KeyColumn { index, equality, source: ColumnType::Integer { bytes, unsigned: false } }
+    }
+
+    #[test]
+    fn rules_agree_where_all_keys_of_one_table_are_told_apart_alike() {
+        use Equality::{AsciiText, Exact};
+        let (key, other) = (column(0, Exact, 4), column(1, AsciiText, 4));
+        let rule = |table, key: &KeyColumn, others: &[&KeyColumn]| Rule::ByKey {
+            table,
+            key: vec![key.clone()],
+            others: others.iter().map(|&other| vec![other.clone()]).collect(),
+        };
+        let ours = rule(1, &key, &[&other]);
+        assert!(ours.agrees_with(&ours));
+        // Where the column stands at the source does not matter.
+        assert!(ours.agrees_with(&rule(1, &column(7, Exact, 4), &[&other])));
+        for theirs in [
+            rule(2, &key, &[&other]),
+            rule(1, &column(0, AsciiText, 4), &[&other]),
+            rule(1, &column(0, Exact, 8), &[&other]),
+            rule(1, &key, &[]),
+            rule(1, &key, &[&key]),
+            rule(1, &key, &[&other, &other]),
+            Rule::ByKey { table: 1, key: vec![key.clone(); 2], others: vec![vec![other.clone()]] },
+            Rule::Whole(1),
+        ] {
+            assert!(!ours.agrees_with(&theirs) && !theirs.agrees_with(&ours), "{theirs:?}");
+        }
+        assert!(Rule::Whole(1).agrees_with(&Rule::Whole(1)));
+        assert!(!Rule::Whole(1).agrees_with(&Rule::Whole(2)));
+    }
+}

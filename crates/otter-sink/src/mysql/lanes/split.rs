@@ -90,3 +90,83 @@ fn with_events(transaction: &Transaction, events: Vec<Event>) -> Transaction {
         end: transaction.end.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use otter_core::testkit::item::{Edit, delete, edits_of, events, insert};
+    use otter_core::{FilePlace, Part, SourceTime};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn transaction(offset: u64, edits: &[Edit]) -> Transaction {
+        Transaction {
+            gtid: None,
+            start: FilePlace::new("b.000001", offset),
+            committed_at: SourceTime(7),
+            origin: None,
+            part: Part::Whole,
+            rows_before: 10,
+            events: events(edits),
+            end: None,
+        }
+    }
+
+    /// Some transactions, and the lane of each row.
+    fn work() -> impl Strategy<Value = (Vec<Vec<Edit>>, Vec<u16>)> {
+        let edit = (0i64..100, any::<bool>())
+            .prop_map(|(id, comes)| if comes { insert(id, "a") } else { delete(id, "a") });
+        let transactions = prop::collection::vec(prop::collection::vec(edit, 0..6), 0..6);
+        transactions.prop_flat_map(|transactions| {
+            let rows = transactions.iter().map(Vec::len).sum::<usize>();
+            (Just(transactions), prop::collection::vec(0u16..3, rows))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn each_lane_has_its_rows_in_order((edits, lanes) in work()) {
+            let transactions: Vec<Transaction> =
+                (0..).zip(&edits).map(|(offset, edits)| transaction(offset, edits)).collect();
+            let shares = share(&transactions, &lanes, 3);
+            prop_assert_eq!(shares.len(), 3);
+            for (lane, share) in (0..).zip(shares) {
+                let mut lane_of_row = lanes.iter();
+                let mut expected = Vec::new();
+                for (offset, edits) in (0..).zip(&edits) {
+                    let mut own = edits.clone();
+                    own.retain(|_| *lane_of_row.next().unwrap() == lane);
+                    if !own.is_empty() {
+                        expected.push((offset, own));
+                    }
+                }
+                let found: Vec<(u64, Vec<Edit>)> =
+                    share.transactions.iter().map(|it| (it.start.offset, edits_of(it))).collect();
+                prop_assert_eq!(found, expected);
+            }
+        }
+
+        #[test]
+        fn wanted_rows_are_kept_and_their_numbers_told((edits, lanes) in work()) {
+            let edits: Vec<Edit> = edits.into_iter().flatten().collect();
+            let whole = transaction(4, &edits);
+            let is_wanted = |row: usize| lanes[row] == 1;
+            let kept = only(&whole, is_wanted);
+            let rows: Vec<usize> = (0..edits.len()).filter(|row| is_wanted(*row)).collect();
+            let expected: Vec<Edit> = rows.iter().map(|row| edits[*row].clone()).collect();
+            prop_assert_eq!(edits_of(&kept), expected);
+            prop_assert_eq!((kept.start.offset, kept.rows_before), (4, 10));
+            for (among, row) in (11..).zip(rows) {
+                let row = u64::try_from(row).unwrap();
+                prop_assert_eq!(ordinal_of(&whole, among, is_wanted), 11 + row);
+            }
+        }
+    }
+
+    #[test]
+    fn a_number_beyond_what_is_wanted_stays_as_it_is() {
+        let whole = transaction(4, &[insert(1, "a"), insert(2, "a")]);
+        assert_eq!(ordinal_of(&whole, 13, |row| row == 1), 13);
+        assert_eq!(ordinal_of(&whole, 11, |row| row == 1), 12);
+    }
+}
