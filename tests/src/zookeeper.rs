@@ -11,53 +11,28 @@
 //! # }
 //! ```
 
+mod server;
 mod session;
 mod subtree;
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
 
-use otter_server::sandbox::{ChildProcess, Folder, ReservedPort, reserve_port};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, timeout};
+use otter_server::sandbox::ChildProcess;
+use tokio::time::Instant;
 use zookeeper_client::Client;
 
 use crate::proxy::Proxy;
 use crate::wait::wait_until;
 
+use server::{DEADLINE, Server};
 pub use subtree::delete_subtree;
-
-/// A Java starts in a second; a loaded machine takes its time.
-const DEADLINE: Duration = Duration::from_secs(60);
-/// Often enough that a wait ends soon after the server serves.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
-/// A server that serves answers in milliseconds.
-const ANSWER: Duration = Duration::from_secs(2);
-/// Where Debian puts the libraries of Java.
-const CLASS_PATH: &str = "/usr/share/java/*";
-const MAIN: &str = "org.apache.zookeeper.server.quorum.QuorumPeerMain";
 
 /// Servers that know each other; killed when this is dropped.
 #[derive(Debug)]
 pub struct Ensemble {
     servers: Vec<Server>,
-}
-
-#[derive(Debug)]
-struct Server {
-    // Before the folder, so that the process is gone when the folder goes.
-    process: Option<ChildProcess>,
-    client: ReservedPort,
-    peer: ReservedPort,
-    election: ReservedPort,
-    secure: ReservedPort,
-    /// More arguments for Java.
-    java: Vec<String>,
-    folder: Folder,
 }
 
 /// PEM files with which a server is reached over TLS, and asks its clients for certificates.
@@ -323,90 +298,5 @@ impl Ensemble {
             }
         }
         None
-    }
-}
-
-impl Server {
-    fn new() -> Self {
-        let port = || reserve_port().expect("a free port");
-        let folder = Folder::create().expect("a temporary folder");
-        Self {
-            process: None,
-            client: port(),
-            peer: port(),
-            election: port(),
-            secure: port(),
-            java: Vec::new(),
-            folder,
-        }
-    }
-
-    fn port(&self) -> u16 {
-        self.client.number()
-    }
-
-    fn peer_line((server, number): (&Self, usize)) -> String {
-        let (peer, election) = (server.peer.number(), server.election.number());
-        format!("server.{number}=127.0.0.1:{peer}:{election}\n")
-    }
-
-    fn configure(&self, number: usize, more: &str) {
-        let folder = self.folder.path();
-        let port = self.port();
-        let config = format!(
-            "tickTime=500\ninitLimit=20\nsyncLimit=10\ndataDir={}\nclientPortAddress=127.0.0.1\n\
-             clientPort={port}\nmaxClientCnxns=0\nmaxSessionTimeout=120000\n\
-             admin.enableServer=false\n4lw.commands.whitelist=srvr,mntr\n{more}",
-            folder.display(),
-        );
-        fs::write(folder.join("zoo.cfg"), config).expect("the configuration can be written");
-        fs::write(folder.join("myid"), number.to_string()).expect("the id can be written");
-    }
-
-    fn spawn(&mut self) {
-        let folder = self.folder.path();
-        let log = OpenOptions::new().create(true).append(true).open(folder.join("log"));
-        let log = log.expect("the log can be written");
-        let errors = log.try_clone().expect("the log can be opened twice");
-        let process = ChildProcess::spawn(Path::new("java"), |command| {
-            // Small and soon up; nothing waits for the disk.
-            command.args(["-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
-            command.args(&self.java);
-            command.args(["-Dzookeeper.forceSync=no", "-cp", CLASS_PATH, MAIN, "zoo.cfg"]);
-            command.current_dir(folder).stdin(Stdio::null()).stdout(log).stderr(errors);
-        });
-        let process = process.expect("java is there: run scripts/install zookeeper");
-        self.process = Some(process);
-    }
-
-    /// What the server says about itself; `None` where it does not answer. One that is just
-    /// starting may take a question and never answer it.
-    async fn state(&self) -> Option<String> {
-        self.tell("srvr").await
-    }
-
-    /// The answer to a word of four letters; `None` where there is none.
-    async fn tell(&self, word: &str) -> Option<String> {
-        timeout(ANSWER, self.ask(word)).await.ok().flatten()
-    }
-
-    async fn ask(&self, word: &str) -> Option<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port())).await.ok()?;
-        stream.write_all(word.as_bytes()).await.ok()?;
-        let mut state = String::new();
-        stream.read_to_string(&mut state).await.ok()?;
-        Some(state)
-    }
-
-    async fn wait_until_it_serves(&self) {
-        let deadline = Instant::now() + DEADLINE;
-        while !self.state().await.is_some_and(|state| state.contains("Mode: ")) {
-            assert!(Instant::now() < deadline, "ZooKeeper does not serve:\n{}", self.log());
-            sleep(BETWEEN_LOOKS).await;
-        }
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 }
