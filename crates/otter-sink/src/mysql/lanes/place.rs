@@ -142,7 +142,7 @@ fn key_column(plan: &TablePlan, index: usize) -> Option<KeyColumn> {
     let source = plan.source.columns.get(index)?;
     let column = plan.columns.get(index)?;
     let target = plan.target.column(&column.name)?;
-    let equality = Equality::of(&source.column_type, column, target)?;
+    let equality = Equality::of(&source.column_type, target)?;
     Some(KeyColumn { index, equality, source: source.column_type.clone() })
 }
 

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use otter_core::{ColumnType, Date, Value};
 
-use crate::mysql::fit::{ColumnPlan, TextForm};
 use crate::mysql::target::TargetColumn;
 
 /// When the target holds two values of a column equal.
@@ -45,7 +44,7 @@ const PLAIN_COLLATIONS: [&str; 14] = [
 ];
 
 /// Character sets in which ASCII stands for itself, and no other letter has an ASCII byte.
-const ASCII_BASED: [&str; 6] = ["utf8mb4", "utf8mb3", "utf8", "latin1", "ascii", "binary"];
+const ASCII_BASED: [&str; 5] = ["utf8mb4", "utf8mb3", "utf8", "latin1", "ascii"];
 
 impl Equality {
     /// The name by which it is noted.
@@ -58,11 +57,7 @@ impl Equality {
     }
 
     /// The equality of a column, by its definitions on both sides; `None` where it is not known.
-    pub(in crate::mysql) fn of(
-        source: &ColumnType,
-        plan: &ColumnPlan,
-        target: &TargetColumn,
-    ) -> Option<Self> {
+    pub(in crate::mysql) fn of(source: &ColumnType, target: &TargetColumn) -> Option<Self> {
         let is_number = matches!(
             target.data_type.as_str(),
             "tinyint" | "smallint" | "mediumint" | "int" | "bigint" | "decimal" | "bit" | "year"
@@ -89,8 +84,7 @@ impl Equality {
                 matches!(target.data_type.as_str(), "binary" | "varbinary").then_some(Self::Exact)
             }
             ColumnType::Text { charset, .. } => {
-                let is_plain = !matches!(plan.text, TextForm::Coded(_));
-                (is_plain && ASCII_BASED.contains(&&**charset)).then(|| text_equality(target))?
+                ASCII_BASED.contains(&&**charset).then(|| text_equality(target))?
             }
             // The same in every row of a source table, and text.
             ColumnType::Constant { .. } => text_equality(target),
@@ -241,60 +235,4 @@ fn push_date(bytes: &mut Vec<u8>, date: Date) {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn bytes_of(value: Value<'_>, equality: Equality) -> Option<Vec<u8>> {
-        let mut bytes = Vec::new();
-        push_value(&mut bytes, value, equality)?;
-        Some(bytes)
-    }
-
-    fn folded(text: &str) -> Option<Vec<u8>> {
-        bytes_of(Value::Text(text.as_bytes()), Equality::AsciiText)
-    }
-
-    #[test]
-    fn texts_that_a_collation_may_hold_equal_are_equal() {
-        assert_eq!(folded("Otter"), folded("oTTER  "));
-        assert_eq!(folded("a\tb"), folded("AB"));
-        assert_eq!(folded("a \u{1} "), folded("a"));
-        assert_ne!(folded("a b"), folded("ab"));
-        assert_eq!(folded("ä"), None);
-        let binary =
-            |text: &'static str| bytes_of(Value::Text(text.as_bytes()), Equality::BinaryText);
-        assert_eq!(binary("ä "), binary("ä"));
-        assert_ne!(binary("a"), binary("A"));
-    }
-
-    #[test]
-    fn numbers_are_equal_whatever_their_sign_can_be() {
-        let exact = |value| bytes_of(value, Equality::Exact);
-        assert_eq!(exact(Value::Int(5)), exact(Value::UInt(5)));
-        assert_ne!(exact(Value::Int(-1)), exact(Value::UInt(u64::MAX)));
-        assert_eq!(exact(Value::Decimal("-0.00")), exact(Value::Decimal("0.00")));
-        assert_ne!(exact(Value::Decimal("-0.10")), exact(Value::Decimal("0.10")));
-        assert_ne!(exact(Value::Null), exact(Value::Bytes(b"")));
-        assert_eq!(exact(Value::Json("{}")), None);
-    }
-
-    proptest! {
-        /// Whatever is appended, the end of a value is where the next begins.
-        #[test]
-        fn neighbours_do_not_run_together(a in "[ -~]{0,5}", b in "[ -~]{0,5}", c in "[ -~]{0,5}", d in "[ -~]{0,5}") {
-            for equality in [Equality::AsciiText, Equality::BinaryText] {
-                let pair = |one: &str, other: &str| {
-                    let mut bytes = Vec::new();
-                    push_value(&mut bytes, Value::Text(one.as_bytes()), equality).unwrap();
-                    push_value(&mut bytes, Value::Text(other.as_bytes()), equality).unwrap();
-                    bytes
-                };
-                let alone = |text: &str| bytes_of(Value::Text(text.as_bytes()), equality);
-                let is_same = alone(&a) == alone(&c) && alone(&b) == alone(&d);
-                prop_assert_eq!(pair(&a, &b) == pair(&c, &d), is_same);
-            }
-        }
-    }
-}
+mod tests;

@@ -23,7 +23,7 @@ pub(super) fn push_folded(
     if !column.written || target.generated {
         return None;
     }
-    let equality = Equality::of(source, column, target)?;
+    let equality = Equality::of(source, target)?;
     match value {
         Value::Null => bytes.push(0),
         Value::Int(value) => push(bytes, &value.to_le_bytes()),

@@ -1,3 +1,6 @@
+use std::sync::Arc;
+
+use otter_core::FilePlace;
 use otter_core::testkit::history::History;
 use otter_core::testkit::item::insert;
 
@@ -82,6 +85,80 @@ fn checkpoints_that_no_loader_left_are_refused() {
     ] {
         assert!(Standing::of(&rows).is_err(), "{rows:?}");
     }
+}
+
+/// A position that is applied up to one step and read from another.
+fn at(resume_from: Place, applied_through: Place) -> Position {
+    Position { source: None, resume_from, applied_through }
+}
+
+fn offset(offset: u64) -> Place {
+    Place::from_file(FilePlace { file: Arc::from("bin.000001"), offset })
+}
+
+#[test]
+fn lanes_of_different_histories_are_refused() {
+    let history = history();
+    let elsewhere =
+        at(offset(4), Place::from_file(FilePlace { file: Arc::from("log.1"), offset: 9 }));
+    // The first two are of one history, in both orders.
+    for steps in [[1, 2], [2, 1]] {
+        let [one, other] = steps.map(|step| history.position(step));
+        let rows = [&one, &other, &elsewhere];
+        let rows: Vec<_> =
+            (0..).zip(rows).map(|(lane, at)| row(lane, FORMAT_OF_LANES, Some(at))).collect();
+        assert!(Standing::of(&rows[..2]).is_ok(), "{steps:?}");
+        let why = Standing::of(&rows).unwrap_err();
+        assert!(why.contains("different histories"), "{why}");
+        assert!(
+            Standing::of(&[rows[0].clone(), row(1, FORMAT_OF_LANES, Some(&elsewhere))]).is_err()
+        );
+    }
+}
+
+#[test]
+fn of_lanes_at_one_place_the_one_that_is_read_from_earlier_is_behind() {
+    let (early, late) = (at(offset(10), offset(50)), at(offset(30), offset(50)));
+    let further = at(offset(5), offset(60));
+    for positions in [
+        vec![early.clone(), late.clone()],
+        vec![late.clone(), early.clone()],
+        vec![late.clone(), further.clone(), early.clone()],
+        vec![further, late.clone(), early.clone()],
+    ] {
+        let last = positions.iter().max_by_key(|it| {
+            let offset = |place: &Place| place.file.as_ref().unwrap().offset;
+            (offset(&it.applied_through), offset(&it.resume_from))
+        });
+        let standing = Standing { positions: positions.clone() };
+        assert_eq!(standing.least(), Some(&early), "{positions:?}");
+        assert_eq!(standing.furthest(), last, "{positions:?}");
+    }
+}
+
+#[test]
+fn without_gtids_lanes_are_told_by_files() {
+    let history = history();
+    let batch = history.batch(0..2);
+    let mut second = batch.transactions[1].clone();
+    let start = second.start.clone();
+    let end = second.end.clone().unwrap().end;
+    second.gtid = None;
+    let lane = |file: &FilePlace| {
+        let place = Place::from_file(file.clone());
+        Standing { positions: vec![Position::at(None, place)] }
+    };
+    assert_eq!(lane(&start).lanes_without(&second), Some(vec![0]));
+    assert_eq!(lane(&end).lanes_without(&second), Some(vec![]));
+    // A first fragment does not tell where its transaction ends: no lane stands inside of it.
+    second.end = None;
+    assert_eq!(lane(&start).lanes_without(&second), Some(vec![0]));
+    assert_eq!(lane(&end).lanes_without(&second), Some(vec![]));
+    let before = FilePlace { offset: start.offset - 1, ..start };
+    assert_eq!(lane(&before).lanes_without(&second), Some(vec![0]));
+    let elsewhere = FilePlace { file: Arc::from("log.1"), offset: 9 };
+    assert_eq!(lane(&elsewhere).lanes_without(&second), None);
+    assert_eq!(lane(&elsewhere).lanes_behind(&Position::at(None, Place::from_file(before))), None);
 }
 
 #[test]
