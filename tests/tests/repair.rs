@@ -90,6 +90,7 @@ async fn planted_differences_are_mended(pairing: (Flavor, Flavor)) {
         "DELETE FROM `shop`.`uni` WHERE `id` = '9020';",
         "UPDATE `shop`.`uni` SET `u` = 'u 10' WHERE `id` = '10';",
         "INSERT INTO `shop`.`child` (`id`, `parent`, `v`) VALUES ('30', '31', '30');",
+        "-- shop.item: the source has no `own`: rows that are copied again get the defaults there",
         "Nothing is done without --yes",
     ];
     for line in expected {
@@ -174,6 +175,37 @@ async fn many_differences_are_mended_and_what_is_left_is_told_truly() {
     assert!(told.contains("2 rows of shop.loose differ still: the source has no key"), "{told}");
     assert!(!told.contains("--list"), "nothing was refused: {told}");
     assert_done(&scene.command(&["verify", "--table", "shop.tag"]).await);
+    otter.terminate_and_expect_success(DEADLINE).await;
+}
+
+/// A row that the target does not take keeps no other from being mended, nor do rows that hold each
+/// other's unique values far apart.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_that_are_refused_hold_no_others_up() {
+    let scene = stage((Flavor::MySql, Flavor::MariaDb)).await;
+    // The pipeline begins behind what the source alone has.
+    execute(&scene.source, "UPDATE shop.uni SET v = -7 WHERE id = 400").await;
+    execute(
+        &scene.target,
+        "ALTER TABLE shop.uni ADD CONSTRAINT positive CHECK (v <> -7);
+         DELETE FROM shop.uni WHERE id > 50 AND id < 350;
+         UPDATE shop.uni SET u = 'between' WHERE id = 10; UPDATE shop.uni SET u = 'u 10' WHERE id = 800;
+         UPDATE shop.uni SET u = 'u 800' WHERE id = 10",
+    )
+    .await;
+    let mut otter = scene.run().await;
+    let table = ["--table", "shop.uni"];
+    let preview =
+        scene.command(&[&["verify", "--repair", "--rows", "3"], &table[..]].concat()).await;
+    assert!(preview.stdout.contains("and 299 more; --rows"), "{}", preview.stdout);
+    let ended = scene.command(&[&["verify", "--repair", "--yes"], &table[..]].concat()).await;
+    let told = format!("{}{}", ended.stdout, ended.stderr);
+    assert_eq!(ended.code, Some(1), "{told}");
+    assert!(told.contains("1 rows of shop.uni differ still: requests were refused"), "{told}");
+    assert!(told.contains("a check does not allow it"), "{told}");
+    assert!(!told.contains("same key"), "what was done at last is not told: {told}");
+    execute(&scene.target, "ALTER TABLE shop.uni DROP CONSTRAINT positive").await;
+    assert_done(&scene.command(&[&["verify", "--repair", "--yes"], &table[..]].concat()).await);
     otter.terminate_and_expect_success(DEADLINE).await;
 }
 

@@ -105,6 +105,18 @@ async fn a_running_pipeline_tells_when_each_table_was_last_equal() {
         assert!(table(&last(&scene).await.1, "shop.tag").is_none());
         otter.terminate_and_expect_success(DEADLINE).await;
 
+        // With another position nobody knows what the tables hold; when they were equal stays.
+        let set = scene.command(&["position", "set", "shop", "--to", "earliest", "--yes"]).await;
+        assert_eq!(set.code, Some(0), "{set:?}");
+        let (code, report) = last(&scene).await;
+        assert_eq!(code, Some(6), "{report:#}");
+        let item = table(&report, "shop.item").unwrap();
+        assert_eq!(item["state"], "not verified", "{item}");
+        assert!(item["reason"].as_str().unwrap().contains("position was set"), "{item}");
+        assert!(item["equal_time"].is_string(), "{item}");
+        assert_eq!(scene.command(&["verify"]).await.code, Some(0));
+        assert_eq!(last(&scene).await.0, Some(0));
+
         // For a monitor: what nobody has proven of late is not proven.
         let aged = async |age| {
             let arguments = ["verify", "--last", "--table", "shop.item", "--max-age", age];

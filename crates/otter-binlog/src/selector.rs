@@ -41,8 +41,8 @@ use lessons::Lessons;
 pub use options::{
     DatabaseFilter, OWN_SCHEMA, ReadOptions, RowsNeeded, SelectorOptions, TableFilter,
 };
-pub use retention::Retention;
 pub(crate) use retention::kept;
+pub use retention::{Retention, Room};
 use session::Session;
 pub(crate) use status::{
     BinlogEnd as SourceEnd, binlog_end as source_end, binlog_end_for_trial, has_mysql_gtids,

@@ -6,10 +6,12 @@ use super::version::{Flavor, ServerVersion};
 use super::{Connection, ConnectionError};
 
 /// Asked for in one question. Each server answers with those that it has.
-const VARIABLES: [&str; 29] = [
+const VARIABLES: [&str; 31] = [
     "binlog_annotate_row_events",
     "binlog_checksum",
     "binlog_expire_logs_auto_purge",
+    "max_binlog_total_size",
+    "binlog_space_limit",
     "binlog_expire_logs_seconds",
     "binlog_order_commits",
     "binlog_format",

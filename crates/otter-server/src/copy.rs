@@ -57,7 +57,6 @@ pub(crate) async fn follow(config: &Config, name: Option<&str>) -> Exit {
 
 async fn follow_one(config: &Config, pipeline: &PipelineConfig) -> Exit {
     let name = &pipeline.name;
-    let id = PipelineId::new(name.as_str());
     let mut live = Live::new();
     let mut meter = Meter::default();
     let mut attended = Attended::new();
@@ -76,7 +75,7 @@ async fn follow_one(config: &Config, pipeline: &PipelineConfig) -> Exit {
         };
         meter.take(amount(&tables));
         live.show(|with_bar| picture(name, &tables, (meter.rate(), with_bar)));
-        if attended.is_abandoned(config, &id).await {
+        if attended.is_abandoned(config, pipeline).await {
             live.end();
             note(format_args!(
                 "no process runs pipeline `{name}`: its copy waits for its next start"

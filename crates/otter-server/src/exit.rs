@@ -14,11 +14,12 @@ use otter_core::Fault;
 pub enum Exit {
     /// All is well.
     Done,
-    /// `verify` found no difference, and could not compare everything.
+    /// `verify` found no difference, and could not compare everything; or what was to be waited for
+    /// waits itself, since no process runs the pipeline.
     Unproven,
     /// A check failed, or differences were found.
     Failed,
-    /// The command line or the configuration is wrong; nothing was tried.
+    /// The command line or the configuration is wrong, or names what is not there.
     Usage,
     /// A side is held by another process, and `--no-wait` was given.
     Held,
@@ -33,11 +34,12 @@ pub(crate) const HELP: &str = "\
 Exit codes:
   0  all is well
   1  a check failed, or differences were found
-  2  the command line or the configuration is wrong
+  2  the command line or the configuration is wrong, or names what is not there
   3  a pipeline halted, and an operator must act
   4  another process has taken over
   5  another process holds a pipeline, and --no-wait was given
-  6  verify found no difference, and could not compare everything
+  6  verify found no difference, and could not compare everything; or nobody runs the
+     pipeline that is waited for
   130, 143  a second SIGINT or SIGTERM ended it at once";
 
 impl Exit {

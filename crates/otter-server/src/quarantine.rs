@@ -3,11 +3,12 @@
 //! Nothing here writes to a user's table: a wish is left in the target, and the pipeline's loader
 //! carries it out. Only `show` prints values, and leaves a note of that.
 
-use otter_core::{PipelineId, Result, Side};
+use otter_core::{PipelineId, Result};
 use otter_sink::quarantine::{Held, NewValue, Quarantine, Selection};
 use serde_json::{Value, json};
 
-use crate::assemble::{self, SCHEMA};
+use crate::assemble::SCHEMA;
+use crate::attended::when_it_happens;
 use crate::config::{Config, PipelineConfig};
 use crate::exit::Exit;
 use crate::operator::operator;
@@ -118,16 +119,6 @@ async fn act_on(pipeline: &PipelineConfig, act: &Act) -> Result<Done> {
 /// An object without its opening brace.
 fn tail_of(object: &str) -> &str {
     object.strip_prefix('{').unwrap_or(object)
-}
-
-/// When a wish is carried out: a running pipeline looks for it, else its next start does.
-pub(crate) async fn when_it_happens(config: &Config, pipeline: &PipelineConfig) -> &'static str {
-    let side = Side::target(PipelineId::new(pipeline.name.as_str()));
-    match assemble::arbiter_status(config, &[side]).await {
-        Ok(status) if status.sides.iter().any(Option::is_some) => "in a moment",
-        Ok(_) => "when it runs: no process holds it now",
-        Err(_) => "in a moment, or when it runs",
-    }
 }
 
 async fn held_of(pipeline: &PipelineConfig, which: &Selection) -> Result<Vec<Held>> {

@@ -13,13 +13,13 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::assemble::{NOT_IN_FAST_MODE, SCHEMA};
-use crate::attended::Attended;
+use crate::attended::{Attended, when_it_happens};
 use crate::config::{Config, PipelineConfig};
 use crate::exit::Exit;
 use crate::live::{Amount, Live, Meter, how_far};
 use crate::operator::operator;
 use crate::position::chosen;
-use crate::quarantine::when_it_happens;
+
 use crate::status::StatusFormat;
 use crate::terminal::{complain, note, write};
 
@@ -86,7 +86,12 @@ pub(crate) async fn ask(
         ));
         let exit = match asking {
             Asking::Preview | Asking::Ask => Exit::Done,
-            Asking::Wait => wait(&mut desk, (config, pipeline), &[number]).await?,
+            Asking::Wait => {
+                let waited = wait(&mut desk, (config, pipeline), &[number]).await?;
+                let exit = waited.complained();
+                waited.finished.iter().for_each(|report| write(&format!("{}\n", line(report))));
+                exit
+            }
         };
         desk.close().await;
         Ok::<_, Error>(exit)
@@ -94,50 +99,78 @@ pub(crate) async fn ask(
     told(name, outcome.await)
 }
 
-/// Waits until requests are finished; [`Exit::Failed`] where one was refused, and [`Exit::Unproven`]
-/// where no process runs the pipeline.
+/// How requests ended.
+#[derive(Debug, Default)]
+pub(crate) struct Waited {
+    /// Those that were finished.
+    pub(crate) finished: Vec<ResyncReport>,
+    /// Those that somebody has deleted.
+    pub(crate) gone: Vec<u64>,
+    /// No process runs the pipeline, and the others wait for one.
+    pub(crate) is_unattended: bool,
+}
+
+impl Waited {
+    /// Those that were refused.
+    pub(crate) fn refused(&self) -> impl Iterator<Item = &ResyncReport> {
+        self.finished.iter().filter(|report| report.stage == ResyncStage::Refused)
+    }
+
+    /// Complains of what was not done: [`Exit::Failed`] where a request was refused, and
+    /// [`Exit::Unproven`] where no process runs the pipeline.
+    fn complained(&self) -> Exit {
+        for number in &self.gone {
+            complain(format_args!("request {number} is gone: somebody deleted it"));
+        }
+        self.refused().for_each(complain_of);
+        if self.is_unattended {
+            Exit::Unproven
+        } else if self.gone.is_empty() && self.refused().next().is_none() {
+            Exit::Done
+        } else {
+            Exit::Failed
+        }
+    }
+}
+
+/// Tells why a request was refused.
+pub(crate) fn complain_of(refused: &ResyncReport) {
+    let why = refused.reason.as_deref().unwrap_or("no reason is known");
+    complain(format_args!("request {} of {}: {why}", refused.id, refused.table));
+}
+
+/// Waits until requests are finished, or nobody is there to do them.
 pub(crate) async fn wait(
     desk: &mut ResyncDesk,
     (config, pipeline): (&Config, &PipelineConfig),
     numbers: &[u64],
-) -> Result<Exit> {
+) -> Result<Waited> {
     let id = PipelineId::new(pipeline.name.as_str());
     let (mut live, mut meter) = (Live::new(), Meter::default());
     let mut attended = Attended::new();
-    let mut exit = Exit::Done;
+    let mut waited = Waited::default();
     let mut open: Vec<u64> = numbers.to_vec();
     loop {
         let reports = desk.list().await?;
         for number in std::mem::take(&mut open) {
             match reports.iter().find(|report| report.id == number) {
                 Some(report) if !report.stage.is_finished() => open.push(number),
-                Some(report) => {
-                    live.end();
-                    if report.stage == ResyncStage::Refused {
-                        let why = report.reason.as_deref().unwrap_or("no reason is known");
-                        complain(format_args!("request {number} of {}: {why}", report.table));
-                        exit = Exit::Failed;
-                    }
-                    // Of many, the sum is told by whoever asked.
-                    if numbers.len() == 1 {
-                        write(&format!("{}\n", line(report)));
-                    }
-                }
-                None => {
-                    live.end();
-                    complain(format_args!("request {number} is gone: somebody deleted it"));
-                    exit = Exit::Failed;
-                }
+                Some(report) => waited.finished.push(report.clone()),
+                None => waited.gone.push(number),
             }
         }
-        let Some(first) = open.first() else { return Ok(exit) };
-        if attended.is_abandoned(config, &id).await {
+        let Some(first) = open.first() else {
+            live.end();
+            return Ok(waited);
+        };
+        if attended.is_abandoned(config, pipeline).await {
             live.end();
             note(format_args!(
                 "no process runs pipeline `{id}`: {} requests wait for its next start",
                 open.len()
             ));
-            return Ok(Exit::Unproven);
+            waited.is_unattended = true;
+            return Ok(waited);
         }
         if let Some(report) = reports.iter().find(|report| report.id == *first) {
             let amount = Amount { rows: report.rows, bytes: Some(report.bytes) };

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use otter_binlog::selector::Retention;
+use otter_binlog::selector::{Retention, Room};
 use otter_core::{Finding, PipelineId, Position, Result};
 use otter_sink::checkpoint;
 use tokio::time::sleep;
@@ -12,9 +12,11 @@ use tracing::{debug, info, warn};
 
 use crate::assemble::{self, SCHEMA};
 use crate::config::PipelineConfig;
+use crate::live::size;
 
-/// Less than this part of the time for which the source keeps its binlog is little.
-const LITTLE: u32 = 4;
+/// Less than so many thousandths of the time for which the source keeps its binlog, or of the room, is
+/// little.
+const LITTLE: u32 = 250;
 /// Between two looks: seldom, for it costs the source a connection, and often where it keeps little.
 const LOOKS_WHILE_KEPT: u32 = 100;
 const SHORTEST: Duration = Duration::from_secs(5);
@@ -25,18 +27,35 @@ const WEEK: u64 = 604_800;
 
 /// What to do when time runs out. The source keeps its binlog longer then, never shorter.
 fn remedy(retention: &Retention) -> String {
+    const ELSE: &str = "-- at the source; or let the pipeline run, and look why it is behind";
+    if let Some(room) = retention.room.filter(|room| share_of_room(*room) < LITTLE) {
+        let (variable, bytes) = (room.variable, room.limit.saturating_mul(2));
+        return format!("SET GLOBAL {variable} = {bytes}    {ELSE}");
+    }
     let kept = retention.kept.map_or(0, |kept| kept.as_secs());
     let seconds = kept.saturating_mul(2).max(WEEK).min(u32::MAX.into());
-    format!(
-        "SET GLOBAL binlog_expire_logs_seconds = {seconds}    -- at the source; or let the pipeline \
-         run, and look why it is behind"
-    )
+    format!("SET GLOBAL binlog_expire_logs_seconds = {seconds}    {ELSE}")
 }
 
-/// The time that is left, in words, where it is little.
-fn little(retention: &Retention) -> Option<Duration> {
-    let (kept, left) = (retention.kept?, retention.left?);
-    (left < kept / LITTLE).then_some(left)
+/// What is left of the time or of the room, in thousandths, where it is little.
+fn little(retention: &Retention) -> Option<u32> {
+    let of_time = || {
+        let (kept, left) = (retention.kept?, retention.left?);
+        Some(thousandths(left.as_millis(), kept.as_millis()))
+    };
+    let of_room = retention.room.map(share_of_room);
+    let least = of_time().into_iter().chain(of_room).min()?;
+    (least < LITTLE).then_some(least)
+}
+
+/// What is left of the room, in thousandths.
+fn share_of_room(room: Room) -> u32 {
+    thousandths(room.limit.saturating_sub(room.taken).into(), room.limit.into())
+}
+
+fn thousandths(part: u128, whole: u128) -> u32 {
+    let share = part.saturating_mul(1_000).checked_div(whole).unwrap_or(0);
+    u32::try_from(share).unwrap_or(u32::MAX)
 }
 
 /// The finding of `check`; `None` where nothing can be known.
@@ -56,6 +75,20 @@ pub(crate) async fn look(
 
 /// What is known, for people.
 pub(crate) fn text(retention: &Retention) -> String {
+    let Some(room) = retention.room else { return text_of_time(retention) };
+    let by_size = format!(
+        "what is needed from {} on takes {} of the {} that all files may have",
+        retention.file,
+        size(room.taken),
+        size(room.limit)
+    );
+    match retention.kept {
+        None => by_size,
+        Some(_) => format!("{}; {by_size}", text_of_time(retention)),
+    }
+}
+
+fn text_of_time(retention: &Retention) -> String {
     let file = &retention.file;
     match (retention.kept, retention.left) {
         (None, _) => format!("{file} is kept, since the source purges nothing by itself"),
@@ -177,14 +210,14 @@ enum News {
 /// What was told last.
 #[derive(Debug, Default)]
 struct Told {
-    /// The time left; `None` while there is enough.
-    left: Option<Duration>,
+    /// What was left of time or room, in thousandths; `None` while there is enough.
+    left: Option<u32>,
     /// The file that is gone.
     gone: Option<Arc<str>>,
 }
 
 impl Told {
-    /// Little time is told when it begins, and each time that half of it is gone; a file that is gone
+    /// Little time or room is told when it begins, and each time that half of it is gone; a file that is gone
     /// is told once.
     fn next(&mut self, seen: &Seen, moves: Moves) -> Option<News> {
         match seen {
@@ -223,7 +256,7 @@ mod tests {
     use super::*;
 
     fn retention(kept: Option<Duration>, left: Option<Duration>) -> Retention {
-        Retention { file: "binlog.000007".into(), kept, left }
+        Retention { file: "binlog.000007".into(), kept, left, room: None }
     }
 
     #[test]
@@ -277,6 +310,26 @@ mod tests {
     fn what_is_kept_for_ever_is_never_little() {
         assert_eq!(little(&retention(None, None)), None);
         assert!(text(&retention(None, None)).contains("purges nothing"));
+    }
+
+    #[test]
+    fn room_that_runs_out_is_little_whatever_time_is_left() {
+        let hour = Duration::from_secs(3_600);
+        let taken = |taken| {
+            let room = Room { variable: "max_binlog_total_size", limit: 1 << 30, taken };
+            Retention { room: Some(room), ..retention(Some(hour), Some(hour)) }
+        };
+        let half = taken(1 << 29);
+        assert_eq!(little(&half), None);
+        assert!(text(&half).contains("takes 512.0 MiB of the 1.0 GiB"), "{}", text(&half));
+        assert!(remedy(&half).contains("binlog_expire_logs_seconds"), "{}", remedy(&half));
+        let full = taken((1 << 30) - 1);
+        assert_eq!(little(&full), Some(0));
+        assert!(remedy(&full).starts_with("SET GLOBAL max_binlog_total_size = 2147483648 "));
+        // More than may be: the server keeps it while it is read, or has not purged it yet.
+        assert_eq!(little(&taken(1 << 31)), Some(0));
+        let alone = Retention { kept: None, left: None, ..full };
+        assert!(!text(&alone).contains("purges nothing"), "{}", text(&alone));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! values out.
 
 mod last;
+mod preview;
 mod print;
 mod pulse;
 mod repair;
@@ -156,12 +157,18 @@ async fn verify_one(
     options.shown_rows = wishes.rows;
     options.rows_per_second = wishes.rows_per_second;
     options.estimates = true;
-    if wishes.repair != Repair::No {
-        options.shown_rows = wishes.rows.max(repair::MOST_ROWS);
-        options.whole_rows = wishes.repair == Repair::Preview;
+    options.rows_with_values = wishes.rows;
+    match wishes.repair {
+        Repair::No => {}
+        // One at least, which tells whether rows can be asked for.
+        Repair::Preview => {
+            options.shown_rows = wishes.rows.max(1);
+            options.whole_rows = true;
+        }
+        Repair::Yes => options.shown_rows = wishes.rows.max(repair::MOST_ROWS),
     }
     options.schema = SCHEMA.to_owned();
-    if !is_held(config, &id).await {
+    if !is_held(config, pipeline).await {
         // Nobody moves it: there is nothing to wait for.
         options.patience = Duration::ZERO;
     }

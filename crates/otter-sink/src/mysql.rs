@@ -23,7 +23,7 @@ mod parallel;
 pub(crate) mod plan;
 pub(crate) mod quarantine;
 mod random;
-mod refusal;
+pub(crate) mod refusal;
 mod resync;
 mod segment;
 mod session;

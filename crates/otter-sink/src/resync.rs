@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 use crate::mysql::MySqlLoadError;
 use crate::mysql::conn::ApplyConn;
 use crate::mysql::connect::{self, ServerFacts, SessionTimes};
+use crate::mysql::refusal::SAME_KEY;
 use crate::mysql::store::{MAX_NAME, Requests, Store};
 
 /// How long the server may keep the connection between two looks.
@@ -103,6 +104,16 @@ pub struct ResyncReport {
     pub asked_time: String,
     /// When something became of it last, by the target's clock in UTC.
     pub written_time: String,
+}
+
+impl ResyncReport {
+    /// Whether it was refused since another row of the target holds a unique value that one of its rows
+    /// needs: together with that row it may be done.
+    #[must_use]
+    pub fn needs_another_row(&self) -> bool {
+        let reason = self.reason.as_deref().unwrap_or_default();
+        self.stage == ResyncStage::Refused && reason.contains(SAME_KEY)
+    }
 }
 
 /// An operator's connection to the requests of one pipeline.

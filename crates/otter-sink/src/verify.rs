@@ -83,6 +83,9 @@ pub struct VerifyOptions {
     pub rows_per_second: Option<NonZeroU64>,
     /// The most rows that differ, of each table, that are shown; all are counted.
     pub shown_rows: usize,
+    /// The most of those whose values are fetched, which are all in memory; of others the key is told
+    /// alone. Of a table without a key, which has nothing else to tell, no more rows are shown.
+    pub rows_with_values: usize,
     /// How long the pipeline may stand still, while it is not where the source is, before it is taken
     /// for stopped.
     pub patience: Duration,
@@ -121,12 +124,14 @@ pub struct Verifier {
 }
 
 impl Default for VerifyOptions {
-    /// Ranges of 50,000 rows, which take some 30 ms, as fast as can be; 100 rows; 10 s; `otter`.
+    /// Ranges of 50,000 rows, which take some 30 ms, as fast as can be; 100 rows with their
+    /// values; 10 s; `otter`.
     fn default() -> Self {
         Self {
             chunk_rows: NonZeroU64::MIN.saturating_add(49_999),
             rows_per_second: None,
             shown_rows: 100,
+            rows_with_values: 100,
             patience: Duration::from_secs(10),
             schema: "otter".to_owned(),
             whole_rows: false,
@@ -221,6 +226,7 @@ impl Verifier {
                 return Ok(());
             }
         };
+        report.only_at_target.clone_from(&plan.only_at_target);
         let place = self.source.end().await?;
         report.position = Some(Position::at(None, place_of(place)).to_string());
         let estimated_rows = match self.options.estimates {

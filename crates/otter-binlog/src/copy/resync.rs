@@ -13,6 +13,7 @@
 //! the end of its snapshot, without the rows that the stream has touched meanwhile: there the target's
 //! rows go, and the source's come (docs/adr/0018).
 
+mod active;
 mod answers;
 mod emit;
 mod gate;

@@ -2,7 +2,8 @@
 //!
 //! Both servers purge whole files, the oldest first and never the one that is written, when they
 //! begin a new one. What counts is when a file was written last: MySQL looks at the file's time,
-//! which is that of the first event of the file behind it to a second or so.
+//! which is that of the first event of the file behind it to a second or so. Some also purge where
+//! all files together become too large.
 //! <https://dev.mysql.com/doc/refman/9.7/en/replication-options-binary-log.html#sysvar_binlog_expire_logs_seconds>,
 //! <https://mariadb.com/kb/en/replication-and-binary-log-system-variables/#expire_logs_days>.
 
@@ -27,6 +28,32 @@ pub struct Retention {
     /// The time from now until the server may purge the file; zero where the next new file may bring
     /// that. `None` where it does not: it keeps all, or the file is the one that is written now.
     pub left: Option<Duration>,
+    /// How much room there is for binlogs, where the server purges by their size too.
+    pub room: Option<Room>,
+}
+
+/// The room that a server has for its binlogs: it purges the oldest files when they need more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// The server's variable that limits it, which an operator may set.
+    pub variable: &'static str,
+    /// How many bytes all files may have.
+    pub limit: u64,
+    /// How many the files have that are needed: from the oldest needed one to the newest.
+    pub taken: u64,
+}
+
+/// MariaDB since 11.4, and Percona Server.
+const ROOM: [&str; 2] = ["max_binlog_total_size", "binlog_space_limit"];
+
+/// The room that the files take which are needed, by their sizes.
+fn room(info: &ServerInfo, needed: impl Iterator<Item = u64>) -> Option<Room> {
+    let limit = |name: &'static str| {
+        let bytes: u64 = info.variable(name)?.parse().ok()?;
+        (bytes > 0).then_some((name, bytes))
+    };
+    let (variable, limit) = ROOM.into_iter().find_map(limit)?;
+    Some(Room { variable, limit, taken: needed.fold(0, u64::saturating_add) })
 }
 
 /// How old a server lets a binlog file become; `None` where it keeps all.
@@ -60,7 +87,12 @@ pub(super) async fn look(
     let Some(index) = files.iter().position(|file| *file.name == *needed.file) else {
         return Ok(None);
     };
-    let mut retention = Retention { file: Arc::clone(&needed.file), kept: kept(&info), left: None };
+    let mut retention = Retention {
+        file: Arc::clone(&needed.file),
+        kept: kept(&info),
+        left: None,
+        room: room(&info, files.iter().skip(index).map(|file| file.size)),
+    };
     if let (Some(kept), Some(next)) = (retention.kept, files.get(index + 1)) {
         let written = u64::from(head(options, &info, &next.name).await?.begun_at.unwrap_or(0));
         retention.left = Some(left(written, kept, now));

@@ -5,6 +5,7 @@ use otter_core::{
 };
 use otter_sink::checkpoint::{self, Checkpoint};
 use otter_sink::copy;
+use otter_sink::verify::Ledger;
 
 use super::{hold, pipeline_named, position_text};
 use crate::assemble::{self, SCHEMA};
@@ -83,7 +84,7 @@ pub(crate) async fn set(config: &Config, name: &str, start: &Start, wish: Wish) 
             match set {
                 Ok(_) => {
                     write(&format!("pipeline {id}: set to {wanted}\n"));
-                    Exit::Done
+                    doubt(&pipeline.to.url, &id).await
                 }
                 Err(error) => failed(&error),
             }
@@ -92,6 +93,23 @@ pub(crate) async fn set(config: &Config, name: &str, start: &Start, wish: Wish) 
     };
     open.close().await;
     exit
+}
+
+/// Takes back what `verify --last` would tell of tables that were equal before.
+async fn doubt(url: &DatabaseUrl, id: &PipelineId) -> Exit {
+    let doubting = async {
+        let mut ledger = Ledger::open(url, SCHEMA, id).await?;
+        ledger.doubt("the position was set since then").await?;
+        ledger.close().await;
+        Ok::<_, otter_core::Error>(Exit::Done)
+    };
+    doubting.await.unwrap_or_else(|error| {
+        complain(format_args!(
+            "pipeline `{id}`: the position is set, and `verify --last` tells of tables as they were \
+             before, until they are compared again: {error}"
+        ));
+        Exit::Failed
+    })
 }
 
 /// The tables whose initial copy is not finished.

@@ -5,24 +5,29 @@
 //! what is left is asked for, until no fewer rows differ than before. The preview shows rows, for the operator who asks.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use otter_core::{PipelineId, Result, ResyncRequest, ResyncWish, TableName};
 use otter_sink::Mode;
-use otter_sink::resync::ResyncDesk;
-use otter_sink::verify::{Difference, DifferenceKind, Report, Shown, State, TableReport};
+use otter_sink::resync::{ResyncDesk, ResyncReport};
+use otter_sink::verify::{Difference, DifferenceKind, Report, State, TableReport};
 
+use super::preview::preview;
 use super::{VerifyWishes, print, verify_one};
 use crate::assemble::{NOT_IN_FAST_MODE, SCHEMA};
 use crate::config::{Config, PipelineConfig};
 use crate::exit::Exit;
 use crate::operator::operator;
-use crate::resync::wait;
+use crate::resync::{Waited, complain_of, wait};
 use crate::terminal::{complain, note, write};
 
 /// The most rows of a table that are mended between two looks: their keys are in memory.
 pub(super) const MOST_ROWS: usize = 10_000;
 /// Keys in one request.
 const KEYS: usize = 500;
+/// The most requests that were refused of which each half is tried by itself: where the target takes
+/// no row at all, that is soon known.
+const MOST_HALVED: usize = 64;
 
 /// Whether differences are mended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,13 +161,13 @@ fn count(report: &Report) -> u64 {
     report.tables.iter().map(table_count).sum()
 }
 
-fn table_count(table: &TableReport) -> u64 {
+pub(super) fn table_count(table: &TableReport) -> u64 {
     table.missing + table.extra + table.different
 }
 
 /// Whether rows of a table that differ can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Left {
+pub(super) enum Left {
     /// None differs of which the key is known.
     Nothing,
     /// They can.
@@ -173,7 +178,7 @@ enum Left {
     Merged,
 }
 
-fn left(table: &TableReport) -> Left {
+pub(super) fn left(table: &TableReport) -> Left {
     if table.state() != State::Different {
         return Left::Nothing;
     }
@@ -222,22 +227,101 @@ async fn mend(
 ) -> Result<Ended> {
     let id = PipelineId::new(pipeline.name.as_str());
     let mut desk = ResyncDesk::open(&pipeline.to.url, SCHEMA, &id).await?;
-    let mut numbers = Vec::new();
-    for table in report.tables.iter().filter(|table| open.contains_key(&table.target)) {
-        for request in requests(table) {
-            numbers.push(desk.ask(&request, &operator()).await?);
+    let tables = report.tables.iter().filter(|table| open.contains_key(&table.target));
+    let asked = tables.flat_map(requests).collect();
+    let ended = carry_out(&mut desk, (config, pipeline), asked).await?;
+    desk.close().await;
+    Ok(ended)
+}
+
+/// Has requests carried out. The target refuses a request with the first row that it does not take: its
+/// halves are tried, until single rows are left. Rows that hold each other's unique values are among
+/// these, so that those are tried together at last.
+async fn carry_out(
+    desk: &mut ResyncDesk,
+    of: (&Config, &PipelineConfig),
+    asked: Vec<ResyncRequest>,
+) -> Result<Ended> {
+    let mut open = asked;
+    let mut entangled: BTreeMap<TableName, Vec<ResyncRequest>> = BTreeMap::new();
+    let mut outcome = Ended::Done;
+    while !open.is_empty() {
+        let (refused, waited) = ask_all(desk, of, std::mem::take(&mut open)).await?;
+        if waited.is_unattended {
+            return Ok(Ended::Unattended);
+        }
+        if !waited.gone.is_empty() {
+            outcome = Ended::Refused;
+        }
+        let is_hopeless = refused.len() > MOST_HALVED;
+        for (request, report) in refused {
+            match halves(&request).filter(|_| !is_hopeless) {
+                Some(halves) => open.extend(halves),
+                None if report.needs_another_row() && !is_hopeless => {
+                    entangled.entry(request.table.clone()).or_default().push(request);
+                }
+                None => {
+                    complain_of(&report);
+                    outcome = Ended::Refused;
+                }
+            }
         }
     }
-    let exit = wait(&mut desk, (config, pipeline), &numbers).await?;
-    desk.close().await;
-    // What was refused is seen by the next look at the rows.
-    Ok(if exit == Exit::Unproven {
-        Ended::Unattended
-    } else if exit == Exit::Done {
-        Ended::Done
-    } else {
-        Ended::Refused
-    })
+    let together = entangled.values().filter_map(|them| joined(them)).collect();
+    let (refused, waited) = ask_all(desk, of, together).await?;
+    refused.iter().for_each(|(_, report)| complain_of(report));
+    if waited.is_unattended {
+        return Ok(Ended::Unattended);
+    }
+    let is_done = waited.gone.is_empty() && refused.is_empty();
+    Ok(if is_done { outcome } else { Ended::Refused })
+}
+
+/// Asks for requests, and waits for them. Returns those that were refused, with the reasons.
+async fn ask_all(
+    desk: &mut ResyncDesk,
+    of: (&Config, &PipelineConfig),
+    asked: Vec<ResyncRequest>,
+) -> Result<(Vec<(ResyncRequest, ResyncReport)>, Waited)> {
+    let mut numbers = Vec::with_capacity(asked.len());
+    for request in &asked {
+        numbers.push(desk.ask(request, &operator()).await?);
+    }
+    let waited = wait(desk, of, &numbers).await?;
+    let refused = asked.into_iter().zip(numbers).filter_map(|(request, number)| {
+        let report = waited.refused().find(|report| report.id == number)?;
+        Some((request, report.clone()))
+    });
+    Ok((refused.collect(), waited))
+}
+
+/// A request of several keys as two; `None` for one of a single key.
+fn halves(request: &ResyncRequest) -> Option<[ResyncRequest; 2]> {
+    let ResyncWish::Keys { columns, keys } = &request.wish else { return None };
+    let lines: Vec<&str> = keys.lines().collect();
+    if lines.len() < 2 {
+        return None;
+    }
+    let (front, back) = lines.split_at(lines.len() / 2);
+    Some([front, back].map(|keys| request_of(&request.table, columns, keys)))
+}
+
+/// The keys of requests of one table and one key as one request.
+fn joined(requests: &[ResyncRequest]) -> Option<ResyncRequest> {
+    let mut all = Vec::with_capacity(requests.len());
+    let mut of = None;
+    for request in requests {
+        let ResyncWish::Keys { columns, keys } = &request.wish else { continue };
+        of = of.or(Some((&request.table, columns)));
+        all.extend(keys.lines());
+    }
+    let (table, columns) = of?;
+    Some(request_of(table, columns, &all))
+}
+
+fn request_of(table: &TableName, columns: &Arc<[Arc<str>]>, keys: &[&str]) -> ResyncRequest {
+    let wish = ResyncWish::Keys { columns: Arc::clone(columns), keys: keys.join("\n").into() };
+    ResyncRequest { table: table.clone(), wish }
 }
 
 /// The requests that mend a table: rows too many go first, since they may hold what others need.
@@ -253,102 +337,14 @@ fn requests(table: &TableReport) -> Vec<ResyncRequest> {
     for some in extra.chunks(KEYS).chain(other.chunks(KEYS)) {
         let Some(first) = some.first() else { continue };
         let keys: Vec<&str> = some.iter().map(|key| key.values.as_str()).collect();
-        let columns = std::sync::Arc::clone(&first.columns);
-        let wish = ResyncWish::Keys { columns, keys: keys.join("\n").into() };
-        requests.push(ResyncRequest { table: first.table.clone(), wish });
+        requests.push(request_of(&first.table, &first.columns, &keys));
     }
     requests
-}
-
-/// The statements that would bring the target's rows to what the source has now.
-fn preview(report: &Report, wishes: &VerifyWishes) -> String {
-    let mut text = String::from(
-        "-- What it comes to, as the rows are now; each is copied again as a whole, in order with the \
-         stream:\n",
-    );
-    for table in &report.tables {
-        let mut left = 0_u64;
-        for (number, one) in table.differences.iter().enumerate() {
-            if one.at_source.is_none() {
-                left += one.times;
-            } else if number < wishes.rows
-                && let Some(statement) = statement(table, one, wishes.shows_values)
-            {
-                text.push_str(&statement);
-            }
-        }
-        if table.differences.len() > wishes.rows {
-            let more = table.differences.len() - wishes.rows;
-            text.push_str(&format!(
-                "-- {}: and {more} more; --rows shows more of them\n",
-                table.target
-            ));
-        }
-        if left > 0 {
-            text.push_str(&format!(
-                "-- {}: {left} rows cannot be copied again by a key: it has none at the source, or \
-                 several tables flow into it\n",
-                table.target
-            ));
-        }
-    }
-    text.push_str("Nothing is done without --yes\n");
-    text
-}
-
-fn statement(table: &TableReport, difference: &Difference, shows_values: bool) -> Option<String> {
-    let name = format!("{}.{}", quoted(&table.target.database), quoted(&table.target.table));
-    let value = |shown: &Shown| if shows_values { literal(shown) } else { "?".to_owned() };
-    let pair = |name: &str, shown: &Shown| format!("{} = {}", quoted(name), value(shown));
-    let key: Vec<String> = difference.key.iter().map(|(name, shown)| pair(name, shown)).collect();
-    let key = key.join(" AND ");
-    let columns = &difference.columns;
-    Some(match difference.kind {
-        DifferenceKind::Extra => format!("DELETE FROM {name} WHERE {key};\n"),
-        DifferenceKind::Different => {
-            let set: Vec<String> =
-                columns.iter().map(|column| pair(&column.name, &column.source)).collect();
-            format!("UPDATE {name} SET {} WHERE {key};\n", set.join(", "))
-        }
-        DifferenceKind::Missing => {
-            let names: Vec<String> = columns.iter().map(|column| quoted(&column.name)).collect();
-            let values: Vec<String> = columns.iter().map(|column| value(&column.source)).collect();
-            format!("INSERT INTO {name} ({}) VALUES ({});\n", names.join(", "), values.join(", "))
-        }
-        DifferenceKind::Unsettled => return None,
-    })
-}
-
-fn quoted(name: &str) -> String {
-    format!("`{}`", name.replace('`', "``"))
-}
-
-/// A value as SQL; no terminal obeys it.
-fn literal(shown: &Shown) -> String {
-    let hex = |bytes: &[u8]| -> String {
-        let digits: String = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
-        format!("X'{digits}'")
-    };
-    match shown {
-        Shown::Absent | Shown::Null => "NULL".to_owned(),
-        Shown::Text(text) if text.chars().any(char::is_control) => hex(text.as_bytes()),
-        Shown::Text(text) => format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''")),
-        Shown::Bytes(bytes) => hex(bytes),
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn values_are_literals_that_no_terminal_obeys() {
-        let text = |text: &str| literal(&Shown::Text(text.to_owned()));
-        assert_eq!(text("it's \\ "), "'it''s \\\\ '");
-        assert_eq!(text("\u{1b}"), "X'1B'");
-        assert_eq!(literal(&Shown::Null), "NULL");
-        assert_eq!(literal(&Shown::Bytes(vec![0, 255])), "X'00FF'");
-    }
 
     #[test]
     fn a_table_is_mended_as_long_as_fewer_rows_differ() {
@@ -360,6 +356,22 @@ mod tests {
         let now = counts(&[("a", 20_000), ("b", 7), ("e", 1)]);
         assert_eq!(falling(&before, now), counts(&[("a", 20_000)]));
         assert!(falling(&before, Counts::new()).is_empty());
+    }
+
+    #[test]
+    fn requests_are_halved_down_to_single_keys_and_joined_again() {
+        let columns: Arc<[Arc<str>]> = ["id".into()].into();
+        let table = TableName::new("shop", "uni");
+        let keys_of = |request: &ResyncRequest| match &request.wish {
+            ResyncWish::Keys { keys, .. } => keys.to_string(),
+            ResyncWish::All | ResyncWish::Where(_) => panic!("{request:?}"),
+        };
+        let all = request_of(&table, &columns, &["1", "2", "3"]);
+        let [front, back] = halves(&all).unwrap();
+        assert_eq!((keys_of(&front).as_str(), keys_of(&back).as_str()), ("1", "2\n3"));
+        assert_eq!(halves(&front), None);
+        assert_eq!(joined(&[front, back]), Some(all));
+        assert_eq!(joined(&[]), None);
     }
 
     #[test]

@@ -7,6 +7,9 @@ use std::fmt;
 
 use super::conn::ServerError;
 
+/// What is told of a row whose key, or another unique value, another row has.
+pub(crate) const SAME_KEY: &str = "another row has the same key";
+
 /// Why the target does not take a row as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -225,7 +228,7 @@ impl fmt::Display for Reason {
             Self::Several { matched } => {
                 write!(f, "the target has {matched} such rows where one was expected")
             }
-            Self::Duplicate { key } => named(f, "another row has the same key", key),
+            Self::Duplicate { key } => named(f, SAME_KEY, key),
             Self::ForeignKey { constraint } => {
                 named(f, "a foreign key does not allow it", constraint)
             }

@@ -145,6 +145,16 @@ impl Ledger {
         Ok(self.store.forget_verdict(&mut *self.conn, table).await?)
     }
 
+    /// Takes back that tables are equal, for this reason: what is found next counts. When they were
+    /// last equal stays. Does nothing where no record is kept.
+    ///
+    /// # Errors
+    /// As [`note`](Self::note).
+    pub async fn doubt(&mut self, reason: &str) -> Result<()> {
+        let states = (State::Equal.word(), State::Unverified.word());
+        Ok(self.store.doubt_verdicts(&mut *self.conn, states, reason).await?)
+    }
+
     /// Ends the connection in an orderly way.
     pub async fn close(self) {
         self.conn.goodbye().await;

@@ -145,7 +145,9 @@ impl Pass<'_> {
             None => (DifferenceKind::Extra, target - source),
         };
         self.report.count(kind, times);
-        if self.report.differences.len() >= self.options.shown_rows {
+        // One at least, which tells whether any row can be asked for.
+        let most = self.options.shown_rows.min(self.options.rows_with_values.max(1));
+        if self.report.differences.len() >= most {
             return Ok(());
         }
         let is_missing = kind == DifferenceKind::Missing;

@@ -25,6 +25,8 @@ pub(super) struct Plan {
     pub(super) key: Option<Key>,
     /// The key's columns at the source, where that is one table.
     pub(super) source_key: Option<(TableName, Arc<[Arc<str>]>)>,
+    /// Columns of the target that no source fills, and the target does not compute.
+    pub(super) only_at_target: Vec<Arc<str>>,
 }
 
 impl Plan {
@@ -105,7 +107,18 @@ pub(super) fn plan(
             .collect(),
         key,
         source_key,
+        only_at_target: only_at_target(sources, target),
     })
+}
+
+/// The columns that an inserted row gets from the target alone.
+fn only_at_target(sources: &[Defined<'_>], target: &TargetTable) -> Vec<Arc<str>> {
+    let is_filled = |name: &Arc<str>| {
+        let mut columns = sources.iter().flat_map(|(mapped, _)| &mapped.columns);
+        columns.any(|column| column.name.eq_ignore_ascii_case(name))
+    };
+    let columns = target.columns.iter().filter(|it| !it.generated && !is_filled(&it.name));
+    columns.map(|column| Arc::clone(&column.name)).collect()
 }
 
 /// The source's columns behind these of the target, without constants.

@@ -49,6 +49,8 @@ pub struct TableReport {
     pub position: Option<String>,
     /// The first of the differences, as many as were asked for.
     pub differences: Vec<Difference>,
+    /// Columns that the target alone has: a row that is copied again gets their defaults.
+    pub only_at_target: Vec<Arc<str>>,
 }
 
 /// How a table stands.
@@ -88,7 +90,8 @@ pub struct Difference {
     /// The key's columns with their values; empty for a table without a key.
     pub key: Vec<(Arc<str>, Shown)>,
     /// The columns that differ; of a missing or extra row of a table without a key, all columns, and of
-    /// a missing row where [whole rows](super::VerifyOptions::whole_rows) are wanted.
+    /// a missing row where [whole rows](super::VerifyOptions::whole_rows) are wanted. None behind the
+    /// [rows with values](super::VerifyOptions::rows_with_values).
     pub columns: Vec<ColumnDifference>,
     /// In how many equal rows; more than 1 only in tables without a key.
     pub times: u64,
@@ -173,6 +176,7 @@ impl TableReport {
             reason: None,
             position: None,
             differences: Vec::new(),
+            only_at_target: Vec::new(),
         }
     }
 

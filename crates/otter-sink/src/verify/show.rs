@@ -36,12 +36,37 @@ impl Pass<'_> {
         for (_, kind) in &found {
             self.report.count(*kind, 1);
         }
-        let room = self.options.shown_rows.saturating_sub(self.report.differences.len());
+        let has = self.report.differences.len();
+        let room = self.options.shown_rows.saturating_sub(has);
         let shown: Vec<Found> = found.into_iter().take(room).collect();
+        let with_values = self.options.rows_with_values.saturating_sub(has);
+        let (shown, keys_alone) = shown.split_at(with_values.min(shown.len()));
         for some in shown.chunks(ROWS) {
             self.show(key, some).await?;
         }
+        for (values, kind) in keys_alone {
+            self.push(key, (values, *kind), Vec::new());
+        }
         Ok(())
+    }
+
+    /// Shows a row that differs by its key, and these of its columns.
+    fn push(
+        &mut self,
+        key: &Key,
+        (values, kind): (&KeyText, DifferenceKind),
+        columns: Vec<ColumnDifference>,
+    ) {
+        let key = key.names.iter().zip(&key.hex).zip(values).map(|((name, hex), value)| {
+            let value = match hex {
+                true => Shown::of_hex(Some(value)),
+                false => Shown::Text(value.clone()),
+            };
+            (Arc::clone(name), value)
+        });
+        let key = key.collect();
+        let at_source = self.plan.at_source(values);
+        self.report.differences.push(Difference { kind, key, columns, times: 1, at_source });
     }
 
     async fn show(&mut self, key: &Key, found: &[Found]) -> Result<(), VerifyError> {
@@ -67,17 +92,7 @@ impl Pass<'_> {
                 }
                 (None, _) | (_, None) => Vec::new(),
             };
-            let key = key.names.iter().zip(&key.hex).zip(values).map(|((name, hex), value)| {
-                let value = match hex {
-                    true => Shown::of_hex(Some(value)),
-                    false => Shown::Text(value.clone()),
-                };
-                (Arc::clone(name), value)
-            });
-            let key = key.collect();
-            let at_source = self.plan.at_source(values);
-            let difference = Difference { kind: *kind, key, columns, times: 1, at_source };
-            self.report.differences.push(difference);
+            self.push(key, (values, *kind), columns);
         }
         Ok(())
     }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use otter_core::{Classify, Fault, ResyncRecord, ResyncStage, SourceTime};
 use tracing::{debug, warn};
 
+use super::active::Job;
 use super::prepare::{Prepared, What, told};
 use super::refusal::Refusal;
-use super::run::{Job, MOST_PIECES, PAUSE, Run};
+use super::run::{MOST_PIECES, PAUSE, Run};
 use crate::copy::error::CopyError;
 use crate::copy::worker::Answer;
 
@@ -128,6 +129,7 @@ impl Run {
                 What::Keys(keys) => u64::try_from(keys.len()).unwrap_or(u64::MAX),
             };
         }
+        active.table_rows = prepared.definition.estimated;
         active.prepared = Some(prepared);
         if !has_begun {
             let record = active.record.clone();

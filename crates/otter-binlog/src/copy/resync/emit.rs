@@ -9,6 +9,7 @@ use otter_core::{
 };
 
 use super::Inner;
+use super::active::Job;
 use super::prepare::What;
 use super::run::{ROWS_AT_ONCE, ROWS_LOOKED_AT, Run, found_in};
 use super::touched::Verdict;
@@ -73,7 +74,8 @@ impl Run {
         let Some(flight) = active.flight() else { return Ok(()) };
         let (asked, Some(end)) = (flight.limit, flight.end) else { return Ok(()) };
         let until = flight.until.take();
-        active.job = super::run::Job::Idle;
+        active.job = Job::Idle;
+        active.has_looked_at(asked);
         let has_condition =
             active.prepared.as_ref().is_some_and(|it| matches!(it.what, What::Where(_)));
         let most = if has_condition { ROWS_LOOKED_AT } else { ROWS_AT_ONCE };
@@ -137,7 +139,7 @@ impl Run {
         active.record.gone += u64::try_from(gone).unwrap_or(u64::MAX);
         active.record.after = Some(range.end.to_string().into());
         active.move_on();
-        active.job = super::run::Job::Idle;
+        active.job = Job::Idle;
         let record = active.record.clone();
         self.emit_exchange(exchange, record);
         Ok(())

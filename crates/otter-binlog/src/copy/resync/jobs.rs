@@ -6,8 +6,9 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::Inner;
+use super::active::{Flight, Job};
 use super::prepare::{Preparing, What};
-use super::run::{Flight, Job, Run};
+use super::run::Run;
 use super::touched::{Touched, is_inexact};
 use crate::copy::definition::Pick;
 use crate::copy::worker::{Read, Request};

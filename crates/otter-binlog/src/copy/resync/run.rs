@@ -1,37 +1,30 @@
 //! A resync under way: which request is at hand, what is being read, and where the stream stands.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use otter_core::{
-    Batch, Budget, DatabaseUrl, FilePlace, Position, Result, ResyncRecord, ResyncRequest,
-    ResyncStage, SourceTime, Transaction,
+    Batch, Budget, DatabaseUrl, FilePlace, Position, Result, ResyncStage, SourceTime,
 };
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
-use super::prepare::Prepared;
+use super::active::{Active, Job};
 use super::refusal::{NOT_CARRIED, NOT_COPIED, Refusal};
-use super::touched::Touched;
 use super::watch::{First, Watch};
 use super::{Inner, Setting};
-use crate::copy::pieces::{End, Piece};
-use crate::copy::snapshot::Snapshot;
+use crate::copy::pieces::Piece;
 use crate::copy::worker::{Answer, Request, Worker};
 
 /// How often it is looked whether the stream has reached a place, where nothing else tells.
 const TICK: Duration = Duration::from_millis(20);
 /// Pieces that wait for the stream; the rest waits in the server.
 pub(super) const MOST_PIECES: usize = 4;
-/// So many rows are read first, and then twice as many each time, up to so many.
-const FIRST_ROWS: u64 = 250;
+/// The most rows that are read at once; at first there are fewer.
 pub(super) const ROWS_AT_ONCE: u64 = 5_000;
 /// With a condition, so many rows are looked at; most conditions want few of them.
 pub(super) const ROWS_LOOKED_AT: u64 = 40_000;
-/// Of so many keys rows are read at once.
-const KEYS_AT_ONCE: usize = 100;
 const LEAST_ROWS: u64 = 16;
 /// How often in a row the same is read in vain before the request is given up.
 const MOST_TRIES: u32 = 40;
@@ -68,75 +61,6 @@ pub(super) struct Run {
     /// A transaction was handed out in part.
     pub(super) is_in_fragment: bool,
     pub(super) not_before: Instant,
-}
-
-/// The request at hand.
-#[derive(Debug)]
-pub(super) struct Active {
-    pub(super) request: ResyncRequest,
-    pub(super) record: ResyncRecord,
-    pub(super) prepared: Option<Box<Prepared>>,
-    pub(super) job: Job,
-    pub(super) rows_at_once: u64,
-    pub(super) keys_at_once: usize,
-    /// How often in a row something was read in vain.
-    pub(super) tries: u32,
-    /// How often in a row the source could not be asked.
-    pub(super) vain: u32,
-}
-
-/// What is done about it now.
-#[derive(Debug)]
-pub(super) enum Job {
-    Idle,
-    Preparing,
-    Reading(Box<Flight>),
-}
-
-/// Rows that are being read.
-#[derive(Debug)]
-pub(super) struct Flight {
-    /// Which of the request's keys are read; none where rows are read in the order of the key.
-    pub(super) keys: Option<Range<usize>>,
-    /// The stream waits at the snapshot's end until everything is here.
-    pub(super) holds: bool,
-    /// So many rows were asked for.
-    pub(super) limit: u64,
-    pub(super) is_inexact: bool,
-    pub(super) touched: Touched,
-    pub(super) snapshot: Option<Snapshot>,
-    pub(super) pieces: VecDeque<Piece>,
-    pub(super) end: Option<End>,
-    /// The place up to which rows were looked at for a condition; none at the table's end.
-    pub(super) until: Option<Arc<str>>,
-}
-
-impl Active {
-    /// Whether changes of its table are tolerated already.
-    pub(super) fn has_begun(&self) -> bool {
-        self.record.stage == ResyncStage::Copying
-    }
-
-    /// Notes that something was read.
-    pub(super) fn move_on(&mut self) {
-        self.tries = 0;
-        self.vain = 0;
-    }
-
-    pub(super) fn flight(&mut self) -> Option<&mut Flight> {
-        match &mut self.job {
-            Job::Reading(flight) => Some(flight),
-            Job::Idle | Job::Preparing => None,
-        }
-    }
-}
-
-impl Flight {
-    /// Whether a transaction that comes before the snapshot's end may be missing from it.
-    pub(super) fn may_lack(&self, transaction: &Transaction) -> bool {
-        let Some(snapshot) = &self.snapshot else { return true };
-        snapshot.may_lack(transaction).unwrap_or(false)
-    }
 }
 
 impl Run {
@@ -236,7 +160,12 @@ impl Run {
         }
         // Whatever comes before the first that is open is closed.
         self.finished = self.finished.split_off(&id);
-        self.found = first.filter(|_| !self.finished.contains(&id));
+        if self.finished.contains(&id) {
+            // Its end is on the way to the target.
+            self.watch.hurry();
+        } else {
+            self.found = first;
+        }
     }
 
     /// Takes up the request that comes next.
@@ -248,16 +177,7 @@ impl Run {
         let Some((request, record)) = self.found.take() else { return };
         let table = request.table.clone();
         info!(request = record.id, %table, "rows are to be copied again");
-        self.active = Some(Active {
-            request,
-            record,
-            prepared: None,
-            job: Job::Idle,
-            rows_at_once: FIRST_ROWS,
-            keys_at_once: KEYS_AT_ONCE,
-            tries: 0,
-            vain: 0,
-        });
+        self.active = Some(Active::new(request, record));
         if let Some(why) = self.setting.refusal.clone() {
             self.refuse(Refusal::new(why));
         } else if !self.setting.mappings.is_mapped(&table) {
@@ -286,6 +206,7 @@ impl Run {
     pub(super) fn leave(&mut self) {
         if let Some(active) = self.active.take() {
             self.finished.insert(active.record.id);
+            self.watch.hurry();
         }
         self.worker = None;
     }

@@ -1,16 +1,19 @@
-//! Looking for requests: once a second, in a task of its own.
+//! Looking for requests: once a second, and soon after one has ended, in a task of its own.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use otter_core::{ResyncLog, ResyncRecord, ResyncRequest};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::debug;
 
 /// How often the target is asked; each time one small statement.
 const EVERY: Duration = Duration::from_secs(1);
+/// How soon, where another request may wait behind one that has ended: the loader has committed its end
+/// by then, mostly.
+const SOON: Duration = Duration::from_millis(50);
 
 /// What the list holds first.
 pub(super) type First = Option<(ResyncRequest, ResyncRecord)>;
@@ -19,6 +22,7 @@ pub(super) type First = Option<(ResyncRequest, ResyncRecord)>;
 #[derive(Debug)]
 pub(super) struct Watch {
     found: mpsc::Receiver<First>,
+    hurry: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
@@ -31,11 +35,16 @@ impl Drop for Watch {
 impl Watch {
     pub(super) fn start(log: Arc<dyn ResyncLog>) -> Self {
         let (sender, found) = mpsc::channel(1);
+        let hurry = Arc::new(Notify::new());
+        let hurried = Arc::clone(&hurry);
         let task = tokio::spawn(async move {
             let mut pace = interval(EVERY);
             pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
-                pace.tick().await;
+                tokio::select! {
+                    _ = pace.tick() => {}
+                    () = hurried.notified() => sleep(SOON).await,
+                }
                 match log.first().await {
                     Ok(first) => {
                         if sender.send(first).await.is_err() {
@@ -49,7 +58,12 @@ impl Watch {
                 }
             }
         });
-        Self { found, task }
+        Self { found, hurry, task }
+    }
+
+    /// Has the next look come soon.
+    pub(super) fn hurry(&self) {
+        self.hurry.notify_one();
     }
 
     /// What was found at the next look. Cancel safe.

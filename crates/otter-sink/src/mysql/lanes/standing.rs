@@ -43,10 +43,12 @@ impl Standing {
                 None => return Err("one of its lanes has no position".to_owned()),
             }
         }
-        for (lane, position) in positions.iter().enumerate() {
-            if positions.iter().skip(lane + 1).any(|other| !is_chain(position, other)) {
+        let mut rest = positions.as_slice();
+        while let Some((position, others)) = rest.split_first() {
+            if others.iter().any(|other| !is_chain(position, other)) {
                 return Err("its lanes stand in different histories".to_owned());
             }
+            rest = others;
         }
         Ok(Some(Self { positions }))
     }

@@ -206,10 +206,9 @@ fn push_folded(bytes: &mut Vec<u8>, text: &[u8]) -> Option<()> {
         return None;
     }
     bytes.push(1);
-    let start = bytes.len();
     bytes.extend(text.iter().filter(|byte| !byte.is_ascii_control()).map(u8::to_ascii_uppercase));
-    // Behind the control characters: they may stand between spaces.
-    while bytes.len() > start && bytes.last() == Some(&b' ') {
+    // Behind the control characters: they may stand between spaces. The 1 in front is none.
+    while bytes.last() == Some(&b' ') {
         bytes.pop();
     }
     // No letter that is left is a zero, so that this ends the text as its length would.

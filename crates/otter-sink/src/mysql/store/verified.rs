@@ -204,6 +204,28 @@ impl Store {
         );
         conn.query(&text).await.map(drop).map_err(MySqlLoadError::plain)
     }
+
+    /// Gives all tables of one state another one, with the reason; nothing where there is no place to
+    /// write it.
+    pub(crate) async fn doubt_verdicts(
+        &self,
+        conn: &mut dyn ApplyConn,
+        (from, to): (&str, &str),
+        reason: &str,
+    ) -> Result<(), MySqlLoadError> {
+        let text = format!(
+            "UPDATE {} SET `state` = {}, `reason` = {} WHERE `pipeline` = {} AND `state` = {}",
+            self.verified(),
+            string(to),
+            string(reason),
+            self.pipeline,
+            string(from)
+        );
+        match conn.query(&text).await {
+            Err(error) if error.number().is_some_and(|it| NO_PLACE.contains(&it)) => Ok(()),
+            done => done.map(drop).map_err(MySqlLoadError::plain),
+        }
+    }
 }
 
 /// What to do where a later version has written what was found.
