@@ -1,5 +1,6 @@
 //! Which tables refer to which, and what foreign keys do to rows of which the binlog says nothing.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use otter_core::mapping::Mappings;
@@ -8,6 +9,7 @@ use otter_core::{RowKind, RowsEvent, TableName};
 use super::error::CopyError;
 use super::tables::Source;
 use crate::connection::{Flavor, ServerInfo};
+use crate::statement::tokens::{Token, Tokens};
 use crate::statement::{Dialect, named_tables};
 
 /// A foreign key, as far as the copy depends on it.
@@ -48,42 +50,55 @@ pub(super) fn parents_in(definition: &str, database: &str) -> Vec<Parent> {
     let named = named_tables(definition, Dialect::default()).into_iter();
     let parents = named.filter(|named| named.is_parent).map(|named| {
         let behind = definition.get(named.at.end..).unwrap_or_default();
-        // A server writes each foreign key into a line of its own.
-        let line = behind.lines().next().unwrap_or_default();
-        let (columns, rules) = referenced(line);
-        let has = |on: &str| {
-            let rules = rules.to_ascii_uppercase();
-            ["CASCADE", "SET NULL", "SET DEFAULT"]
-                .iter()
-                .any(|it| rules.contains(&format!("{on}{it}")))
-        };
+        let Referenced { columns, is_silent, moves } = referenced(behind);
         let database = named.name.database.unwrap_or_else(|| database.to_owned());
         let table = TableName::new(database, named.name.table);
-        let (is_silent, moves) = (has("ON DELETE ") || has("ON UPDATE "), has("ON UPDATE "));
         Parent { table, is_silent, moves, columns }
     });
     parents.collect()
 }
 
-/// The columns in brackets, and what stands behind them.
-fn referenced(text: &str) -> (Vec<Box<str>>, &str) {
-    let (mut columns, mut column, mut quoted) = (Vec::new(), String::new(), false);
-    let mut places = text.char_indices().peekable();
-    while let Some((place, char)) = places.next() {
-        match char {
-            '`' if quoted && places.next_if(|(_, next)| *next == '`').is_some() => column.push('`'),
-            '`' => quoted = !quoted,
-            _ if quoted => column.push(char),
-            ',' => columns.push(std::mem::take(&mut column).into()),
-            ')' => {
-                columns.push(column.into());
-                return (columns, text.get(place..).unwrap_or_default());
+/// What stands behind the name of a table that is referred to.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Referenced {
+    columns: Vec<Box<str>>,
+    is_silent: bool,
+    moves: bool,
+}
+
+/// Reads `(a, b) MATCH FULL ON DELETE CASCADE ON UPDATE SET NULL`, up to whatever stands behind it.
+fn referenced(text: &str) -> Referenced {
+    let mut tokens = Tokens::new(text.as_bytes(), Dialect::default()).peekable();
+    let mut found = Referenced::default();
+    if tokens.next_if_eq(&Token::Symbol(b'(')).is_some() {
+        for token in tokens.by_ref().take_while(|token| *token != Token::Symbol(b')')) {
+            if let Token::Word(name) | Token::Name(Cow::Borrowed(name)) = &token {
+                found.columns.push(String::from_utf8_lossy(name).into());
+            } else if let Token::Name(Cow::Owned(name)) = &token {
+                found.columns.push(String::from_utf8_lossy(name).into());
             }
-            '(' | ' ' => {}
-            _ => column.push(char),
         }
     }
-    (columns, text)
+    loop {
+        if tokens.next_if(|token| token.is("MATCH")).is_some() {
+            tokens.next();
+            continue;
+        }
+        if tokens.next_if(|token| token.is("ON")).is_none() {
+            return found;
+        }
+        let is_update = tokens.next().is_some_and(|token| token.is("UPDATE"));
+        let does = tokens.next_if(|token| token.is("CASCADE")).is_some()
+            || (tokens.next_if(|token| token.is("SET")).is_some()
+                && tokens.next().is_some_and(|token| token.is("NULL") || token.is("DEFAULT")));
+        if !does {
+            // RESTRICT, or NO ACTION.
+            tokens.next_if(|token| token.is("NO"));
+            tokens.next();
+        }
+        found.is_silent |= does;
+        found.moves |= does && is_update;
+    }
 }
 
 impl Source {
@@ -330,6 +345,29 @@ mod tests {
             parent(("d", "r"), (true, true), &["a`)", "b, c"]),
         ];
         assert_eq!(parents_in(text, "d"), expected);
+    }
+
+    #[test]
+    fn rules_are_read_however_a_statement_is_written() {
+        let of = |text: &str| {
+            let all = parents_in(text, "d");
+            all.iter().map(|it| (it.is_silent, it.moves)).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            of("ALTER TABLE c ADD FOREIGN KEY (p) REFERENCES p (id)\n  on  delete\tCascade"),
+            [(true, false)]
+        );
+        // Each has the rules of its own.
+        let two = "ALTER TABLE c ADD FOREIGN KEY (p) REFERENCES p (id) ON DELETE RESTRICT ON UPDATE NO ACTION, \
+             ADD FOREIGN KEY (q) REFERENCES q (a, `b`) MATCH SIMPLE ON DELETE NO ACTION ON UPDATE /* x */ SET NULL";
+        assert_eq!(of(two), [(false, false), (true, true)]);
+        let timed = "CREATE TABLE c (p INT REFERENCES p (id), t TIMESTAMP ON UPDATE CURRENT_TIMESTAMP) \
+             COMMENT = 'ON DELETE CASCADE'";
+        assert_eq!(of(timed), [(false, false)]);
+        assert_eq!(
+            of("ALTER TABLE c ADD FOREIGN KEY (p) REFERENCES p ON DELETE SET DEFAULT"),
+            [(true, false)]
+        );
     }
 
     #[test]
