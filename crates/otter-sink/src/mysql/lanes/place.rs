@@ -208,7 +208,12 @@ fn hash_of(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use otter_core::{RowArenaBuilder, RowKind, RowsEvent, Value};
+
     use super::*;
+    use crate::mysql::fit::tests::{INT, source_table};
 
     fn column(index: usize, equality: Equality, bytes: u8) -> KeyColumn {
         KeyColumn { index, equality, source: ColumnType::Integer { bytes, unsigned: false } }
@@ -241,5 +246,37 @@ mod tests {
         }
         assert!(Rule::Whole(1).agrees_with(&Rule::Whole(1)));
         assert!(!Rule::Whole(1).agrees_with(&Rule::Whole(2)));
+    }
+
+    /// The hashes of unique values that an update of one row touches; `None` in it is one that the image
+    /// leaves out.
+    fn touched(before: [Option<i64>; 2], after: [Option<i64>; 2]) -> Vec<u64> {
+        let table = source_table(&[("id", INT), ("u", INT)]);
+        let mut arena = RowArenaBuilder::new();
+        for value in before.into_iter().chain(after) {
+            match value {
+                Some(value) => arena.push(Some(Value::Int(value))).unwrap(),
+                None => arena.push(None).unwrap(),
+            }
+        }
+        let arena = Arc::new(arena.finish());
+        let rows = RowsEvent::new(table, RowKind::Update, arena, 0, 1).unwrap();
+        let change = rows.changes().next().unwrap();
+        let (key, others) =
+            ([column(0, Equality::Exact, 4)], [vec![column(1, Equality::Exact, 4)]]);
+        let mut room = Room { touched: Vec::new(), bytes: Vec::new() };
+        assert!(place(1, &key, &others, (&change, 4), &mut room).is_some());
+        room.touched
+    }
+
+    #[test]
+    fn unique_values_are_touched_where_they_change_hands() {
+        assert!(touched([Some(1), Some(5)], [Some(1), Some(5)]).is_empty());
+        assert!(touched([Some(1), Some(5)], [Some(1), None]).is_empty());
+        let [old, new] = touched([Some(1), Some(5)], [Some(1), Some(6)])[..] else {
+            panic!("the value before, and the one after")
+        };
+        assert_ne!(old, new);
+        assert_eq!(touched([Some(2), Some(6)], [Some(2), Some(5)]), [new, old]);
     }
 }
