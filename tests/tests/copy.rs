@@ -26,6 +26,8 @@ mod shelf;
 mod shown;
 #[path = "copy/snapshot.rs"]
 mod snapshot;
+#[path = "copy/statements.rs"]
+mod statements;
 #[path = "copy/trouble.rs"]
 mod trouble;
 #[path = "copy/types.rs"]

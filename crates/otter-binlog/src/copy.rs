@@ -34,6 +34,7 @@ mod resync;
 mod run;
 mod snapshot;
 mod tables;
+mod turns;
 mod value;
 mod watermark;
 mod window;

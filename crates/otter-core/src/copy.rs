@@ -11,6 +11,7 @@ use async_trait::async_trait;
 
 use crate::ddl::Ddl;
 use crate::fault::Result;
+use crate::position::Position;
 use crate::table::TableName;
 
 /// What rows have to do with the initial copy of their table.
@@ -73,7 +74,8 @@ pub struct CopyRecord {
     pub table: TableName,
     /// Its stage.
     pub stage: CopyStage,
-    /// Behind which key the copy goes on, in words of the selector's own; `None` at the beginning.
+    /// Behind which key the copy goes on, in words of the selector's own; `None` at the beginning. Of
+    /// a table that waits, something where the copy has made the target's tables already.
     pub after: Option<Arc<str>>,
     /// Rows copied so far.
     pub rows: u64,
@@ -151,6 +153,15 @@ pub trait CopyLog: Send + Sync + fmt::Debug {
     /// # Cancel safety
     /// Cancel safe: the same may be noted again.
     async fn note(&self, tables: &[CopyRecord]) -> Result<()>;
+
+    /// How far the target has taken the stream, as its checkpoint says; `None` where it has not begun.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    ///
+    /// # Cancel safety
+    /// Cancel safe: nothing is changed.
+    async fn position(&self) -> Result<Option<Position>>;
 
     /// Makes the tables of the target where they are missing, and looks at rows that are there.
     ///

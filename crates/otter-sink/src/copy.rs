@@ -12,15 +12,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use otter_core::mapping::Mappings;
 use otter_core::{
-    CopyLog, CopyRecord, CopyTable, DatabaseUrl, DdlReach, PipelineId, Prepared, Result, TableName,
+    CopyLog, CopyRecord, CopyTable, DatabaseUrl, DdlReach, PipelineId, Position, Prepared, Result,
+    TableName,
 };
 
+use crate::checkpoint;
 use crate::mysql::conn::{ApplyConn, ConnError};
 use crate::mysql::connect::{self, Flavour, ServerFacts, SessionTimes};
 use crate::mysql::names::{identifier, qualified, string};
 use crate::mysql::store::Store;
 use crate::mysql::target::read_table;
 use crate::mysql::{Existing, MySqlLoadError};
+use crate::verify::digest::digest;
 use collation::Collations;
 pub use progress::{
     CopyProgress, CopyTableProgress, CopyTables, Uncopied, progress, tables, uncopied,
@@ -77,12 +80,35 @@ impl CopyLog for TargetCopyLog {
         Ok(())
     }
 
+    async fn position(&self) -> Result<Option<Position>> {
+        let mut desk = self.open().await?;
+        let rows = self.store.read_if_there(&mut *desk.conn).await?;
+        desk.conn.goodbye().await;
+        let shown = checkpoint::show(&rows, &PipelineId::new(self.store.name()))?;
+        Ok(shown.and_then(|shown| shown.position))
+    }
+
     async fn prepare(&self, table: &CopyTable) -> Result<Prepared> {
         let mut desk = self.open().await?;
         let mut prepared = Prepared::default();
+        let digest = digest_of(&table.definition.statement);
         for target in &table.targets {
-            if !desk.exists(target).await? && self.make(&mut desk, table, target).await? {
-                continue;
+            if desk.exists(target).await? {
+                let made_from = match table.is_shared {
+                    true => None,
+                    false => desk.query(&self.store.made_from_text(&table.source)).await?.pop(),
+                };
+                let made_from = made_from.and_then(|mut row| row.pop()).flatten();
+                if made_from.is_some_and(|from| from != digest) && !desk.has_rows(target).await? {
+                    // An earlier try has made it, and the source has another one by now.
+                    desk.drop_table(target).await?;
+                }
+            }
+            if !desk.exists(target).await? {
+                desk.query(&self.store.made_text(&table.source, &digest)).await?;
+                if self.make(&mut desk, table, target).await? {
+                    continue;
+                }
             }
             let keeps = self.existing == Existing::Keep;
             if table.is_shared
@@ -164,6 +190,15 @@ impl TargetCopyLog {
     }
 }
 
+/// Tells definitions apart, but for the number that the next row gets.
+fn digest_of(statement: &str) -> String {
+    let counts = |word: &&str| !word.starts_with("AUTO_INCREMENT=");
+    let words = statement.split_ascii_whitespace().filter(counts);
+    digest(words.map(|word| word.as_bytes().to_vec()))
+}
+
+/// `ER_TABLEACCESS_DENIED_ERROR`.
+const NO_RIGHT: u16 = 1142;
 /// `ER_TABLE_EXISTS_ERROR`.
 const TABLE_EXISTS: u16 = 1050;
 
@@ -255,6 +290,21 @@ impl Desk {
         let collation = collation.map_or_else(String::new, |it| format!(" COLLATE {}", string(it)));
         let text = format!("CREATE DATABASE IF NOT EXISTS {}{collation}", identifier(name));
         self.conn.query(&text).await.map(drop)
+    }
+
+    async fn drop_table(&mut self, table: &TableName) -> Result<(), MySqlLoadError> {
+        self.query("SET SESSION foreign_key_checks=0").await?;
+        let text = format!("DROP TABLE IF EXISTS {}", qualified(&table.database, &table.table));
+        match self.conn.query(&text).await {
+            Err(error) if error.number() == Some(NO_RIGHT) => Err(MySqlLoadError::Copy {
+                what: format!(
+                    "cannot begin with {table}: it was made before, and the source has another \
+                     definition of it by now. {text}, or GRANT DROP on it to the account, and start \
+                     again"
+                ),
+            }),
+            done => done.map(drop).map_err(MySqlLoadError::plain),
+        }
     }
 
     async fn make_table(&mut self, statement: &str) -> Result<(), ConnError> {

@@ -32,7 +32,7 @@
 //! ```
 
 mod canonical;
-mod digest;
+pub(crate) mod digest;
 mod document;
 mod error;
 mod ledger;

@@ -167,7 +167,7 @@ async fn a_locked_table_keeps_nothing_else() {
     let mut blocker = scene.source.connect().await.unwrap();
     sqlx::raw_sql("LOCK TABLES store.kept WRITE").execute(&mut blocker).await.unwrap();
     let mut otter = scene.run().await;
-    let told = "SELECT COUNT(*) FROM otter.`copy` WHERE `problem` LIKE '%3 times in vain%'";
+    let told = "SELECT COUNT(*) FROM otter.`copy` WHERE `problem` LIKE '%asked for in vain%'";
     wait_until("it is told", 2 * DEADLINE, async || number(&scene.target, told).await == 1).await;
     drain(&scene, &otter, 1).await;
     execute(&scene.target, "DELETE FROM store.good WHERE id = 3").await;

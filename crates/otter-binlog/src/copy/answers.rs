@@ -132,6 +132,9 @@ impl Run {
         for (table, place) in std::mem::take(&mut self.absent) {
             if !self.has_reached(&place, inner) {
                 self.absent.push((table, place));
+            } else if self.open.get(&table).is_some_and(|open| open.misses > 0) {
+                // Whoever mends it may drop it and make it again, without a word in the binlog.
+                continue;
             } else if self.open.get(&table).is_some_and(|open| open.is_away) {
                 self.open.remove(&table);
                 warn!(
@@ -168,9 +171,10 @@ impl Run {
         };
         open.definition = None;
         open.vain += 1;
-        if let Some(table) = table.filter(|_| open.vain.is_multiple_of(MOST_VAIN)) {
-            let asked = open.vain;
-            let error = CopyError::Unready { table: table.clone(), asked, reason };
+        // Of one that was put aside before, one try is enough.
+        let is_enough = open.misses > 0 || open.vain.is_multiple_of(MOST_VAIN);
+        if let Some(table) = table.filter(|_| is_enough) {
+            let error = CopyError::Unready { table: table.clone(), reason };
             self.leave_for_later(&table, &error);
         }
         Ok(())

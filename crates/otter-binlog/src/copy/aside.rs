@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use otter_core::{Event, TableName};
 use tokio::time::Instant;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::error::CopyError;
 use super::flight::Job;
@@ -68,12 +68,15 @@ impl Run {
         let problem = error.to_string();
         let pause = pause_after(open.misses);
         open.misses += 1;
-        warn!(
-            error = problem,
-            again_in_s = pause.as_secs(),
-            "a table cannot be copied; the others go on, and it is tried again"
-        );
-        if open.record.problem.as_deref() != Some(problem.as_str()) {
+        if open.record.problem.as_deref() == Some(problem.as_str()) {
+            debug!(error = problem, again_in_s = pause.as_secs(), "a table cannot be copied still");
+        } else {
+            warn!(
+                error = problem,
+                again_in_s = pause.as_secs(),
+                "a table cannot be copied; the others go on, and it is tried again, at least every \
+                 minute"
+            );
             open.record.problem = Some(problem.into());
             self.untold.insert(table.clone());
         }

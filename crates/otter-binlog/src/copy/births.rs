@@ -47,7 +47,12 @@ impl Run {
         let is_new = |name: &&TableName| !self.known.contains(name) && mappings.is_mapped(name);
         let new: Vec<TableName> = ddl.tables.iter().filter(is_new).cloned().collect();
         let birth = birth(&ddl);
-        let waits = refers || birth == Birth::Unsure;
+        // What it is made like, the target may not have.
+        let is_like_waiting = ddl.names.iter().any(|name| {
+            let open = self.open.get(&name.table);
+            open.is_some_and(|open| open.record.stage == CopyStage::Waiting)
+        });
+        let waits = refers || is_like_waiting || birth == Birth::Unsure;
         if new.is_empty() || birth == Birth::None {
             return Passed::Event(Event::Ddl(ddl));
         }

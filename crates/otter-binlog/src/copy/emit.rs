@@ -35,10 +35,15 @@ impl Run {
                     if self.is_read_whole(&definition) && !self.is_quiet() {
                         continue;
                     }
-                    if !self.is_renamed_there(&definition.table.name).await? {
+                    if !self.is_renamed_there(&definition.table.name).await?
+                        || !self.is_changed_there().await?
+                    {
                         continue;
                     }
                     let prepared = self.prepare(&definition).await?;
+                    if let Some(open) = self.open.get_mut(&definition.table.name) {
+                        open.is_made = true;
+                    }
                     self.begin_table(index, definition, prepared);
                 }
                 Job::Reading(flight) => {
@@ -67,6 +72,22 @@ impl Run {
         let is_waiting = |record: &CopyRecord| record.stage == CopyStage::Waiting;
         if records.iter().any(|record| record.table == *table && is_waiting(record)) {
             self.renamed.remove(table);
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Whether the target has executed all schema changes that were handed out: what is made ready by
+    /// itself must not come before them.
+    async fn is_changed_there(&mut self) -> Result<bool> {
+        let Some(changing) = self.changing.clone() else { return Ok(true) };
+        if Instant::now() < self.ask_at {
+            return Ok(false);
+        }
+        self.ask_at = Instant::now() + PAUSE;
+        let has_come = self.setting.log.position().await?;
+        if has_come.is_some_and(|position| position.covers(&changing) == Some(true)) {
+            self.changing = None;
             return Ok(true);
         }
         Ok(false)

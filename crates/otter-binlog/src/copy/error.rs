@@ -74,14 +74,12 @@ pub enum CopyError {
     },
     /// The source is not ready to read the table.
     #[error(
-        "{table} was asked for {asked} times in vain: {reason}. SHOW PROCESSLIST at the source tells \
+        "{table} was asked for in vain: {reason}. SHOW PROCESSLIST at the source tells \
          which statement keeps it; it is asked for again"
     )]
     Unready {
         /// The source's table.
         table: TableName,
-        /// How often in a row.
-        asked: u32,
         /// What the source is not ready for.
         reason: &'static str,
     },

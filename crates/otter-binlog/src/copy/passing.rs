@@ -10,9 +10,14 @@ use tracing::warn;
 
 use super::answers::PAUSE;
 use super::error::CopyError;
-use super::renames::{drop_of, renames};
-use super::run::Run;
+use super::renames::{changes_of, drop_of, drop_of_database, renames};
+use super::run::{OpenTable, Run};
 use super::window::{Untaken, is_whole};
+use crate::history::SchemaChange;
+use crate::history::statement::ColumnAction;
+use crate::selector::OWN_SCHEMA;
+use crate::statement::Dialect;
+use crate::statement::tokens::Tokens;
 
 /// What is left of an event.
 #[derive(Debug)]
@@ -32,8 +37,8 @@ pub(super) struct Notes {
     pub(super) steps: Vec<Event>,
     /// Lanes that read what is of no use any more.
     spoiled: BTreeSet<usize>,
-    /// Tables of which rows may have come to stand behind the place where their copy goes on.
-    moved: BTreeSet<TableName>,
+    /// Tables of which rows may have come to stand before the place where their copy goes on.
+    pub(super) moved: BTreeSet<TableName>,
 }
 
 impl Run {
@@ -95,6 +100,9 @@ impl Run {
     fn hand_out(&mut self, batch: Batch) {
         if let Some(last) = batch.transactions.last() {
             self.newest = last.committed_at;
+        }
+        if has_ddl(&batch) {
+            self.changing.clone_from(&batch.through);
         }
         match &batch.through {
             Some(through) => {
@@ -161,6 +169,10 @@ impl Run {
             notes.moved.extend(copying.map(|(table, _)| table.clone()));
         }
         match stage {
+            None if self.is_unknown(name) && !notes.made.contains(name) => {
+                self.take_up_unknown(name.clone(), notes);
+                return Ok(Passed::Nothing);
+            }
             None | Some(CopyStage::Done | CopyStage::Forgotten) => {
                 return Ok(Passed::Event(Event::Rows(self.unchecked(rows))));
             }
@@ -215,6 +227,7 @@ impl Run {
     fn pass_ddl(&mut self, mut ddl: Ddl, notes: &mut Notes) -> Result<Passed, CopyError> {
         let pairs = renames(&ddl);
         if !pairs.is_empty() {
+            self.relate(&mut ddl)?;
             return Ok(self.pass_renames(ddl, &pairs, notes));
         }
         let is_drop = ddl.kind.starts_with("DROP TABLE") || ddl.kind.starts_with("DROP DATABASE");
@@ -228,19 +241,39 @@ impl Run {
         let stages: Vec<_> =
             tables.iter().map(|name| self.open.get(name).map(|open| open.record.stage)).collect();
         if stages.iter().all(Option::is_none) {
+            if is_drop && tables.iter().any(|name| self.is_unknown(name)) {
+                // It was never there, or is a view.
+                return Ok(Passed::Event(Event::Ddl(drop_of(ddl, &tables))));
+            }
             return Ok(if is_drop {
                 Passed::Event(Event::Ddl(ddl))
             } else {
                 self.pass_other(ddl, refers, notes)
             });
         }
-        let waits = |stage: &Option<CopyStage>| *stage == Some(CopyStage::Waiting);
-        let is_left_out = !ddl.tables.is_empty() && stages.iter().all(waits);
+        // Of one that waits the target may have a table that the copy has made.
+        let is_made = |name: &&TableName| {
+            let open = self.open.get(name).filter(|_| is_drop);
+            open.is_some_and(|open| open.is_made && open.record.stage == CopyStage::Waiting)
+        };
+        let made: BTreeSet<&TableName> = tables.iter().filter(is_made).collect();
+        let waits = |(name, stage): (&TableName, &Option<CopyStage>)| {
+            *stage == Some(CopyStage::Waiting) && !made.contains(name)
+        };
+        let there = tables.iter().zip(&stages).filter(|one| !waits(*one));
+        let there: Vec<TableName> = there.map(|(name, _)| name.clone()).collect();
+        let is_left_out = !ddl.tables.is_empty() && there.is_empty();
         let is_plain = is_drop || tables.len() == 1;
         if !is_plain {
-            let tables: Vec<_> = tables.iter().map(ToString::to_string).collect();
-            let (kind, tables) = (ddl.kind.to_string(), tables.join(", "));
-            return Err(CopyError::Ddl { kind, tables });
+            return Err(unfollowed(&ddl, &tables));
+        }
+        if stages.contains(&Some(CopyStage::Copying)) && numbers_rows(&ddl) {
+            // The target would number those of the rows that it has.
+            return Err(unfollowed(&ddl, &tables));
+        }
+        if !is_drop && !self.source.logs_cascades && names_foreign_keys(&ddl) {
+            // What is known of them is of today: rows may have moved by one that was there before.
+            notes.moved.extend(tables.iter().cloned());
         }
         for lane in &mut self.lanes {
             if lane.job.table().is_some_and(|table| tables.contains(table)) {
@@ -262,11 +295,55 @@ impl Run {
             tell_left_out(&ddl);
             return Ok(Passed::Nothing);
         }
-        let there = tables.iter().zip(&stages).filter(|(_, stage)| !waits(stage));
-        let there: Vec<TableName> = there.map(|(name, _)| name.clone()).collect();
-        let is_whole = ddl.tables.is_empty() || there.len() == tables.len();
-        Ok(Passed::Event(Event::Ddl(if is_whole { ddl } else { drop_of(ddl, &there) })))
+        let ddl = if ddl.tables.is_empty() {
+            // The target may have none of its tables yet, and not the database either.
+            if there.is_empty() { drop_of_database(ddl) } else { ddl }
+        } else if there.len() == tables.len() && !there.iter().any(|name| made.contains(name)) {
+            ddl
+        } else {
+            drop_of(ddl, &there)
+        };
+        Ok(Passed::Event(Event::Ddl(ddl)))
     }
+
+    /// Whether a table is carried and neither the copy's log nor a list of tables has told of it: it was
+    /// there only before the source was asked for its tables.
+    fn is_unknown(&self, name: &TableName) -> bool {
+        *name.database != *OWN_SCHEMA
+            && !self.known.contains(name)
+            && !self.open.contains_key(name)
+            && self.setting.mappings.is_mapped(name)
+    }
+
+    /// Takes up a table of which the stream tells first.
+    fn take_up_unknown(&mut self, name: TableName, notes: &mut Notes) {
+        let open = OpenTable::unknown(name.clone());
+        notes.steps.push(step_of(open.record.clone()));
+        self.look_at = open.again_at;
+        self.open.insert(name, open);
+    }
+}
+
+fn unfollowed(ddl: &Ddl, tables: &[TableName]) -> CopyError {
+    let tables: Vec<_> = tables.iter().map(ToString::to_string).collect();
+    CopyError::Ddl { kind: ddl.kind.to_string(), tables: tables.join(", ") }
+}
+
+/// Whether a statement gives rows numbers, as the server finds them.
+fn numbers_rows(ddl: &Ddl) -> bool {
+    let numbers = |change: &SchemaChange| {
+        let SchemaChange::AlterTable(alter) = change else { return false };
+        alter.columns.iter().any(
+            |action| matches!(action, ColumnAction::Add { column, .. } if column.auto_increment),
+        )
+    };
+    changes_of(ddl).iter().any(numbers)
+}
+
+/// Whether a statement may make a foreign key, or take one away.
+fn names_foreign_keys(ddl: &Ddl) -> bool {
+    let mut tokens = Tokens::new(ddl.statement.as_bytes(), Dialect::default());
+    tokens.any(|token| ["FOREIGN", "CONSTRAINT", "REFERENCES"].iter().any(|word| token.is(word)))
 }
 
 pub(super) fn step(table: TableName, stage: CopyStage) -> Event {

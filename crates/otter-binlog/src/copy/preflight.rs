@@ -26,7 +26,7 @@ async fn look(url: &DatabaseUrl, filter: &TableFilter) -> Result<Vec<Finding>, C
     let mut connection = Connection::connect(url).await?;
     let info = connection.server_info().await?;
     let mut source = tables::read(&mut connection, filter).await?;
-    tables::read_parents(&mut connection, &info, &mut source).await?;
+    tables::read_parents(&mut connection, (&info, filter), &mut source).await?;
     let mut findings = vec![snapshots(&mut connection, &info).await?];
     let unfit = tables_where(
         &mut connection,

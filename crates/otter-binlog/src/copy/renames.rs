@@ -119,10 +119,33 @@ impl Run {
         for (name, fate) in fates {
             notes.steps.extend(self.settle(name, fate));
         }
+        notes.moved.extend(self.rename_parents(pairs));
         if left.len() + idle == pairs.len() {
             return Passed::Event(Event::Ddl(ddl));
         }
         part_of(ddl, &left)
+    }
+
+    /// Gives the tables that others refer to their new names. Returns those that are being copied and
+    /// refer to one of them: what is known of them may be of a time when it had this name already, so
+    /// that they may have moved with its rows unseen.
+    fn rename_parents(&mut self, pairs: &[(TableName, TableName)]) -> Vec<TableName> {
+        let parents = &mut self.source.parents;
+        let is_named = |name: &TableName| pairs.iter().any(|(from, to)| name == from || name == to);
+        let moved = parents.iter().filter(|(_, parents)| {
+            parents.iter().any(|parent| parent.is_silent && is_named(&parent.table))
+        });
+        let moved: Vec<TableName> = moved.map(|(name, _)| renamed(name, pairs)).collect();
+        *parents = std::mem::take(parents)
+            .into_iter()
+            .map(|(name, mut parents)| {
+                for parent in &mut parents {
+                    parent.table = renamed(&parent.table, pairs);
+                }
+                (renamed(&name, pairs), parents)
+            })
+            .collect();
+        moved
     }
 
     /// Whether a pair of names was none at the source: a table that the copy would know is not there.
@@ -171,6 +194,18 @@ impl Run {
     }
 }
 
+/// A table's name after a statement.
+fn renamed(name: &TableName, pairs: &[(TableName, TableName)]) -> TableName {
+    let mut name = name;
+    // In the order of the statement: a name may go on to another one.
+    for (from, to) in pairs {
+        if name == from {
+            name = to;
+        }
+    }
+    name.clone()
+}
+
 /// A statement that drops tables, with those that the target has.
 pub(super) fn drop_of(ddl: Ddl, tables: &[TableName]) -> Ddl {
     // What the source dropped IF EXISTS may never have been there.
@@ -179,6 +214,12 @@ pub(super) fn drop_of(ddl: Ddl, tables: &[TableName]) -> Ddl {
         part.push(if number > 0 { ", " } else { "" }, table);
     }
     part.into_ddl(ddl)
+}
+
+/// A statement that drops a database, where it is there.
+pub(super) fn drop_of_database(ddl: Ddl) -> Ddl {
+    let statement = format!("DROP DATABASE IF EXISTS {}", quoted(&ddl.database));
+    Ddl { statement: statement.into(), names: Vec::new(), ..ddl }
 }
 
 /// A statement that is written anew.

@@ -12,14 +12,14 @@ use tokio::time::{Instant, sleep};
 use tracing::info;
 
 use super::Setting;
-use super::definition::{Definition, Pick};
+use super::definition::Definition;
 use super::error::CopyError;
-use super::flight::{Flight, Job};
+use super::flight::Flight;
 use super::lane::{Lane, next_answer};
 use super::relations;
 use super::tables::{self, Source};
 use super::watermark;
-use super::worker::{Read, Request};
+
 use crate::connection::{Connection, Flavor};
 use crate::selector::{BinlogSelector, has_mysql_gtids};
 
@@ -29,7 +29,7 @@ const TICK: Duration = Duration::from_millis(20);
 /// connections, of which each then writes into a table of its own.
 pub(super) const TABLES_AT_ONCE: usize = 4;
 /// A target transaction for each: large enough for the fastest ways of writing.
-const PIECE_BYTES: usize = 1 << 20;
+pub(super) const PIECE_BYTES: usize = 1 << 20;
 /// How often the log tells how far the copy is.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
@@ -37,11 +37,13 @@ const TELL_EVERY: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) setting: Setting,
-    url: DatabaseUrl,
-    budget: Budget,
+    pub(super) url: DatabaseUrl,
+    pub(super) budget: Budget,
     /// Behind everything that is in `ready`.
     pub(super) position: Position,
     pub(super) source: Source,
+    /// Which tables refer to which was asked for: where all are copied, nobody needs to know.
+    has_relations: bool,
     /// Tables that are not copied as a whole yet.
     pub(super) open: BTreeMap<TableName, OpenTable>,
     /// Tables that are.
@@ -64,6 +66,8 @@ pub(super) struct Run {
     /// Tables that took names under which the target may still have others, and when it is asked next.
     pub(super) renamed: BTreeSet<TableName>,
     pub(super) ask_at: Instant,
+    /// Behind the newest schema change that was handed out, where the target may not have executed it.
+    pub(super) changing: Option<Position>,
 }
 
 /// A table that is not copied as a whole yet.
@@ -82,12 +86,22 @@ pub(super) struct OpenTable {
     pub(super) vain: u32,
     /// How often in a row it was put aside.
     pub(super) misses: u32,
+    /// The target has a table of it that the copy has made, though it waits.
+    pub(super) is_made: bool,
 }
 
 impl OpenTable {
-    pub(super) fn new(record: CopyRecord) -> Self {
+    pub(super) fn new(mut record: CopyRecord) -> Self {
         let (tries, vain, misses) = (0, 0, 0);
-        Self { record, definition: None, is_away: false, again_at: None, tries, vain, misses }
+        let is_made = record.stage == CopyStage::Waiting && record.after.take().is_some();
+        let (definition, is_away, again_at) = (None, false, None);
+        Self { record, definition, is_away, again_at, tries, vain, misses, is_made }
+    }
+
+    /// One of which the stream tells, and nothing else is known: it may be gone by now.
+    pub(super) fn unknown(table: TableName) -> Self {
+        let open = Self::new(CopyRecord::new(table, CopyStage::Waiting));
+        Self { is_away: true, again_at: Some(Instant::now()), ..open }
     }
 }
 
@@ -110,15 +124,17 @@ impl Run {
         let clock = clock.map_err(CopyError::from)?;
         let seconds = clock.first("now").and_then(|now| now.parse().ok()).unwrap_or(0);
         let records = setting.log.load().await?;
-        let is_done = |name: &TableName| {
-            let mut records = records.iter();
-            records.any(|record| record.table == *name && record.stage == CopyStage::Done)
-        };
-        if records.is_empty() || !source.tables.keys().all(is_done) {
+        let is_done = |record: &&CopyRecord| record.stage == CopyStage::Done;
+        let done: BTreeSet<&TableName> =
+            records.iter().filter(is_done).map(|record| &record.table).collect();
+        let are_done = source.tables.keys().all(|name| done.contains(name));
+        if records.is_empty() || !are_done {
             source.tell_unmatched(&setting.mappings);
         }
-        if !source.tables.keys().all(is_done) {
-            tables::read_parents(&mut connection, &info, &mut source).await?;
+        // One that the source does not show now may be open as well.
+        let has_relations = !are_done || done.len() < records.len();
+        if has_relations {
+            tables::read_parents(&mut connection, (&info, filter), &mut source).await?;
         }
         connection.close().await;
         let mut run = Self {
@@ -127,6 +143,7 @@ impl Run {
             budget,
             position: from.clone(),
             source,
+            has_relations,
             open: BTreeMap::new(),
             known: BTreeSet::new(),
             lanes: (0..TABLES_AT_ONCE).map(|_| Lane::new()).collect(),
@@ -140,6 +157,7 @@ impl Run {
             untold: BTreeSet::new(),
             renamed: BTreeSet::new(),
             ask_at: Instant::now(),
+            changing: None,
         };
         run.take_up(records).await?;
         if run.is_over() {
@@ -174,8 +192,7 @@ impl Run {
                     let mut open = OpenTable::new(record);
                     if !self.source.tables.contains_key(&name) {
                         // The stream may tell what became of it, or has told before.
-                        open.is_away = true;
-                        open.again_at = Some(Instant::now());
+                        (open.is_away, open.again_at) = (true, Some(Instant::now()));
                         self.look_at = open.again_at;
                     }
                     self.open.insert(name, open);
@@ -203,6 +220,23 @@ impl Run {
         Ok(())
     }
 
+    /// Asks which tables refer to which, since one is to be copied after all others were.
+    async fn read_relations(&mut self, inner: &BinlogSelector) -> Result<()> {
+        let mut connection = Connection::connect(&self.url).await.map_err(CopyError::from)?;
+        let info = connection.server_info().await.map_err(CopyError::from)?;
+        let filter = &inner.options().filter;
+        let mut source = tables::read(&mut connection, filter).await?;
+        tables::read_parents(&mut connection, (&info, filter), &mut source).await?;
+        connection.close().await;
+        for (table, parents) in source.parents {
+            // What the stream has told of it meanwhile stays.
+            self.source.parents.entry(table).or_default().extend(parents);
+        }
+        self.has_relations = true;
+        self.source.check_rings()?;
+        Ok(())
+    }
+
     /// Whether nothing is left to copy.
     pub(super) fn is_over(&self) -> bool {
         self.open.is_empty()
@@ -218,6 +252,9 @@ impl Run {
         loop {
             if let Some(batch) = self.ready.pop_front() {
                 return Ok(batch);
+            }
+            if !self.has_relations && !self.is_over() {
+                self.read_relations(inner).await?;
             }
             self.look_again();
             self.begin_jobs();
@@ -272,106 +309,8 @@ impl Run {
         self.lanes.iter().find_map(Lane::holding)
     }
 
-    /// Begins what there is to do where nothing is done.
-    ///
-    /// What the stream waits for is read alone: it may need the room of what waits for the stream.
-    fn begin_jobs(&mut self) {
-        // What waits lies behind the place of the job before, and not of the next one. Inside a
-        // transaction in fragments the window would miss what came before.
-        let is_busy = self.stash.is_some() || self.is_in_fragment;
-        if is_busy || self.lanes.iter().any(|lane| self.wants_to_be_alone(lane)) {
-            return;
-        }
-        for index in 0..self.lanes.len() {
-            if self.holding().is_some() {
-                return;
-            }
-            if self.lanes.get(index).is_some_and(Lane::is_ready) && !self.begin_job(index) {
-                return;
-            }
-        }
-    }
-
-    /// Whether a lane is about to read a whole table, at whose end the stream waits.
-    fn wants_to_be_alone(&self, lane: &Lane) -> bool {
-        matches!(&lane.job, Job::Defined { definition, .. } if self.is_read_whole(definition))
-    }
-
-    /// Whether a table goes into one target transaction.
-    pub(super) fn is_read_whole(&self, definition: &Definition) -> bool {
-        definition.key.is_none() || self.source.follows_itself(&definition.table.name)
-    }
-
-    /// Whether nothing is being read or asked.
-    pub(super) fn is_quiet(&self) -> bool {
-        !self.lanes.iter().any(Lane::is_asking)
-    }
-
-    /// Begins the next job of a lane; false where there is none, or others must end before.
-    fn begin_job(&mut self, lane: usize) -> bool {
-        let Some(name) = self.next_table() else { return false };
-        let Some(open) = self.open.get(&name) else { return false };
-        let (definition, after) = (open.definition.clone(), open.record.after.clone());
-        let Some(definition) = definition else {
-            let position = Box::new(self.position.clone());
-            self.give(lane, Job::Defining(name.clone()), Request::Define(name, position));
-            return true;
-        };
-        let holds = self.source.follows_others(&name);
-        if holds && !self.is_quiet() {
-            return false;
-        }
-        let rows = self.lanes.get(lane).map_or(0, |lane| lane.rows_at_once);
-        let mut flight = Flight::new(definition, rows);
-        flight.holds = holds;
-        self.begin_flight(lane, flight, Pick::Part { after, rows });
-        true
-    }
-
-    /// Begins to read; the stream has just passed the position.
-    pub(super) fn begin_flight(&mut self, lane: usize, flight: Flight, pick: Pick) {
-        let read = Read {
-            definition: Arc::clone(&flight.definition),
-            pick,
-            position: self.position.clone(),
-            piece_bytes: PIECE_BYTES.min(self.budget.total_bytes() / 8).max(1),
-        };
-        self.give(lane, Job::Reading(Box::new(flight)), Request::Read(Box::new(read)));
-    }
-
-    fn give(&mut self, lane: usize, job: Job, request: Request) {
-        let place = (&self.url, &self.budget);
-        if let Some(lane) = self.lanes.get_mut(lane) {
-            lane.job = job;
-            lane.ask(request, place);
-        }
-    }
-
-    /// One that is begun, or the first of those that wait and refer to none that is not copied yet.
-    pub(super) fn next_table(&self) -> Option<TableName> {
-        let is_taken = |name: &TableName| self.lanes.iter().any(|lane| lane.is_about(name));
-        let here = || self.open.iter().filter(|(_, open)| !open.is_away);
-        let is_begun = |open: &OpenTable| open.record.stage == CopyStage::Copying;
-        if let Some((name, _)) = here().find(|(name, open)| is_begun(open) && !is_taken(name)) {
-            return Some(name.clone());
-        }
-        let is_open = |parent: &TableName| self.open.contains_key(parent);
-        let mut waiting = here().map(|(name, _)| name);
-        let free = waiting.find(|name| !is_taken(name) && self.source.is_free(name, is_open));
-        if free.is_some() || !self.lanes.iter().all(|lane| matches!(lane.job, Job::Idle)) {
-            return free.cloned();
-        }
-        // Tables refer to each other in a ring, or to one that is away, for which they wait.
-        let is_away = |name: &TableName| self.open.get(name).is_some_and(|open| open.is_away);
-        let mut waiting = here().map(|(name, _)| name);
-        let may_come = |name: &TableName| {
-            self.source.may_come_first(name, is_open) && !self.source.depends_on(name, is_away)
-        };
-        waiting.find(|name| may_come(name)).cloned()
-    }
-
     fn tell(&mut self) {
-        if self.is_over() || Instant::now() < self.tell_at {
+        if self.is_over() || Instant::now() < self.tell_at || self.only_waits() {
             return;
         }
         self.tell_at = Instant::now() + TELL_EVERY;

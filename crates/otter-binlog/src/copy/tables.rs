@@ -59,7 +59,7 @@ pub(super) async fn read(
 /// that they are read from the definitions.
 pub(super) async fn read_parents(
     connection: &mut Connection,
-    info: &ServerInfo,
+    (info, filter): (&ServerInfo, &TableFilter),
     source: &mut Source,
 ) -> Result<(), CopyError> {
     let logs_cascades = logs_cascades(info);
@@ -75,8 +75,8 @@ pub(super) async fn read_parents(
             Err(error) => return Err(error.into()),
         };
         let text = made.rows().first().and_then(|row| row.text(1)).unwrap_or_default();
-        let is_there = |parent: &TableName| source.tables.contains_key(parent);
-        let parents = parents_of((name, text), logs_cascades, is_there);
+        let is_carried = |parent: &TableName| *parent.database != *OWN_SCHEMA && filter(parent);
+        let parents = parents_of((name, text), logs_cascades, is_carried);
         if !parents.is_empty() {
             source.parents.insert(name.clone(), parents);
         }

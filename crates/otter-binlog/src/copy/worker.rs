@@ -18,7 +18,7 @@ use super::pieces::{End, Piece, Pieces};
 use super::resync::prepare::{Prepared, Preparing, prepare};
 use super::resync::refusal::Refusal;
 use super::snapshot::{Desk, Snapshot};
-use crate::connection::{Connection, ConnectionError, Flavor};
+use crate::connection::{Connection, ConnectionError, Flavor, ServerError};
 use crate::selector::{SourceEnd, source_end};
 
 /// How long the server may think before the first row, and waits for us to take rows that the target
@@ -160,6 +160,11 @@ fn of_error(error: CopyError) -> Answer {
     {
         return Answer::Again("its definition was changed, or is being changed");
     }
+    if let CopyError::Connection(error) = &error
+        && error.server_error().is_some_and(ServerError::is_temporary)
+    {
+        return Answer::Again("the source is busy, or has broken the reading off");
+    }
     Answer::Failed(error)
 }
 
@@ -221,6 +226,13 @@ impl Desk {
             let SourceEnd { place, .. } = source_end(&mut self.connection, &self.info).await?;
             return Ok(Answer::Unseen(is_absent.then_some(place)));
         };
+        // A table that others have locked is not read: the stream would wait for what is read in one
+        // snapshot with it.
+        self.connection.execute("SET SESSION lock_wait_timeout=1").await?;
+        let opened = self.open_table(table).await;
+        let usual = format!("SET SESSION lock_wait_timeout={LOCK_WAIT_S}");
+        self.connection.execute(&usual).await?;
+        opened?;
         let SourceEnd { place, .. } = source_end(&mut self.connection, &self.info).await?;
         Ok(Answer::Defined(Box::new(definition), place))
     }

@@ -3,7 +3,7 @@
 //! FNV-1a with 64 bits: it tells keys apart, and hides none from somebody who tries all of them.
 
 /// The digest of a row of values.
-pub(super) fn digest(values: impl Iterator<Item = Vec<u8>>) -> String {
+pub(crate) fn digest(values: impl Iterator<Item = Vec<u8>>) -> String {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for value in values {
         let length = u64::try_from(value.len()).unwrap_or(u64::MAX);

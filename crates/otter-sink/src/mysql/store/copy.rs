@@ -165,7 +165,8 @@ impl Store {
              ({}, {}, {}, '{}', {after}, {}, {}, {}, {problem}, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)) \
              ON DUPLICATE KEY UPDATE \
              `begun_time` = IF(`state` = 'waiting', VALUES(`begun_time`), `begun_time`), \
-             `state` = VALUES(`state`), `resume_key` = VALUES(`resume_key`), `rows` = VALUES(`rows`), \
+             `resume_key` = IF(`state` = 'waiting' AND VALUES(`state`) = 'waiting', `resume_key`, \
+             VALUES(`resume_key`)), `state` = VALUES(`state`), `rows` = VALUES(`rows`), \
              `bytes` = VALUES(`bytes`), \
              `estimated_rows` = VALUES(`estimated_rows`), `problem` = VALUES(`problem`), \
              `written_time` = VALUES(`written_time`)",
@@ -199,6 +200,27 @@ impl Store {
              ON DUPLICATE KEY UPDATE `table` = VALUES(`table`)",
             self.copy(),
             rows.join(", ")
+        )
+    }
+
+    /// The statement that notes that the copy itself makes the target's tables of one that waits, from a
+    /// definition with this digest.
+    pub(crate) fn made_text(&self, table: &TableName, digest: &str) -> String {
+        let (copy, digest) = (self.copy(), string(digest));
+        format!("UPDATE {copy} SET `resume_key` = {digest} WHERE {}", self.waiting(table))
+    }
+
+    /// The question what is noted of that.
+    pub(crate) fn made_from_text(&self, table: &TableName) -> String {
+        format!("SELECT `resume_key` FROM {} WHERE {}", self.copy(), self.waiting(table))
+    }
+
+    fn waiting(&self, table: &TableName) -> String {
+        format!(
+            "`pipeline` = {} AND `database` = {} AND `table` = {} AND `state` = 'waiting'",
+            self.pipeline,
+            string(&table.database),
+            string(&table.table)
         )
     }
 
