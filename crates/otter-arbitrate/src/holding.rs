@@ -307,3 +307,6 @@ impl Drop for Guard {
         self.holding.work.notify_one();
     }
 }
+
+#[cfg(all(test, feature = "zookeeper"))]
+mod tests;
