@@ -112,6 +112,52 @@ async fn rows_that_move_with_others_to_where_the_copy_has_been_are_copied() {
     }
 }
 
+/// What the source says of its foreign keys when the copy goes on is of a time behind the stream's place:
+/// the key by which rows have moved is gone, or its parent has another name.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_have_moved_by_what_is_otherwise_now_are_copied() {
+    for change in [
+        "ALTER TABLE store.item DROP FOREIGN KEY moves",
+        "RENAME TABLE store.a_order TO store.an_order",
+    ] {
+        let mut scene = shelf((Flavor::MariaDb, Flavor::MariaDb)).await;
+        let rights = "GRANT ALL ON store.* TO otter@'%'; GRANT PROCESS ON *.* TO otter@'%'";
+        execute(&scene.target, rights).await;
+        scene.replace("initial_copy = true\n", "initial_copy = true\nddl = \"apply\"\n");
+        let items = rows(2_500, |id| format!("({}, {id})", 1_000 + id / 10));
+        execute(
+            &scene.source,
+            &format!(
+                "CREATE TABLE store.a_order (id INT PRIMARY KEY); \
+                 CREATE TABLE store.item (o INT, line INT, pad VARCHAR(3000) NOT NULL DEFAULT '{}', \
+                 PRIMARY KEY (o, line), CONSTRAINT moves \
+                 FOREIGN KEY (o) REFERENCES store.a_order (id) ON UPDATE CASCADE); \
+                 CREATE TABLE store.sentinel (id INT PRIMARY KEY); \
+                 INSERT INTO store.a_order VALUES {}; \
+                 INSERT INTO store.item (o, line) VALUES {items}",
+                "x".repeat(3_000),
+                rows(260, |id| format!("({})", 999 + id)),
+            ),
+        )
+        .await;
+        let mut otter = slow(&mut scene).await;
+        wait_for_part(&scene, "item").await;
+        otter.kill9();
+        execute(
+            &scene.source,
+            "UPDATE store.a_order SET id = id - 1200 WHERE id BETWEEN 1240 AND 1245",
+        )
+        .await;
+        execute(&scene.source, change).await;
+        scene.replace(SLOW, "\nmemory_mb = 8");
+        let mut otter = scene.run().await;
+        wait_for_copy(&scene, &otter).await;
+        drain(&scene, &otter, 1).await;
+        assert_tables_equal(&scene.source, &scene.target, &["store.item"]).await;
+        otter.terminate_and_expect_success(DEADLINE).await;
+    }
+}
+
 /// New tables and tables of a ring refer to rows that the target does not have yet.
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_may_refer_to_rows_that_are_not_copied_yet() {
