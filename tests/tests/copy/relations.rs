@@ -158,6 +158,47 @@ async fn rows_that_have_moved_by_what_is_otherwise_now_are_copied() {
     }
 }
 
+/// A table that comes after all others were copied follows tables that nobody had asked for any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_a_table_that_comes_later_follow_those_of_its_parents_parents() {
+    let mut scene = shelf((Flavor::MariaDb, Flavor::MariaDb)).await;
+    execute(&scene.target, "GRANT ALL ON *.* TO otter@'%'").await;
+    scene.replace("initial_copy = true\n", "initial_copy = true\nddl = \"apply\"\n");
+    let parents = rows(260, |id| format!("({}, 1)", 999 + id));
+    let lines = rows(2_500, |id| format!("({}, 1, {id})", 1_000 + id / 10));
+    execute(
+        &scene.source,
+        &format!(
+            "CREATE DATABASE attic; CREATE TABLE store.grand (id INT PRIMARY KEY); \
+             CREATE TABLE store.parent (g INT, n INT, PRIMARY KEY (g, n), \
+             FOREIGN KEY (g) REFERENCES store.grand (id) ON UPDATE CASCADE); \
+             CREATE TABLE attic.line (g INT, n INT, line INT, \
+             pad VARCHAR(3000) NOT NULL DEFAULT '{}', PRIMARY KEY (g, n, line), \
+             FOREIGN KEY (g, n) REFERENCES store.parent (g, n) ON UPDATE CASCADE); \
+             CREATE TABLE store.sentinel (id INT PRIMARY KEY); \
+             INSERT INTO store.grand VALUES {}; INSERT INTO store.parent VALUES {parents}; \
+             INSERT INTO attic.line (g, n, line) VALUES {lines}",
+            "x".repeat(3_000),
+            rows(260, |id| format!("({})", 999 + id)),
+        ),
+    )
+    .await;
+    let mut otter = scene.run().await;
+    wait_for_copy(&scene, &otter).await;
+    drain(&scene, &otter, 1).await;
+    otter.terminate_and_expect_success(DEADLINE).await;
+    let mut otter = slow(&mut scene).await;
+    execute(&scene.source, "RENAME TABLE attic.line TO store.line").await;
+    wait_for_part(&scene, "line").await;
+    execute(&scene.source, "UPDATE store.grand SET id = id - 1200 WHERE id BETWEEN 1240 AND 1245")
+        .await;
+    hurry(&mut scene, &otter);
+    wait_for_copy(&scene, &otter).await;
+    drain(&scene, &otter, 2).await;
+    assert_tables_equal(&scene.source, &scene.target, &["store.parent", "store.line"]).await;
+    otter.terminate_and_expect_success(DEADLINE).await;
+}
+
 /// New tables and tables of a ring refer to rows that the target does not have yet.
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_may_refer_to_rows_that_are_not_copied_yet() {
