@@ -28,8 +28,11 @@ const WEEK: u64 = 604_800;
 /// What to do when time runs out. The source keeps its binlog longer then, never shorter.
 fn remedy(retention: &Retention) -> String {
     const ELSE: &str = "-- at the source; or let the pipeline run, and look why it is behind";
-    if let Some(room) = retention.room.filter(|room| share_of_room(*room) < LITTLE) {
-        let (variable, bytes) = (room.variable, room.limit.saturating_mul(2));
+    let is_scarcer =
+        |room: &Room| share_of_time(retention).is_none_or(|it| share_of_room(*room) < it);
+    if let Some(room) = retention.room.filter(is_scarcer) {
+        let bytes = room.limit.max(room.taken).saturating_mul(2);
+        let variable = room.variable;
         return format!("SET GLOBAL {variable} = {bytes}    {ELSE}");
     }
     let kept = retention.kept.map_or(0, |kept| kept.as_secs());
@@ -39,13 +42,15 @@ fn remedy(retention: &Retention) -> String {
 
 /// What is left of the time or of the room, in thousandths, where it is little.
 fn little(retention: &Retention) -> Option<u32> {
-    let of_time = || {
-        let (kept, left) = (retention.kept?, retention.left?);
-        Some(thousandths(left.as_millis(), kept.as_millis()))
-    };
     let of_room = retention.room.map(share_of_room);
-    let least = of_time().into_iter().chain(of_room).min()?;
+    let least = share_of_time(retention).into_iter().chain(of_room).min()?;
     (least < LITTLE).then_some(least)
+}
+
+/// What is left of the time, in thousandths.
+fn share_of_time(retention: &Retention) -> Option<u32> {
+    let (kept, left) = (retention.kept?, retention.left?);
+    Some(thousandths(left.as_millis(), kept.as_millis()))
 }
 
 /// What is left of the room, in thousandths.
@@ -164,7 +169,10 @@ pub(crate) async fn guard(pipeline: &PipelineConfig, moves: Moves) -> Infallible
 
 fn pause(found: Option<&Retention>) -> Duration {
     let kept = found.and_then(|found| found.kept).unwrap_or(LONGEST * LOOKS_WHILE_KEPT);
-    (kept / LOOKS_WHILE_KEPT).clamp(SHORTEST, LONGEST)
+    // A busy source may need the rest of its room any minute.
+    let longest =
+        if found.is_some_and(|found| found.room.is_some()) { LONGEST / 10 } else { LONGEST };
+    (kept / LOOKS_WHILE_KEPT).clamp(SHORTEST, longest)
 }
 
 /// What was seen of the file that a pipeline needs.
@@ -322,12 +330,17 @@ mod tests {
         let half = taken(1 << 29);
         assert_eq!(little(&half), None);
         assert!(text(&half).contains("takes 512.0 MiB of the 1.0 GiB"), "{}", text(&half));
-        assert!(remedy(&half).contains("binlog_expire_logs_seconds"), "{}", remedy(&half));
         let full = taken((1 << 30) - 1);
         assert_eq!(little(&full), Some(0));
         assert!(remedy(&full).starts_with("SET GLOBAL max_binlog_total_size = 2147483648 "));
         // More than may be: the server keeps it while it is read, or has not purged it yet.
-        assert_eq!(little(&taken(1 << 31)), Some(0));
+        let more = taken(1 << 31);
+        assert_eq!(little(&more), Some(0));
+        assert!(remedy(&more).starts_with("SET GLOBAL max_binlog_total_size = 4294967296 "));
+        assert_eq!(pause(Some(&more)), Duration::from_secs(36));
+        // Whatever is scarcer is mended.
+        let late = Retention { left: Some(Duration::ZERO), ..taken(900 << 20) };
+        assert!(remedy(&late).contains("binlog_expire_logs_seconds"), "{}", remedy(&late));
         let alone = Retention { kept: None, left: None, ..full };
         assert!(!text(&alone).contains("purges nothing"), "{}", text(&alone));
     }

@@ -28,7 +28,8 @@ pub struct Retention {
     /// The time from now until the server may purge the file; zero where the next new file may bring
     /// that. `None` where it does not: it keeps all, or the file is the one that is written now.
     pub left: Option<Duration>,
-    /// How much room there is for binlogs, where the server purges by their size too.
+    /// How much room there is for binlogs, where the server purges by their size too; `None` also where
+    /// the file is the one that is written now.
     pub room: Option<Room>,
 }
 
@@ -87,13 +88,12 @@ pub(super) async fn look(
     let Some(index) = files.iter().position(|file| *file.name == *needed.file) else {
         return Ok(None);
     };
-    let mut retention = Retention {
-        file: Arc::clone(&needed.file),
-        kept: kept(&info),
-        left: None,
-        room: room(&info, files.iter().skip(index).map(|file| file.size)),
-    };
-    if let (Some(kept), Some(next)) = (retention.kept, files.get(index + 1)) {
+    let mut retention =
+        Retention { file: Arc::clone(&needed.file), kept: kept(&info), left: None, room: None };
+    // The newest file is never purged.
+    if let Some(next) = files.get(index + 1) {
+        retention.room = room(&info, files.iter().skip(index).map(|file| file.size));
+        let Some(kept) = retention.kept else { return Ok(Some(retention)) };
         let written = u64::from(head(options, &info, &next.name).await?.begun_at.unwrap_or(0));
         retention.left = Some(left(written, kept, now));
     }
