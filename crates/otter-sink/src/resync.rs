@@ -14,7 +14,9 @@ use tokio::sync::Mutex;
 use crate::mysql::MySqlLoadError;
 use crate::mysql::conn::ApplyConn;
 use crate::mysql::connect::{self, ServerFacts, SessionTimes};
+use crate::mysql::error::OF_ROW;
 use crate::mysql::refusal::SAME_KEY;
+use crate::mysql::resync::HELD;
 use crate::mysql::store::{MAX_NAME, Requests, Store};
 
 /// How long the server may keep the connection between two looks.
@@ -107,6 +109,14 @@ pub struct ResyncReport {
 }
 
 impl ResyncReport {
+    /// Whether it was refused for a row that the target does not take: others of it may be done by
+    /// themselves.
+    #[must_use]
+    pub fn is_about_a_row(&self) -> bool {
+        let reason = self.reason.as_deref().unwrap_or_default();
+        self.stage == ResyncStage::Refused && (reason.contains(OF_ROW) || reason == HELD)
+    }
+
     /// Whether it was refused since another row of the target holds a unique value that one of its rows
     /// needs: together with that row it may be done.
     #[must_use]

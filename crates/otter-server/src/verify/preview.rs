@@ -13,7 +13,7 @@ pub(super) fn preview(report: &Report, wishes: &VerifyWishes) -> String {
     );
     for table in report.tables.iter().filter(|table| table_count(table) > 0) {
         let name = &table.target;
-        if left(table) != Left::ByKey {
+        if matches!(left(table), Left::WithoutKey | Left::Merged) {
             text.push_str(&format!(
                 "-- {name}: {} rows cannot be copied again by a key: it has none at the source, or \
                  several tables flow into it\n",

@@ -25,9 +25,13 @@ use crate::terminal::{complain, note, write};
 pub(super) const MOST_ROWS: usize = 10_000;
 /// Keys in one request.
 const KEYS: usize = 500;
-/// The most requests that were refused of which each half is tried by itself: where the target takes
+/// The most requests of a table that were refused of which each half is tried by itself: where the target takes
 /// no row at all, that is soon known.
 const MOST_HALVED: usize = 64;
+/// The most rows of a table that are tried together: so many go in one target transaction.
+const MOST_TOGETHER: usize = 100;
+/// Refusals that are told at once.
+const MOST_TOLD: usize = 10;
 
 /// Whether differences are mended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -253,28 +257,46 @@ async fn carry_out(
         if !waited.gone.is_empty() {
             outcome = Ended::Refused;
         }
-        let is_hopeless = refused.len() > MOST_HALVED;
+        let mut counts: BTreeMap<TableName, usize> = BTreeMap::new();
+        for (request, _) in &refused {
+            *counts.entry(request.table.clone()).or_default() += 1;
+        }
+        let mut lost = Vec::new();
         for (request, report) in refused {
-            match halves(&request).filter(|_| !is_hopeless) {
-                Some(halves) => open.extend(halves),
-                None if report.needs_another_row() && !is_hopeless => {
+            let is_hopeless = counts.get(&request.table).is_some_and(|it| *it > MOST_HALVED);
+            let is_worth = report.is_about_a_row() && !is_hopeless;
+            let waits = entangled.get(&request.table).map_or(0, Vec::len);
+            match halves(&request) {
+                Some(halves) if is_worth => open.extend(halves),
+                None if report.needs_another_row() && waits < MOST_TOGETHER => {
                     entangled.entry(request.table.clone()).or_default().push(request);
                 }
-                None => {
-                    complain_of(&report);
-                    outcome = Ended::Refused;
-                }
+                Some(_) | None => lost.push(report),
             }
+        }
+        if !lost.is_empty() {
+            complain_of_all(&lost);
+            outcome = Ended::Refused;
         }
     }
     let together = entangled.values().filter_map(|them| joined(them)).collect();
     let (refused, waited) = ask_all(desk, of, together).await?;
-    refused.iter().for_each(|(_, report)| complain_of(report));
+    let reports: Vec<ResyncReport> = refused.iter().map(|(_, report)| report.clone()).collect();
+    complain_of_all(&reports);
     if waited.is_unattended {
         return Ok(Ended::Unattended);
     }
     let is_done = waited.gone.is_empty() && refused.is_empty();
     Ok(if is_done { outcome } else { Ended::Refused })
+}
+
+/// Tells why requests were refused; of very many, why the first were.
+fn complain_of_all(refused: &[ResyncReport]) {
+    refused.iter().take(MOST_TOLD).for_each(complain_of);
+    let more = refused.len().saturating_sub(MOST_TOLD);
+    if more > 0 {
+        complain(format_args!("{more} more requests were refused; `resync --list` tells why"));
+    }
 }
 
 /// Asks for requests, and waits for them. Returns those that were refused, with the reasons.

@@ -376,6 +376,9 @@ impl Classify for MySqlLoadError {
     }
 }
 
+/// What stands behind the number of a row.
+pub(crate) const OF_ROW: &str = " of the transaction at ";
+
 impl fmt::Display for RowPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.kind {
@@ -390,7 +393,7 @@ impl fmt::Display for RowPlace {
         for (index, column) in self.key.iter().enumerate() {
             write!(f, "{}{column}", if index == 0 { "key " } else { ", " })?;
         }
-        write!(f, "), row {} of the transaction at {}", self.ordinal, self.start)?;
+        write!(f, "), row {}{OF_ROW}{}", self.ordinal, self.start)?;
         match &self.gtid {
             Some(gtid) => write!(f, " (GTID {gtid})"),
             None => Ok(()),

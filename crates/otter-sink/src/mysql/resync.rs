@@ -15,6 +15,10 @@ use super::group::{Group, row_count};
 use super::plan::Detail;
 use super::session::{Advance, Session};
 
+/// Why a part is refused of which rows are held.
+pub(crate) const HELD: &str = "rows that are held in quarantine belong to it: settle them first \
+     (otter-server quarantine list)";
+
 /// How far a request is behind the rows of a transaction, where it is one of a resync.
 pub(super) fn moved(transaction: &Transaction) -> Option<&ResyncRecord> {
     transaction.events.iter().find_map(|event| {
@@ -79,9 +83,7 @@ impl Session {
             Err(error) => return Err(error),
         }
         if group.transactions.iter().any(|transaction| self.waits(transaction)) {
-            let why = "rows that are held in quarantine belong to it: settle them first \
-                 (otter-server quarantine list)";
-            return Ok(Err(why.to_owned()));
+            return Ok(Err(HELD.to_owned()));
         }
         self.try_parts(group, lease).await
     }

@@ -26,6 +26,8 @@ pub(super) const ROWS_AT_ONCE: u64 = 5_000;
 /// With a condition, so many rows are looked at; most conditions want few of them.
 pub(super) const ROWS_LOOKED_AT: u64 = 40_000;
 const LEAST_ROWS: u64 = 16;
+/// So often it is looked soon for a request behind one that has ended.
+const MOST_LOOKS: u32 = 10;
 /// How often in a row the same is read in vain before the request is given up.
 const MOST_TRIES: u32 = 40;
 /// Before something is read again that was not ready.
@@ -44,6 +46,8 @@ pub(super) struct Run {
     /// Requests that are finished, as soon as the loader has what was sent. Numbers are given in another
     /// order than requests are committed, so that a lower one may still come.
     finished: BTreeSet<u64>,
+    /// How often it was looked in vain for the one behind it.
+    looks: u32,
     pub(super) active: Option<Active>,
     /// Behind everything that is in `ready`.
     pub(super) position: Position,
@@ -79,6 +83,7 @@ impl Run {
             worker: None,
             found,
             finished: BTreeSet::new(),
+            looks: 0,
             active: None,
             position: from.clone(),
             newest: SourceTime::from_seconds(0),
@@ -161,8 +166,11 @@ impl Run {
         // Whatever comes before the first that is open is closed.
         self.finished = self.finished.split_off(&id);
         if self.finished.contains(&id) {
-            // Its end is on the way to the target.
-            self.watch.hurry();
+            // Its end is on the way to the target, which may be slow.
+            self.looks += 1;
+            if self.looks <= MOST_LOOKS {
+                self.watch.hurry();
+            }
         } else {
             self.found = first;
         }
@@ -207,6 +215,7 @@ impl Run {
         if let Some(active) = self.active.take() {
             self.finished.insert(active.record.id);
             self.watch.hurry();
+            self.looks = 0;
         }
         self.worker = None;
     }
