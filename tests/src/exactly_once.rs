@@ -155,15 +155,25 @@ impl Site {
 /// The configuration of one pipeline `shop` over the workload's tables.
 #[must_use]
 pub fn config(source: &Server, target: &Server, lease_ms: u64) -> String {
+    pipeline(&source.url(), &target.url(), lease_ms)
+}
+
+/// The same without TLS, as native replication and the clients beside which Otter is measured: MySQL
+/// offers TLS, and Otter takes it where its URL does not tell.
+#[must_use]
+pub fn plain_config(source: &Server, target: &Server, lease_ms: u64) -> String {
+    let plain = |server: &Server| format!("{}/?ssl-mode=disabled", server.url());
+    pipeline(&plain(source), &plain(target), lease_ms)
+}
+
+fn pipeline(source: &str, target: &str, lease_ms: u64) -> String {
     format!(
         "[arbiter]\nkind = \"local\"\nlease_ms = {lease_ms}\n\n\
-         [[databases]]\nname = \"source\"\nurl = \"{}\"\n\
-         [[databases]]\nname = \"target\"\nurl = \"{}\"\n\n\
+         [[databases]]\nname = \"source\"\nurl = \"{source}\"\n\
+         [[databases]]\nname = \"target\"\nurl = \"{target}\"\n\n\
          [[channels]]\nname = \"shop\"\n\
          [[channels.pipelines]]\nname = \"shop\"\nfrom = \"source\"\nto = \"target\"\n\
-         start = \"now\"\ntables = [{{ from = \"shop.*\" }}]\n",
-        source.url(),
-        target.url()
+         start = \"now\"\ntables = [{{ from = \"shop.*\" }}]\n"
     )
 }
 

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use otter_server::sandbox::{Flavor, Server, ServerOptions};
 use otter_tests::arguments::Arguments;
-use otter_tests::exactly_once::config;
+use otter_tests::exactly_once::plain_config;
 use otter_tests::otter::OtterProcess;
 use otter_tests::{query, replication, usage};
 use sqlx::{AssertSqlSafe, Executor, raw_sql};
@@ -140,8 +140,8 @@ impl Bench {
         }
         println!("{settings}");
         let settings = format!("start = \"now\"\nddl = \"skip\"\n{settings}");
-        let text =
-            config(&bench.source, &bench.target, 10_000).replace("start = \"now\"", &settings);
+        let text = plain_config(&bench.source, &bench.target, 10_000)
+            .replace("start = \"now\"", &settings);
         let mut otter = OtterProcess::run(bench.folder.path(), &text);
         otter.wait_for_log("pipeline running", Duration::from_secs(60)).await;
         otter.terminate_and_expect_success(Duration::from_secs(30)).await;

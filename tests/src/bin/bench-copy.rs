@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use otter_server::sandbox::{Flavor, Server, ServerOptions};
 use otter_tests::arguments::Arguments;
-use otter_tests::exactly_once::config;
+use otter_tests::exactly_once::plain_config;
 use otter_tests::otter::OtterProcess;
 use otter_tests::{query, usage};
 use tokio::process::{Child, Command};
@@ -195,8 +195,8 @@ impl<'p> Bench<'p> {
         let (time, own, otter) = match tool {
             Tool::Otter => {
                 let lines = format!("start = \"now\"\ninitial_copy = true\n{}", self.plan.with);
-                let text =
-                    config(&self.source, &self.target, 10_000).replace("start = \"now\"", &lines);
+                let text = plain_config(&self.source, &self.target, 10_000)
+                    .replace("start = \"now\"", &lines);
                 let mut otter = OtterProcess::run(folder.path(), &text);
                 otter.wait_for_log("all tables are copied", DEADLINE).await;
                 // The last rows are on their way when it says so.

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use otter_server::sandbox::{Flavor, Server, ServerOptions};
 use otter_tests::arguments::Arguments;
-use otter_tests::exactly_once::config;
+use otter_tests::exactly_once::plain_config;
 use otter_tests::otter::OtterProcess;
 use otter_tests::replication;
 use sqlx::mysql::MySqlConnection;
@@ -159,7 +159,7 @@ async fn measure(flavor: Flavor, samples: u64, rate: u64) -> (Vec<Duration>, Vec
     source.execute(TABLE).await.expect("the source takes the table");
     target.execute(TABLE).await.expect("the target takes the table");
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut otter = OtterProcess::run(folder.path(), &config(&source, &target, 10_000));
+    let mut otter = OtterProcess::run(folder.path(), &plain_config(&source, &target, 10_000));
     otter.wait_for_log("pipeline running", Duration::from_secs(60)).await;
 
     let load = Load::start(&source, rate).await;
