@@ -122,14 +122,33 @@ impl<'a> Desk<'a> {
         advance: Option<(Advance<'_>, &Held)>,
         lease: &Lease,
     ) -> Result<(), Setback> {
+        self.execute_behind(line, (transactions, detail), advance, std::future::ready(true), lease)
+            .await
+    }
+
+    /// As [`execute`](Self::execute); what fits in one text is planned at once, and goes to the target
+    /// when `predecessors` allow it. Where they do not, nothing was executed.
+    pub(super) async fn execute_behind(
+        &self,
+        line: &mut Line,
+        (transactions, detail): (&[Transaction], Detail),
+        advance: Option<(Advance<'_>, &Held)>,
+        predecessors: impl Future<Output = bool> + Send,
+        lease: &Lease,
+    ) -> Result<(), Setback> {
         let limits = self.limits(line);
         let Self { tables, store, .. } = *self;
         let mark = (self.origin(transactions.first()), line.slot);
         let keeps_rows = self.options.initial_copy == Some(Existing::Keep);
         let planning = Planning { tables, store, limits, detail, keeps_rows, mark };
         let mut planner = Planner::new(planning, transactions, line.checks_foreign_keys);
-        while planner.fill(&mut line.script)? == Filled::More {
+        let mut filled = planner.fill(&mut line.script)?;
+        if !predecessors.await {
+            return Err(Setback::Contention);
+        }
+        while filled == Filled::More {
             line.run(lease, self.known()).await?;
+            filled = planner.fill(&mut line.script)?;
         }
         if let Some((advance, held)) = advance {
             if line.script.size() >= limits.text_bytes {

@@ -134,4 +134,4 @@ impl Written {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

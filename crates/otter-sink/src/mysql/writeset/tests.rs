@@ -8,7 +8,7 @@ use crate::mysql::fit::tests::{INT, source_table, target_column, target_table};
 use crate::mysql::target::TargetTable;
 
 /// `id` is the key, and `u` unique.
-fn table(change: impl FnOnce(&mut TargetTable)) -> (Arc<Table>, TablePlans) {
+pub(crate) fn table(change: impl FnOnce(&mut TargetTable)) -> (Arc<Table>, TablePlans) {
     let source = source_table(&[("id", INT), ("u", INT), ("n", INT)]);
     let columns = ["id", "u", "n"].map(|name| target_column(name, "int")).to_vec();
     let mut target = target_table(columns, &["id"]);
@@ -19,7 +19,11 @@ fn table(change: impl FnOnce(&mut TargetTable)) -> (Arc<Table>, TablePlans) {
     (source, plans)
 }
 
-fn transaction(table: &Arc<Table>, kind: RowKind, images: &[[Option<i64>; 3]]) -> Transaction {
+pub(crate) fn transaction(
+    table: &Arc<Table>,
+    kind: RowKind,
+    images: &[[Option<i64>; 3]],
+) -> Transaction {
     let mut arena = RowArenaBuilder::new();
     for value in images.iter().flatten() {
         arena.push(value.map(Value::Int)).unwrap();
