@@ -10,7 +10,7 @@ use otter_core::testkit::random::Random;
 use otter_core::{Event, Fault, Load, Table};
 use otter_sink::{LoaderOptions, MySqlLoader};
 use otter_tests::wait::wait_until;
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, Executor as _};
 
 use crate::place::Place;
 use crate::source::{INT, Image, Source, delete, insert, pair, table, text, update};
@@ -203,6 +203,40 @@ on_both! {
         loader.close().await;
         let words = place.texts("SELECT CONCAT(id, n) FROM {db}.word ORDER BY id").await;
         assert_eq!(words.concat(), ["a2", "held5", "new2"]);
+    }
+
+    /// As a server does with those that say nothing while one group takes its time.
+    async fn further_connections_that_were_ended_are_opened_again(place: Place) {
+        let pairs = place.pairs().await;
+        let mut source = Source::new();
+        let loader = place.begun_with(&source, options(&place)).await;
+        let batch = |source: &mut Source, from: i64| {
+            source.batch((from..from + 100).map(|id| vec![insert(&pairs, &[pair(id, id)])]).collect())
+        };
+        let others = "SELECT id FROM information_schema.processlist \
+                      WHERE user = 'root' AND id <> CONNECTION_ID()";
+        let before = place.texts(others).await;
+        let _ = loader.load(batch(&mut source, 0), &lease(1)).await.unwrap();
+        let further = || async {
+            let mut now = place.texts(others).await;
+            now.retain(|id| !before.contains(id));
+            now
+        };
+        let ended = further().await;
+        assert!(ended.len() >= 3, "{ended:?}");
+        for id in ended.concat() {
+            // What this test itself has used may have ended by now.
+            let _ = place.server.connect().await.unwrap().execute(AssertSqlSafe(format!("KILL {id}"))).await;
+        }
+        wait_until("they are ended", Duration::from_secs(10), async || {
+            further().await.iter().all(|id| !ended.contains(id))
+        })
+        .await;
+        loader.ping(&lease(1)).await.unwrap();
+        assert_eq!(loader.load(batch(&mut source, 100), &lease(1)).await.unwrap().rows, 100);
+        assert!(further().await.len() >= 3);
+        loader.close().await;
+        assert_eq!(place.texts("SELECT COUNT(*) FROM {db}.pair").await, [["200"]]);
     }
 
     async fn all_connections_of_a_predecessor_are_ended(place: Place) {

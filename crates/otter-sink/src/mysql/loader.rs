@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use otter_core::{
@@ -231,9 +232,7 @@ impl Session {
 
     async fn ping(&mut self, lease: &Lease) -> Result<(), MySqlLoadError> {
         require_held(lease)?;
-        for line in std::iter::once(&mut self.line).chain(&mut self.helpers) {
-            line.ping().await?;
-        }
+        self.ping_rested(Duration::ZERO).await?;
         Box::pin(self.settle(lease)).await
     }
 

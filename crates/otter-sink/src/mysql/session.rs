@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join_all;
 use otter_core::{DatabaseUrl, Event, Lease, Part, Position, SourceTime, Table, Transaction};
@@ -311,12 +312,29 @@ impl Session {
         }
     }
 
-    /// Keeps connections alive that have rested for a third of the lease: the server ends those that
-    /// rest for two thirds.
+    /// Keeps connections alive that have rested for a sixth of the lease: the server ends those that
+    /// rest for two thirds of it, or for a whole second less.
     pub(super) async fn keep_alive(&mut self, lease: &Lease) -> Result<(), MySqlLoadError> {
-        for line in std::iter::once(&mut self.line).chain(&mut self.helpers) {
-            if line.used_at.elapsed() >= lease.duration() / 3 {
-                line.ping().await?;
+        self.ping_rested(lease.duration() / 6).await
+    }
+
+    /// Asks for nothing on the connections that have rested for so long.
+    ///
+    /// A further one that has ended, as where one group took longer than the others could rest, is
+    /// let go: nothing is open on it, and another is opened when there is work for it.
+    pub(super) async fn ping_rested(&mut self, rested: Duration) -> Result<(), MySqlLoadError> {
+        if self.line.used_at.elapsed() >= rested {
+            self.line.ping().await?;
+        }
+        for index in 0..self.helpers.len() {
+            let Some(line) = self.helpers.get_mut(index) else { break };
+            if line.used_at.elapsed() >= rested
+                && let Err(error) = line.ping().await
+            {
+                tracing::debug!(%error, "a further connection to the target has ended");
+                // Their slots are numbered by their places.
+                self.helpers.truncate(index);
+                break;
             }
         }
         Ok(())
