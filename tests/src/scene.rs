@@ -124,7 +124,7 @@ impl Scene {
 #[must_use]
 pub fn config(source: &Server, target: &Server) -> String {
     format!(
-        "[arbiter]\nlease_ms = 2000\n\n\
+        "[arbiter]\nlease_ms = 8000\n\n\
          [[databases]]\nname = \"source\"\nurl = \"{}\"\n\
          [[databases]]\nname = \"target\"\nurl = \"{}\"\n\n\
          [[channels]]\nname = \"shop\"\n\

@@ -17,7 +17,7 @@ use otter_tests::wait::wait_for;
 use otter_tests::zookeeper::Ensemble;
 use serde_json::{Value, json};
 
-const LOCAL: &str = "[arbiter]\nlease_ms = 2000\n";
+const LOCAL: &str = "[arbiter]\nlease_ms = 8000\n";
 
 async fn text(scene: &Scene) -> String {
     let ended = scene.command(&["status"]).await;
@@ -101,7 +101,7 @@ async fn an_arbiter_in_a_database_tells_since_when_and_until_when() {
     for flavor in FLAVORS {
         let mut scene = Scene::start(flavor).await;
         let url = scene.target.url_as("otter", PASSWORD);
-        let lines = format!("[arbiter]\nkind = \"mysql\"\nurl = \"{url}\"\nlease_ms = 20000\n");
+        let lines = format!("[arbiter]\nkind = \"mysql\"\nurl = \"{url}\"\nlease_ms = 80000\n");
         scene.replace(LOCAL, &lines);
         let before = text(&scene).await;
         assert!(before.starts_with("arbiter not used yet, in 127.0.0.1:"), "{before}");

@@ -99,7 +99,7 @@ impl Installation {
         scene.config.truncate(at);
         scene.config.push_str(&pipelines);
         let lines = format!("[arbiter]\n{arbiter}lease_ms = {}\n", LEASE.as_millis());
-        scene.replace("[arbiter]\nlease_ms = 2000\n", &lines);
+        scene.replace("[arbiter]\nlease_ms = 8000\n", &lines);
         scene.write_config();
         Self { scene, _ensemble: ensemble, written: 0 }
     }

@@ -50,7 +50,7 @@ impl Installation {
         execute(&arbiter, &account).await;
         let url = arbiter.url_as("otter", PASSWORD);
         let lines = arbiter_lines(&url);
-        scene.replace("[arbiter]\nlease_ms = 2000\n", &lines);
+        scene.replace("[arbiter]\nlease_ms = 8000\n", &lines);
         Self { scene, arbiter, last_item: 0 }
     }
 
@@ -202,7 +202,7 @@ async fn moving_from_local_to_a_shared_arbiter_needs_the_operators_word() {
     for flavor in FLAVORS {
         let mut here = Installation::start(flavor).await;
         let url = here.arbiter.url_as("otter", PASSWORD);
-        let (shared, local) = (arbiter_lines(&url), "[arbiter]\nlease_ms = 2000\n");
+        let (shared, local) = (arbiter_lines(&url), "[arbiter]\nlease_ms = 8000\n");
         here.scene.replace(&shared, local);
         let mut otter = here.scene.run().await;
         here.item_arrives_within(DEADLINE).await;

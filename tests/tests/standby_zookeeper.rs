@@ -216,7 +216,7 @@ async fn a_deleted_subtree_needs_no_operator() {
 async fn what_an_operator_meets_is_told() {
     const LEASE: Duration = Duration::from_secs(4);
     let (mut scene, mut ensemble) = tokio::join!(Scene::start(Flavor::MySql), Ensemble::start(1));
-    let local = "[arbiter]\nlease_ms = 2000\n";
+    let local = "[arbiter]\nlease_ms = 8000\n";
     let mut otter = scene.run().await;
     otter.terminate_and_expect_success(DEADLINE).await;
 
