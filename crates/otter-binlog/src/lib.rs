@@ -20,6 +20,7 @@ mod bisection;
 pub mod charset;
 pub mod copy;
 mod cursor;
+mod errand;
 mod event;
 pub mod file;
 #[cfg(any(test, fuzzing))]

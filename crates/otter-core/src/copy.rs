@@ -75,7 +75,7 @@ pub struct CopyRecord {
     /// Its stage.
     pub stage: CopyStage,
     /// Behind which key the copy goes on, in words of the selector's own; `None` at the beginning. Of
-    /// a table that waits, something where the copy has made the target's tables already.
+    /// a table that waits, what [`Prepared::made_from`] said of it, nothing where that is empty.
     pub after: Option<Arc<str>>,
     /// Rows copied so far.
     pub rows: u64,
@@ -130,6 +130,8 @@ pub struct CopyTable {
 pub struct Prepared {
     /// Tables of the target whose rows are to be deleted.
     pub emptied: Vec<TableName>,
+    /// What the log has noted of the target's tables: that they are there, though the table waits still.
+    pub made_from: Option<Arc<str>>,
 }
 
 /// The target's side of an initial copy, for whoever reads the tables.

@@ -92,24 +92,27 @@ impl CopyLog for TargetCopyLog {
         let mut desk = self.open().await?;
         let mut prepared = Prepared::default();
         let digest = digest_of(&table.definition.statement);
+        let noted = desk.query(&self.store.made_from_text(&table.source)).await?.pop();
+        let noted = noted.and_then(|mut row| row.pop()).flatten().filter(|from| !from.is_empty());
+        let (mut made_from, mut has_found) = (noted.clone(), false);
         for target in &table.targets {
-            if desk.exists(target).await? {
-                let made_from = match table.is_shared {
-                    true => None,
-                    false => desk.query(&self.store.made_from_text(&table.source)).await?.pop(),
-                };
-                let made_from = made_from.and_then(|mut row| row.pop()).flatten();
-                if made_from.is_some_and(|from| from != digest) && !desk.has_rows(target).await? {
-                    // An earlier try has made it, and the source has another one by now.
-                    desk.drop_table(target).await?;
-                }
+            let is_ours = noted.as_ref().is_some_and(|from| from != FOUND) && !table.is_shared;
+            let is_other = noted.as_ref().is_some_and(|from| *from != digest);
+            if is_ours && is_other && desk.exists(target).await? && !desk.has_rows(target).await? {
+                // An earlier try has made it, and the source has another one by now.
+                desk.drop_table(target).await?;
             }
             if !desk.exists(target).await? {
-                desk.query(&self.store.made_text(&table.source, &digest)).await?;
+                // Before it is made, so that it is known to be ours whenever this is broken off.
+                if made_from.as_deref() != Some(FOUND) {
+                    desk.query(&self.store.made_text(&table.source, &digest)).await?;
+                    made_from = Some(digest.clone());
+                }
                 if self.make(&mut desk, table, target).await? {
                     continue;
                 }
             }
+            has_found = true;
             let keeps = self.existing == Existing::Keep;
             if table.is_shared
                 || (keeps && desk.has_key(target).await?)
@@ -140,6 +143,12 @@ impl CopyLog for TargetCopyLog {
             }
             prepared.emptied.push(target.clone());
         }
+        if has_found && noted.is_none() {
+            // Not before its rows are nobody's: a table that is noted goes with the source's.
+            desk.query(&self.store.made_text(&table.source, FOUND)).await?;
+            made_from = Some(FOUND.to_owned());
+        }
+        prepared.made_from = made_from.map(Into::into);
         desk.conn.goodbye().await;
         Ok(prepared)
     }
@@ -189,6 +198,10 @@ impl TargetCopyLog {
         Ok(true)
     }
 }
+
+/// Stands for the digest of a definition where somebody else has made the table: it goes with the source's,
+/// and is not made anew.
+const FOUND: &str = "found";
 
 /// Tells definitions apart, but for the number that the next row gets.
 fn digest_of(statement: &str) -> String {

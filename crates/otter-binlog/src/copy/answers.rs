@@ -78,7 +78,7 @@ impl Run {
                     open.record.estimated = definition.estimated;
                 }
                 if open.record.stage == CopyStage::Waiting {
-                    lane.job = Job::Defined { definition, high };
+                    lane.job = Job::Defined { definition, high, due: Box::default() };
                 } else if definition.key.is_none() {
                     let (table, problem) =
                         (definition.table.name.clone(), "the table has no key any more");

@@ -47,10 +47,13 @@ impl Run {
         let is_new = |name: &&TableName| !self.known.contains(name) && mappings.is_mapped(name);
         let new: Vec<TableName> = ddl.tables.iter().filter(is_new).cloned().collect();
         let birth = birth(&ddl);
-        // What it is made like, the target may not have.
+        // What it is made like, the target may not have; nor one that went before it was listed.
         let is_like_waiting = ddl.names.iter().any(|name| {
             let open = self.open.get(&name.table);
-            open.is_some_and(|open| open.record.stage == CopyStage::Waiting)
+            let is_gone = || {
+                !self.is_over() && !ddl.tables.contains(&name.table) && self.is_unknown(&name.table)
+            };
+            open.map_or_else(is_gone, |open| open.record.stage == CopyStage::Waiting)
         });
         let waits = refers || is_like_waiting || birth == Birth::Unsure;
         if new.is_empty() || birth == Birth::None {

@@ -30,19 +30,19 @@ impl Run {
                 continue;
             }
             match &lane.job {
-                Job::Defined { definition, high } if self.has_reached(high, inner) => {
+                Job::Defined { definition, high, .. } if self.has_reached(high, inner) => {
                     let definition = Arc::clone(definition);
                     if self.is_read_whole(&definition) && !self.is_quiet() {
                         continue;
                     }
                     if !self.is_renamed_there(&definition.table.name).await?
-                        || !self.is_changed_there().await?
+                        || !self.is_changed_there(index).await?
                     {
                         continue;
                     }
-                    let prepared = self.prepare(&definition).await?;
+                    let prepared = self.prepare(index, &definition).await?;
                     if let Some(open) = self.open.get_mut(&definition.table.name) {
-                        open.is_made = true;
+                        open.made.clone_from(&prepared.made_from);
                     }
                     self.begin_table(index, definition, prepared);
                 }
@@ -64,11 +64,12 @@ impl Run {
         if !self.renamed.contains(table) {
             return Ok(true);
         }
-        if Instant::now() < self.ask_at {
+        if !self.records.is_under_way() && Instant::now() < self.ask_at {
             return Ok(false);
         }
         self.ask_at = Instant::now() + PAUSE;
-        let records = self.setting.log.load().await?;
+        let log = Arc::clone(&self.setting.log);
+        let records = self.records.wait(|| async move { log.load().await }).await?;
         let is_waiting = |record: &CopyRecord| record.stage == CopyStage::Waiting;
         if records.iter().any(|record| record.table == *table && is_waiting(record)) {
             self.renamed.remove(table);
@@ -77,24 +78,30 @@ impl Run {
         Ok(false)
     }
 
-    /// Whether the target has executed all schema changes that were handed out: what is made ready by
-    /// itself must not come before them.
-    async fn is_changed_there(&mut self) -> Result<bool> {
-        let Some(changing) = self.changing.clone() else { return Ok(true) };
-        if Instant::now() < self.ask_at {
+    /// Whether the target has executed all schema changes that were handed out before the table's place:
+    /// what is made ready by itself must not come before them.
+    async fn is_changed_there(&mut self, index: usize) -> Result<bool> {
+        let newest = self.changing.clone();
+        let due = self.lanes.get_mut(index).and_then(|lane| lane.job.due());
+        let changing = match due {
+            Some(due) => due.changing.get_or_insert(newest).clone(),
+            None => newest,
+        };
+        let Some(changing) = changing else { return Ok(true) };
+        if !self.place.is_under_way() && Instant::now() < self.ask_at {
             return Ok(false);
         }
         self.ask_at = Instant::now() + PAUSE;
-        let has_come = self.setting.log.position().await?;
-        if has_come.is_some_and(|position| position.covers(&changing) == Some(true)) {
-            self.changing = None;
-            return Ok(true);
-        }
-        Ok(false)
+        let log = Arc::clone(&self.setting.log);
+        let place = self.place.wait(|| async move { log.position().await }).await?;
+        let Some(place) = place else { return Ok(false) };
+        let has_come = |changing: &Position| place.covers(changing) == Some(true);
+        self.changing.take_if(|newest| has_come(newest));
+        Ok(has_come(&changing))
     }
 
     /// Has the target made ready for a table.
-    async fn prepare(&self, definition: &Definition) -> Result<Prepared> {
+    async fn prepare(&mut self, index: usize, definition: &Definition) -> Result<Prepared> {
         let mappings = &self.setting.mappings;
         let source = definition.table.name.clone();
         let targets = mappings.targets(&source);
@@ -110,7 +117,12 @@ impl Run {
             database_collation: definition.database_collation.clone(),
             is_shared,
         };
-        self.setting.log.prepare(&table).await
+        let log = Arc::clone(&self.setting.log);
+        let ask = async move { log.prepare(&table).await };
+        match self.lanes.get_mut(index).and_then(|lane| lane.job.due()) {
+            Some(due) => due.preparing.wait(|| ask).await,
+            None => ask.await,
+        }
     }
 
     /// The table's changes in the stream go to the target from here on; but one that is read as a

@@ -3,13 +3,14 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use otter_core::{FilePlace, Prepared, TableName, Transaction};
+use otter_core::{FilePlace, Position, Prepared, TableName, Transaction};
 
 use super::definition::Definition;
 use super::pieces::{End, Piece};
 use super::run::TABLES_AT_ONCE;
 use super::snapshot::Snapshot;
 use super::window::Window;
+use crate::errand::Errand;
 
 /// What the copy does now.
 #[derive(Debug)]
@@ -19,9 +20,19 @@ pub(super) enum Job {
     /// It asks what a table is.
     Defining(TableName),
     /// The table is known as it was at a place that the stream has not reached.
-    Defined { definition: Arc<Definition>, high: FilePlace },
+    Defined { definition: Arc<Definition>, high: FilePlace, due: Box<Due> },
     /// It reads.
     Reading(Box<Flight>),
+}
+
+/// What is done at the target before a table's turn comes.
+#[derive(Debug, Default)]
+pub(super) struct Due {
+    /// Behind the newest schema change that was handed out when the stream had come to the table's place,
+    /// where there was one: those that come later are of other tables.
+    pub(super) changing: Option<Option<Position>>,
+    /// The target is made ready.
+    pub(super) preparing: Errand<Prepared>,
 }
 
 /// A part of a table that is read.
@@ -82,6 +93,14 @@ impl Job {
             Self::Defining(table) => Some(table),
             Self::Defined { definition, .. } => Some(&definition.table.name),
             Self::Reading(flight) => Some(flight.table()),
+        }
+    }
+
+    /// What is done for the table at the target.
+    pub(super) fn due(&mut self) -> Option<&mut Due> {
+        match self {
+            Self::Defined { due, .. } => Some(due),
+            Self::Idle | Self::Defining(_) | Self::Reading(_) => None,
         }
     }
 

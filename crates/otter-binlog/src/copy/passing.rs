@@ -80,6 +80,7 @@ impl Run {
         }
         for table in notes.gone {
             self.open.remove(&table);
+            self.known.remove(&table);
             steps.push(step(table, CopyStage::Forgotten));
         }
         if self.open.is_empty() && !was_over {
@@ -231,6 +232,9 @@ impl Run {
             return Ok(self.pass_renames(ddl, &pairs, notes));
         }
         let is_drop = ddl.kind.starts_with("DROP TABLE") || ddl.kind.starts_with("DROP DATABASE");
+        if is_drop {
+            self.forget_dropped(&ddl, notes);
+        }
         let tables: Vec<TableName> = if ddl.tables.is_empty() {
             let open = self.open.keys().filter(|name| is_drop && name.database == ddl.database);
             open.cloned().collect()
@@ -241,20 +245,22 @@ impl Run {
         let stages: Vec<_> =
             tables.iter().map(|name| self.open.get(name).map(|open| open.record.stage)).collect();
         if stages.iter().all(Option::is_none) {
-            if is_drop && tables.iter().any(|name| self.is_unknown(name)) {
-                // It was never there, or is a view.
-                return Ok(Passed::Event(Event::Ddl(drop_of(ddl, &tables))));
+            if !is_drop {
+                return Ok(self.pass_other(ddl, refers, notes));
             }
-            return Ok(if is_drop {
-                Passed::Event(Event::Ddl(ddl))
-            } else {
-                self.pass_other(ddl, refers, notes)
-            });
+            // The target may never have had it.
+            let is_unknown = tables.iter().any(|name| self.is_unknown(name));
+            let ddl = match ddl.tables.is_empty() {
+                true => drop_of_database(ddl),
+                false if is_unknown => drop_of(ddl, &tables),
+                false => ddl,
+            };
+            return Ok(Passed::Event(Event::Ddl(ddl)));
         }
         // Of one that waits the target may have a table that the copy has made.
         let is_made = |name: &&TableName| {
             let open = self.open.get(name).filter(|_| is_drop);
-            open.is_some_and(|open| open.is_made && open.record.stage == CopyStage::Waiting)
+            open.is_some_and(|open| open.made.is_some() && open.record.stage == CopyStage::Waiting)
         };
         let made: BTreeSet<&TableName> = tables.iter().filter(is_made).collect();
         let waits = |(name, stage): (&TableName, &Option<CopyStage>)| {
@@ -297,8 +303,10 @@ impl Run {
         }
         let ddl = if ddl.tables.is_empty() {
             // The target may have none of its tables yet, and not the database either.
-            if there.is_empty() { drop_of_database(ddl) } else { ddl }
-        } else if there.len() == tables.len() && !there.iter().any(|name| made.contains(name)) {
+            drop_of_database(ddl)
+        } else if there.len() == tables.len()
+            && !there.iter().any(|name| made.contains(name) || self.is_unknown(name))
+        {
             ddl
         } else {
             drop_of(ddl, &there)
@@ -306,9 +314,22 @@ impl Run {
         Ok(Passed::Event(Event::Ddl(ddl)))
     }
 
+    /// Forgets tables that are dropped while others are not copied yet: whatever takes such a name is
+    /// another table, which may be made like one that waits.
+    fn forget_dropped(&self, ddl: &Ddl, notes: &mut Notes) {
+        if self.is_over() {
+            return;
+        }
+        let is_dropped = |name: &&TableName| match ddl.tables.is_empty() {
+            true => name.database == ddl.database,
+            false => ddl.tables.contains(name),
+        };
+        notes.gone.extend(self.known.iter().filter(is_dropped).cloned());
+    }
+
     /// Whether a table is carried and neither the copy's log nor a list of tables has told of it: it was
     /// there only before the source was asked for its tables.
-    fn is_unknown(&self, name: &TableName) -> bool {
+    pub(super) fn is_unknown(&self, name: &TableName) -> bool {
         *name.database != *OWN_SCHEMA
             && !self.known.contains(name)
             && !self.open.contains_key(name)

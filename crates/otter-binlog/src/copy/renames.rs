@@ -5,6 +5,7 @@
 //! renamed there.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use otter_core::{CopyRecord, CopyStage, Ddl, DdlName, Event, TableName};
 
@@ -12,6 +13,7 @@ use super::answers::PAUSE;
 use super::passing::{Notes, Passed, step, step_of, tell_left_out};
 use super::run::{OpenTable, Run};
 use super::value::quoted;
+use crate::errand::Errand;
 use crate::history::{Dialect, Flavor, SchemaChange, SqlMode, Statement, read};
 
 /// A table's new name behind its old one, in the order of the statement; empty where it renames
@@ -70,7 +72,7 @@ impl Fate {
         match self {
             Self::Absent | Self::Outside => false,
             Self::Settled => true,
-            Self::Open(open) => open.record.stage == CopyStage::Copying,
+            Self::Open(open) => open.record.stage == CopyStage::Copying || open.made.is_some(),
         }
     }
 }
@@ -100,7 +102,7 @@ impl Run {
             }
             let fate = match fates.remove(from) {
                 Some(fate) => fate,
-                None if self.did_nothing(&ddl, (from, to)) => {
+                None if self.did_nothing(&ddl, (from, to), &fates) => {
                     idle += 1;
                     continue;
                 }
@@ -149,13 +151,21 @@ impl Run {
     }
 
     /// Whether a pair of names was none at the source: a table that the copy would know is not there.
-    fn did_nothing(&self, ddl: &Ddl, (from, to): (&TableName, &TableName)) -> bool {
+    fn did_nothing(
+        &self,
+        ddl: &Ddl,
+        (from, to): (&TableName, &TableName),
+        fates: &BTreeMap<TableName, Fate>,
+    ) -> bool {
         let is_known = |name| self.known.contains(name) || self.open.contains_key(name);
+        let may_do_nothing = has_if_exists(ddl);
         if self.setting.mappings.is_mapped(from) {
-            // It may be a view.
-            return !is_known(from);
+            // It may be a view; unless its new name is that of a table, which it has become before anybody
+            // listed it.
+            let is_table = is_known(to) || fates.contains_key(to);
+            return !is_known(from) && (may_do_nothing || !is_table);
         }
-        is_known(to) && has_if_exists(ddl)
+        is_known(to) && may_do_nothing
     }
 
     /// Whether one of the two is a ghost of the other that is left alone.
@@ -183,14 +193,26 @@ impl Run {
                 self.known.insert(name.clone());
                 return Some(step(name, CopyStage::Done));
             }
-            Fate::Outside => CopyRecord::new(name.clone(), CopyStage::Waiting),
-            Fate::Open(open) => CopyRecord { table: name.clone(), ..open.record },
+            Fate::Outside => noted(CopyRecord::new(name.clone(), CopyStage::Waiting), None),
+            Fate::Open(open) => noted(CopyRecord { table: name.clone(), ..open.record }, open.made),
         };
         if record.stage == CopyStage::Waiting {
             self.renamed.insert(name.clone());
+            // An answer that is on its way may be of the time before.
+            self.records = Errand::default();
         }
         self.open.insert(name, OpenTable::new(record.clone()));
         Some(step_of(record))
+    }
+}
+
+/// A record under a new name: what was noted of the table that had it before does not hold for this one.
+fn noted(record: CopyRecord, made: Option<Arc<str>>) -> CopyRecord {
+    match record.stage {
+        CopyStage::Waiting => {
+            CopyRecord { after: Some(made.unwrap_or_else(|| "".into())), ..record }
+        }
+        CopyStage::Copying | CopyStage::Done | CopyStage::Forgotten => record,
     }
 }
 

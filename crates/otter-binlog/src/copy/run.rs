@@ -21,6 +21,7 @@ use super::tables::{self, Source};
 use super::watermark;
 
 use crate::connection::{Connection, Flavor};
+use crate::errand::Errand;
 use crate::selector::{BinlogSelector, has_mysql_gtids};
 
 /// How often it is looked whether the stream has reached a place, where nothing else tells.
@@ -66,6 +67,12 @@ pub(super) struct Run {
     /// Tables that took names under which the target may still have others, and when it is asked next.
     pub(super) renamed: BTreeSet<TableName>,
     pub(super) ask_at: Instant,
+    /// The log's records, which are being asked for.
+    pub(super) records: Errand<Vec<CopyRecord>>,
+    /// How far the target is, which is being asked.
+    pub(super) place: Errand<Option<Position>>,
+    /// Which tables there are, and which refer to which: it is being asked.
+    relations: Errand<Source>,
     /// Behind the newest schema change that was handed out, where the target may not have executed it.
     pub(super) changing: Option<Position>,
 }
@@ -86,16 +93,20 @@ pub(super) struct OpenTable {
     pub(super) vain: u32,
     /// How often in a row it was put aside.
     pub(super) misses: u32,
-    /// The target has a table of it that the copy has made, though it waits.
-    pub(super) is_made: bool,
+    /// Of one that waits: the target has a table of it all the same, made by the copy or found empty by it, of
+    /// which this is noted.
+    pub(super) made: Option<Arc<str>>,
 }
 
 impl OpenTable {
     pub(super) fn new(mut record: CopyRecord) -> Self {
         let (tries, vain, misses) = (0, 0, 0);
-        let is_made = record.stage == CopyStage::Waiting && record.after.take().is_some();
+        let made = match record.stage {
+            CopyStage::Waiting => record.after.take().filter(|noted| !noted.is_empty()),
+            CopyStage::Copying | CopyStage::Done | CopyStage::Forgotten => None,
+        };
         let (definition, is_away, again_at) = (None, false, None);
-        Self { record, definition, is_away, again_at, tries, vain, misses, is_made }
+        Self { record, definition, is_away, again_at, tries, vain, misses, made }
     }
 
     /// One of which the stream tells, and nothing else is known: it may be gone by now.
@@ -157,6 +168,9 @@ impl Run {
             untold: BTreeSet::new(),
             renamed: BTreeSet::new(),
             ask_at: Instant::now(),
+            records: Errand::default(),
+            place: Errand::default(),
+            relations: Errand::default(),
             changing: None,
         };
         run.take_up(records).await?;
@@ -222,12 +236,16 @@ impl Run {
 
     /// Asks which tables refer to which, since one is to be copied after all others were.
     async fn read_relations(&mut self, inner: &BinlogSelector) -> Result<()> {
-        let mut connection = Connection::connect(&self.url).await.map_err(CopyError::from)?;
-        let info = connection.server_info().await.map_err(CopyError::from)?;
-        let filter = &inner.options().filter;
-        let mut source = tables::read(&mut connection, filter).await?;
-        tables::read_parents(&mut connection, (&info, filter), &mut source).await?;
-        connection.close().await;
+        let (url, filter) = (self.url.clone(), Arc::clone(&inner.options().filter));
+        let ask = || async move {
+            let mut connection = Connection::connect(&url).await.map_err(CopyError::from)?;
+            let info = connection.server_info().await.map_err(CopyError::from)?;
+            let mut source = tables::read(&mut connection, &filter).await?;
+            tables::read_parents(&mut connection, (&info, &filter), &mut source).await?;
+            connection.close().await;
+            Ok(source)
+        };
+        let source = self.relations.wait(ask).await?;
         for (table, parents) in source.parents {
             // What the stream has told of it meanwhile stays.
             self.source.parents.entry(table).or_default().extend(parents);

@@ -1,6 +1,7 @@
 //! An open source: the waiting part of the selector.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use otter_core::{Batch, Budget, FilePlace, Position};
@@ -14,6 +15,7 @@ use super::options::{RowsNeeded, SelectorOptions};
 use super::survey::{self, Told};
 use super::tracker::Tracker;
 use crate::connection::{Connection, ConnectionError, DumpError, DumpRequest, DumpStream, Flavor};
+use crate::errand::Errand;
 use crate::event::EventKind;
 use crate::history::Dialect;
 use crate::schema::SchemaError;
@@ -36,6 +38,12 @@ pub(super) struct Session {
     progress_interval: Duration,
     /// When the position is reported again, if it has moved.
     next_report: Instant,
+    /// Schema changes are being stored.
+    storing: Errand<()>,
+    /// The source's schema is being read and stored.
+    tracking: Errand<Box<Tracker>, SelectError>,
+    /// The source is asked for one table.
+    asking: Errand<Told, SelectError>,
 }
 
 impl Session {
@@ -74,6 +82,9 @@ impl Session {
             failed: None,
             progress_interval: options.progress_interval,
             next_report: Instant::now() + options.progress_interval,
+            storing: Errand::default(),
+            tracking: Errand::default(),
+            asking: Errand::default(),
         };
         session.recall(from).await?;
         session.recognise(is_lost_when_idle).await.map_err(other_history)?;
@@ -119,7 +130,8 @@ impl Session {
         Ok(())
     }
 
-    /// The next batch. Cancel safe: every wait leaves everything in its place.
+    /// The next batch. Cancel safe: every wait leaves everything in its place, and goes on in the next
+    /// call.
     pub(super) async fn next(&mut self) -> Result<Batch, SelectError> {
         loop {
             // Whoever has a batch may resume behind it, and then needs its schema changes.
@@ -243,7 +255,10 @@ impl Session {
         // The tracked schema does not know the table, or not as its rows are.
         let at = self.assembler.position().clone();
         let fail = |source: SchemaError| SelectError::Schema { place: place.clone(), source };
-        let table = match survey::table_at(&self.options, &name, &at).await? {
+        let options = self.options.clone();
+        let (asked, of) = (name.clone(), at);
+        let ask = || async move { survey::table_at(&options, &asked, &of).await };
+        let table = match self.asking.wait(ask).await? {
             Told::Table(table) => table,
             Told::ChangedSince => return Err(fail(SchemaError::ChangedSince { table: name })),
         };
@@ -281,12 +296,17 @@ impl Session {
             return Ok(());
         }
         let at = self.assembler.position().clone();
-        let schema = survey::schema_at(&self.options, &at).await?;
-        let tracker = Tracker::begin(schema, self.dialect, 1);
-        let snapshot = tracker.snapshot(&at.resume_from);
-        let log = &self.options.schema_log;
-        log.restart(&snapshot).await.map_err(SelectError::SchemaStore)?;
-        self.assembler.track(tracker);
+        let (options, dialect) = (self.options.clone(), self.dialect);
+        let ask = || async move {
+            let schema = survey::schema_at(&options, &at).await?;
+            let tracker = Tracker::begin(schema, dialect, 1);
+            let snapshot = tracker.snapshot(&at.resume_from);
+            let stored = options.schema_log.restart(&snapshot).await;
+            stored.map_err(SelectError::SchemaStore)?;
+            Ok(Box::new(tracker))
+        };
+        let tracker = self.tracking.wait(ask).await?;
+        self.assembler.track(*tracker);
         Ok(())
     }
 
@@ -296,9 +316,12 @@ impl Session {
         if tracker.pending().is_empty() {
             return Ok(());
         }
-        let log = &self.options.schema_log;
-        log.append(tracker.pending()).await.map_err(SelectError::SchemaStore)?;
-        tracker.set_stored();
+        let (log, pending) = (Arc::clone(&self.options.schema_log), tracker.pending().to_vec());
+        let store = || async move { log.append(&pending).await };
+        self.storing.wait(store).await.map_err(SelectError::SchemaStore)?;
+        if let Some(tracker) = self.assembler.tracker() {
+            tracker.set_stored();
+        }
         Ok(())
     }
 }

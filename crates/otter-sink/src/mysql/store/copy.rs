@@ -165,8 +165,9 @@ impl Store {
              ({}, {}, {}, '{}', {after}, {}, {}, {}, {problem}, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)) \
              ON DUPLICATE KEY UPDATE \
              `begun_time` = IF(`state` = 'waiting', VALUES(`begun_time`), `begun_time`), \
-             `resume_key` = IF(`state` = 'waiting' AND VALUES(`state`) = 'waiting', `resume_key`, \
-             VALUES(`resume_key`)), `state` = VALUES(`state`), `rows` = VALUES(`rows`), \
+             `resume_key` = IF(`state` = 'waiting' AND VALUES(`state`) = 'waiting', \
+             COALESCE(VALUES(`resume_key`), `resume_key`), VALUES(`resume_key`)), \
+             `state` = VALUES(`state`), `rows` = VALUES(`rows`), \
              `bytes` = VALUES(`bytes`), \
              `estimated_rows` = VALUES(`estimated_rows`), `problem` = VALUES(`problem`), \
              `written_time` = VALUES(`written_time`)",
@@ -203,11 +204,20 @@ impl Store {
         )
     }
 
-    /// The statement that notes that the copy itself makes the target's tables of one that waits, from a
-    /// definition with this digest.
-    pub(crate) fn made_text(&self, table: &TableName, digest: &str) -> String {
-        let (copy, digest) = (self.copy(), string(digest));
-        format!("UPDATE {copy} SET `resume_key` = {digest} WHERE {}", self.waiting(table))
+    /// The statement that notes of one that waits what its tables in the target come from; the stream may
+    /// not have brought its record yet.
+    pub(crate) fn made_text(&self, table: &TableName, from: &str) -> String {
+        format!(
+            "INSERT INTO {} (`pipeline`, {COLUMNS}, `begun_time`, `written_time`) VALUES \
+             ({}, {}, {}, 'waiting', {}, 0, 0, 0, NULL, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)) \
+             ON DUPLICATE KEY UPDATE \
+             `resume_key` = IF(`state` = 'waiting', VALUES(`resume_key`), `resume_key`)",
+            self.copy(),
+            self.pipeline,
+            string(&table.database),
+            string(&table.table),
+            string(from),
+        )
     }
 
     /// The question what is noted of that.
