@@ -25,6 +25,7 @@ pub(crate) mod quarantine;
 mod random;
 pub(crate) mod refusal;
 pub(crate) mod resync;
+pub(crate) mod row_place;
 mod segment;
 mod session;
 pub(crate) mod store;
@@ -34,7 +35,8 @@ mod usual;
 mod writeset;
 
 pub use ddl::{DdlPolicies, DdlRefusal};
-pub use error::{MySqlLoadError, RowPlace};
+pub use error::MySqlLoadError;
 pub use loader::MySqlLoader;
 pub use options::{DdlPolicy, Existing, LoaderOptions, Mode, OnPoison};
 pub use refusal::Reason;
+pub use row_place::RowPlace;

@@ -14,9 +14,9 @@ use tokio::sync::Mutex;
 use crate::mysql::MySqlLoadError;
 use crate::mysql::conn::ApplyConn;
 use crate::mysql::connect::{self, ServerFacts, SessionTimes};
-use crate::mysql::error::OF_ROW;
 use crate::mysql::refusal::SAME_KEY;
 use crate::mysql::resync::HELD;
+use crate::mysql::row_place::OF_ROW;
 use crate::mysql::store::{MAX_NAME, Requests, Store};
 
 /// How long the server may keep the connection between two looks.

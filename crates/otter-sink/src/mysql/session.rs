@@ -13,7 +13,7 @@ use otter_core::{DatabaseUrl, Event, Lease, Part, Position, SourceTime, Table, T
 use tokio::time::Instant;
 
 use super::connect::SessionTimes;
-use super::error::{MySqlLoadError, RowPlace};
+use super::error::MySqlLoadError;
 use super::fit::fit;
 use super::fragment::OpenFragment;
 use super::lanes::Standing;
@@ -21,6 +21,7 @@ use super::line::{BEGIN, COMMIT, Known, Line, Refusal, Setback, require_held};
 use super::options::{Existing, LoaderOptions};
 use super::plan::{Detail, Expect, Filled, Limits, Planner, Planning, TablePlans};
 use super::quarantine::Quarantine;
+use super::row_place::RowPlace;
 use super::store::{Claim, Held, NotedRule, Store};
 use super::target::read_table;
 use super::usual::Usual;
