@@ -25,9 +25,10 @@ pub struct Limits {
     pub memory_bytes: usize,
     /// The largest row event that is accepted (`max_event_mb`).
     pub max_event_bytes: usize,
-    /// A target transaction takes no further source transaction once it has this many rows.
+    /// A group takes no further source transaction once it has this many rows; groups that wait for each other
+    /// may be joined.
     pub group_rows: usize,
-    /// A target transaction takes no further source transaction once it has this many bytes.
+    /// A group takes no further source transaction once it has this many bytes.
     pub group_bytes: usize,
     /// How many connections write to the target at once.
     pub connections: u16,

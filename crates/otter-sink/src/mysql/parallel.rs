@@ -23,6 +23,7 @@ use super::connect;
 use super::error::MySqlLoadError;
 use super::group::{Group, row_count};
 use super::line::{Line, require_held};
+use super::plan::MOST_COMPACTED;
 use super::session::Session;
 use super::takeover::{hand_slot_over, lock_name};
 use run::Run;
@@ -30,6 +31,9 @@ use unit::Units;
 
 /// So many times the rows of a group may be joined where it has to wait anyway.
 const MOST_JOINED: usize = 4;
+/// Joined, groups have no more bytes than this, beyond which servers that replicate among themselves may
+/// refuse a transaction; where one group has more, it stays alone.
+const MOST_JOINED_BYTES: usize = 16 << 20;
 /// How long nothing more is tried where a further connection was refused.
 const HELPER_PAUSE: Duration = Duration::from_secs(60);
 /// Transactions of about as many rows as a group has, with the position behind them.
@@ -138,7 +142,9 @@ impl Session {
     ) -> Result<Outcome, MySqlLoadError> {
         let held = self.held.clone();
         let mut usual = self.usual_time;
-        let most_rows = self.rows_per_group.saturating_mul(MOST_JOINED);
+        let times = (MOST_JOINED_BYTES / self.options.group_bytes.max(1)).min(MOST_JOINED);
+        let most_rows = u64::try_from(self.rows_per_group.saturating_mul(times));
+        let most_rows = most_rows.unwrap_or(u64::MAX).min(MOST_COMPACTED);
         let (line, helpers, desk) = self.parts();
         let lines = std::iter::once(line).chain(helpers).collect();
         let units = Units::new(cuts, transactions, most_rows);

@@ -59,7 +59,7 @@ pub(crate) enum NewRows {
 const PACKET_SLACK: usize = 4096;
 
 /// The most rows that are compacted at once: each takes some hundred bytes meanwhile (MEM-1).
-const MOST_COMPACTED: u64 = 32_000;
+pub(super) const MOST_COMPACTED: u64 = 32_000;
 
 /// How rows become statements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

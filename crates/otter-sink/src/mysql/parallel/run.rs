@@ -109,8 +109,11 @@ impl<'l> Run<'l> {
             if self.doing.is_empty() {
                 return Ok(self.is_refused);
             }
-            let oldest = self.units.get(self.committed).map_or(&[][..], |unit| unit.transactions);
-            let patience = (self.usual.of(oldest) * PATIENCE_FACTOR).max(LEAST_PATIENCE);
+            let oldest = self.units.get(self.committed);
+            let (oldest, width) =
+                oldest.map_or((&[][..], 1), |unit| (unit.transactions, unit.width));
+            let usual = self.usual.of(oldest).saturating_mul(width);
+            let patience = usual.saturating_mul(PATIENCE_FACTOR).max(LEAST_PATIENCE);
             // Only groups that wait can be in the way for longer than they take themselves.
             let oldest = self.begun.get(&self.committed).filter(|_| !self.executed.is_empty());
             let deadline = oldest.map(|begun| *begun + patience);
@@ -202,7 +205,7 @@ impl<'l> Run<'l> {
                 if let (Some(begun), Some(unit)) =
                     (self.begun.remove(&index), self.units.get(index))
                 {
-                    self.usual.learn(unit.transactions, begun.elapsed());
+                    self.usual.learn(unit.transactions, begun.elapsed() / unit.width);
                 }
                 match outcome {
                     Err(Setback::Stop(error)) if !self.may_wait(index, &error) => {

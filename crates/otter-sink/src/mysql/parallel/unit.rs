@@ -13,6 +13,8 @@ pub(super) struct Unit<'a> {
     pub(super) transactions: &'a [Transaction],
     pub(super) through: &'a Position,
     pub(super) writes: WriteSet,
+    /// How many cuts it is, which tells about how long it takes.
+    pub(super) width: u32,
     /// How many cuts end with it, from the first one.
     cuts: usize,
 }
@@ -32,9 +34,8 @@ impl<'a> Units<'a> {
     pub(super) fn new(
         cuts: &'a [Cut<'a>],
         transactions: &'a [Transaction],
-        most_rows: usize,
+        most_rows: u64,
     ) -> Self {
-        let most_rows = u64::try_from(most_rows).unwrap_or(u64::MAX);
         Self { cuts, rest: transactions, most_rows, found: Vec::new() }
     }
 
@@ -59,12 +60,13 @@ impl<'a> Units<'a> {
         let first = self.cuts_of(self.len());
         let Some((transactions, through)) = self.cuts.get(first) else { return false };
         let writes = WriteSet::of(transactions, tables);
-        let mut unit = Unit { transactions, through, writes, cuts: first + 1 };
+        let mut unit = Unit { transactions, through, writes, width: 1, cuts: first + 1 };
         if !written.is_independent(&unit.writes)
             && let Some((transactions, through, cuts)) = self.joined(first)
         {
             let writes = WriteSet::of(transactions, tables);
-            unit = Unit { transactions, through, writes, cuts };
+            let width = u32::try_from(cuts - first).unwrap_or(u32::MAX);
+            unit = Unit { transactions, through, writes, width, cuts };
         }
         self.rest = self.rest.get(unit.transactions.len()..).unwrap_or_default();
         self.found.push(unit);
@@ -103,7 +105,7 @@ mod tests {
     }
 
     /// Inserts of these keys, each in a cut of its own; those below 0 are copied.
-    fn found(keys: &[i64], taken: i64, most_rows: usize) -> (Vec<usize>, Vec<Position>) {
+    fn found(keys: &[i64], taken: i64, most_rows: u64) -> (Vec<usize>, Vec<Position>) {
         let (table, plans) = table(|_| ());
         let insert = |key: i64| {
             let mut one = transaction(&table, RowKind::Insert, &[[Some(key), Some(key), Some(0)]]);
