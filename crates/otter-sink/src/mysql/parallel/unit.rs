@@ -118,7 +118,11 @@ mod tests {
         let mut written = Written::default();
         written.add(&WriteSet::of(&[insert(taken)], &plans));
         let mut units = Units::new(&cuts, &transactions, most_rows);
-        while units.find(&plans, &written) {}
+        let mut groups = 0;
+        while units.find(&plans, &written) {
+            groups += 1;
+            assert!(groups <= keys.len(), "it finds groups without end");
+        }
         let all = (0..units.len()).filter_map(|index| units.get(index));
         let applied: Vec<_> = all.clone().flat_map(|unit| unit.transactions).collect();
         assert!(applied.iter().zip(&transactions).all(|(one, other)| std::ptr::eq(*one, other)));
@@ -126,7 +130,8 @@ mod tests {
         for unit in all.clone() {
             assert_eq!(unit.writes, WriteSet::of(unit.transactions, &plans));
         }
-        assert_eq!(units.cuts_of(units.len()), keys.len());
+        assert_eq!((units.len(), units.cuts_of(groups)), (groups, keys.len()));
+        assert!(all.clone().map(|unit| unit.width).sum::<u32>() as usize == keys.len());
         assert_eq!(units.cuts_of(0), 0);
         (all.clone().map(|unit| unit.transactions.len()).collect(), {
             all.map(|unit| unit.through.clone()).collect()
